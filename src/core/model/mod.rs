@@ -1,0 +1,42 @@
+//! The words of the program as types that cannot hold a bad value.
+//!
+//! What could reach a command line or a path is checked where it enters, here; everything behind may rely on it.
+
+mod address;
+mod canonical;
+mod escape;
+mod guard;
+mod ids;
+mod invalid;
+mod names;
+mod paths;
+mod policy;
+mod reference;
+mod run;
+mod schedule;
+mod settings;
+mod snapshot;
+mod state;
+mod time;
+mod units;
+
+pub use address::{Address, ProxyJump, UserName};
+pub use canonical::{Fingerprint, canonical_json};
+pub use escape::visible;
+pub use guard::Guard;
+pub use ids::{HostId, Lineage, PlanId, RootId, RunId, Serial, SnapshotId};
+pub use invalid::Invalid;
+pub use names::{HostName, Label};
+pub use paths::{AbsolutePath, ExcludePattern, HookName, SourcePath};
+pub use policy::{Count, Keep, Kinds, Policy, Rule};
+pub use reference::{Lookup, Value, ValueError};
+pub use run::{Run, RunKind, RunStatus};
+pub use schedule::{CronText, Schedule};
+pub use settings::{
+    BUILT_IN_EXCLUDES, GlobalSettings, Hooks, HostSettings, Incremental, Notify, NotifyEvent,
+    NotifyTarget, RsyncSettings, SecretText, SshSettings,
+};
+pub use snapshot::{Hold, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus};
+pub use state::{ManagedBy, Retirement, SnapshotsOnRemoval, SqlGlobal, SqlHost, SqlState};
+pub use time::Timestamp;
+pub use units::{ByteCount, CalendarSpan, Percent, Span};

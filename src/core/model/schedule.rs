@@ -1,0 +1,39 @@
+//! When a host is backed up.
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::invalid::text_newtype;
+use super::{Invalid, Label, Span};
+
+/// A crontab(5) line of five fields or an `@` word that `core::schedule` has accepted, so that it fires.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CronText(String);
+
+text_newtype!(CronText);
+
+impl std::str::FromStr for CronText {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        crate::core::schedule::check(text).map(|()| Self(text.to_owned()))
+    }
+}
+
+/// One schedule of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Schedule {
+    /// The named schedule it came from, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Label>,
+    /// When it fires.
+    pub cron: CronText,
+    /// The zone whose wall clock the cron line means.
+    pub timezone: Tz,
+    /// A start is put off by a stable part of this, so that a fleet does not start at once.
+    pub jitter: Span,
+    /// Prune through the gate after a successful backup.
+    pub prune: bool,
+}

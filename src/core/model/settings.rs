@@ -1,0 +1,261 @@
+//! The effective settings of a host and of the whole service: what the desired state resolves to, what SQL holds,
+//! and what a diff compares.
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AbsolutePath, Address, ByteCount, ExcludePattern, Guard, HookName, Invalid, Label, Percent,
+    Policy, ProxyJump, Schedule, SourcePath, Span, UserName, Value,
+};
+
+/// Excluded unless a host says `exclude reset=#true`: they hold no data and can block a reader.
+pub const BUILT_IN_EXCLUDES: [&str; 4] = ["/proc/*", "/sys/*", "/dev/*", "/run/*"];
+
+/// Every effective value of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HostSettings {
+    /// Where the host is reached.
+    pub address: Value<Address>,
+    /// A paused host has no runs and loses nothing.
+    pub enabled: bool,
+    /// Retiring or deleting it needs one apply that lifts this and a second one that does it.
+    pub protect: bool,
+    /// The groups it takes settings from, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Label>,
+    /// The server that owns it; a lone server needs no name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Label>,
+    /// How ssh is called.
+    pub ssh: SshSettings,
+    /// How rsync is called.
+    pub rsync: RsyncSettings,
+    /// What is pulled, in the order written.
+    pub sources: Vec<SourcePath>,
+    /// What is left out, built-in patterns included.
+    pub excludes: Vec<ExcludePattern>,
+    /// What is kept; everything if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Policy>,
+    /// When it is backed up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<Schedule>,
+    /// Its time zone.
+    pub timezone: Tz,
+    /// Files that run around a backup.
+    #[serde(default, skip_serializing_if = "Hooks::is_empty")]
+    pub hooks: Hooks,
+    /// rsync's exit 23 counts as complete, with a list of what could not be read.
+    pub accept_partial: bool,
+    /// A snapshot with this share of files or bytes gone is suspect.
+    pub suspect_percent: Percent,
+    /// The host is stale when its newest complete snapshot is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_after: Option<Span>,
+}
+
+/// How ssh is called for a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SshSettings {
+    /// The user to log in as: root.
+    pub user: Value<UserName>,
+    /// The port: 22.
+    pub port: u16,
+    /// The private key; ssh's defaults if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Value<AbsolutePath>>,
+    /// The file of known host keys; the one beside the database if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_hosts: Option<Value<AbsolutePath>>,
+    /// A host to jump through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_jump: Option<Value<ProxyJump>>,
+}
+
+impl Default for SshSettings {
+    fn default() -> Self {
+        Self {
+            user: Value::Literal(UserName::root()),
+            port: 22,
+            identity: None,
+            known_hosts: None,
+            proxy_jump: None,
+        }
+    }
+}
+
+/// How rsync finds what changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Incremental {
+    /// rsync links unchanged files itself.
+    LinkDest,
+}
+
+/// How rsync is called for a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RsyncSettings {
+    /// rsync on the host, if it is not on the path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rsync_path: Option<AbsolutePath>,
+    /// Keep extended attributes: true.
+    pub xattrs: bool,
+    /// Keep access control lists: true.
+    pub acls: bool,
+    /// Stay on the file system of each source: false.
+    pub one_file_system: bool,
+    /// Keep devices, sockets and fifos: false, they are skipped.
+    pub specials: bool,
+    /// At most this many bytes a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bwlimit: Option<ByteCount>,
+    /// No data for this long ends the transfer: 10m.
+    pub timeout: Span,
+    /// The whole transfer may take this long by the server's own clock, whatever the host does: 24h.
+    pub deadline: Span,
+    /// How unchanged files are found and linked.
+    pub incremental: Incremental,
+}
+
+impl Default for RsyncSettings {
+    fn default() -> Self {
+        Self {
+            rsync_path: None,
+            xattrs: true,
+            acls: true,
+            one_file_system: false,
+            specials: false,
+            bwlimit: None,
+            timeout: Span::from_seconds(600),
+            deadline: Span::from_hours(24),
+            incremental: Incremental::LinkDest,
+        }
+    }
+}
+
+/// Files that run around a backup, by name only.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "each field is the moment of its name")]
+pub struct Hooks {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<HookName>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<HookName>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remote_before: Vec<HookName>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remote_after: Vec<HookName>,
+}
+
+impl Hooks {
+    /// Says that nothing runs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The settings of the whole service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GlobalSettings {
+    /// The directory that holds every snapshot; absolute and not `/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_root: Option<AbsolutePath>,
+    /// How many transfers run at once: 2.
+    pub max_concurrent: u32,
+    /// The limits on deletions.
+    pub guard: Guard,
+    /// Who is told what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Notify>,
+}
+
+impl Default for GlobalSettings {
+    fn default() -> Self {
+        Self {
+            backup_root: None,
+            max_concurrent: 2,
+            guard: Guard::default(),
+            notify: Vec::new(),
+        }
+    }
+}
+
+/// One receiver of news.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Notify {
+    /// Its name.
+    pub name: Label,
+    /// What it is told about.
+    pub on: Vec<NotifyEvent>,
+    /// How it is told.
+    pub targets: Vec<NotifyTarget>,
+}
+
+/// What a receiver can be told about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "each variant is the event of its name")]
+pub enum NotifyEvent {
+    Failure,
+    Recovery,
+    Stale,
+    Success,
+}
+
+impl std::str::FromStr for NotifyEvent {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "failure" => Ok(Self::Failure),
+            "recovery" => Ok(Self::Recovery),
+            "stale" => Ok(Self::Stale),
+            "success" => Ok(Self::Success),
+            _ => Err(Invalid::new(
+                text,
+                "an event",
+                "write `failure`, `recovery`, `stale` or `success`",
+            )),
+        }
+    }
+}
+
+/// A way to tell a receiver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum NotifyTarget {
+    /// A JSON document is sent to this address.
+    Webhook(Value<SecretText>),
+    /// A mail is sent to this address.
+    Email(Value<SecretText>),
+    /// This address is called, as healthchecks services want it.
+    Ping(Value<SecretText>),
+    /// A file of the hooks folder is run.
+    Command(HookName),
+}
+
+/// One line of text without control characters: an URL or a mail address, which its user checks.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SecretText(String);
+
+super::invalid::text_newtype!(SecretText);
+
+impl std::str::FromStr for SecretText {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text.is_empty() || text.len() > 4096 || text.chars().any(char::is_control) {
+            return Err(Invalid::new(text, "one line of text", ""));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}

@@ -1,0 +1,113 @@
+//! Moments.
+
+use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Invalid, Span};
+
+/// A moment: milliseconds since 1970-01-01 UTC, between the years 0 and 9999. RFC 3339 in UTC on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(i64);
+
+/// 9999-12-31T23:59:59.999Z: later years do not have four digits.
+const LAST: i64 = 253_402_300_799_999;
+/// 0000-01-01T00:00:00Z.
+const FIRST: i64 = -62_167_219_200_000;
+
+impl Timestamp {
+    /// The moment `millis` after 1970-01-01 UTC, clamped to the years 0 to 9999.
+    #[must_use]
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis.clamp(FIRST, LAST))
+    }
+
+    /// Milliseconds since 1970-01-01 UTC.
+    #[must_use]
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// The moment as chrono has it.
+    #[must_use]
+    pub fn utc(self) -> DateTime<Utc> {
+        Utc.timestamp_millis_opt(self.0)
+            .single()
+            .unwrap_or_default()
+    }
+
+    /// The moment `span` later, clamped to the last that can be written.
+    #[must_use]
+    pub fn plus(self, span: Span) -> Self {
+        Self::from_millis(self.0.saturating_add(span.millis()))
+    }
+
+    /// The moment `span` earlier, clamped to the first that can be written.
+    #[must_use]
+    pub fn minus(self, span: Span) -> Self {
+        Self::from_millis(self.0.saturating_sub(span.millis()))
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self::from_millis(time.timestamp_millis())
+    }
+}
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.utc().to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
+impl std::str::FromStr for Timestamp {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| {
+            Invalid::new(
+                text,
+                "a time",
+                "write it as RFC 3339, for example 2026-11-23T10:00:00Z",
+            )
+        })?;
+        Ok(time.with_timezone(&Utc).into())
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(time: Timestamp) -> Self {
+        time.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn a_time_reads_back_as_it_was_written() {
+        for text in ["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.250Z"] {
+            assert_eq!(
+                text.parse::<Timestamp>().map(|t| t.to_string()).as_deref(),
+                Ok(text)
+            );
+        }
+        assert_eq!(
+            "2026-11-23T10:00:00+01:00"
+                .parse::<Timestamp>()
+                .map(Timestamp::millis),
+            Ok(1_795_424_400_000)
+        );
+        assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+}
