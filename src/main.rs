@@ -1,1 +1,5 @@
-fn main() {}
+//! The program: arguments, log, run, exit code.
+
+fn main() -> std::process::ExitCode {
+    pobsync::cli::main()
+}

@@ -1,1 +1,13 @@
-//! (module head)
+//! A plan, a list or a report as people and programs read it.
+//!
+//! Decides nothing and reads nothing: values in, text out. Whatever comes from outside is escaped here.
+
+mod json;
+mod style;
+mod table;
+mod text;
+
+pub use json::document;
+pub use style::{Paint, Style};
+pub use table::{Column, table};
+pub use text::{change_lines, plan_text, policy_words, retention_text, summary_lines};

@@ -1,1 +1,13 @@
-//! (module head)
+//! Desired state against SQL state: what an apply would change, and what drifted since the last one.
+//!
+//! Knows nothing of snapshots: which of them a change would delete is the plan's business.
+
+mod change;
+mod compare;
+mod fields;
+#[cfg(test)]
+mod tests;
+
+pub use change::{Action, Change, Comparison, Conflict, Drift, DriftedField, FieldChange, Object};
+pub use compare::{Scope, compare};
+pub use fields::changed_fields;

@@ -111,7 +111,7 @@ impl std::fmt::Display for Rule {
 
 /// The rules of a policy; absent ones keep nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", default)]
 #[allow(missing_docs, reason = "each field is the rule of its name")]
 pub struct Keep {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -315,10 +315,13 @@ impl std::fmt::Display for Kinds {
 }
 
 /// The effective retention settings of one host: everything that decides, and nothing else.
+///
+/// On the wire the rules stand beside the other settings: `{"daily": 30, "kinds": ["scheduled"], …}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub struct Policy {
     /// The rules.
+    #[serde(flatten)]
     pub keep: Keep,
     /// What a kept snapshot was linked against is kept too.
     pub protect_bases: bool,
@@ -350,5 +353,17 @@ impl Policy {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Policy;
+
+    #[test]
+    fn a_policy_reads_back_with_its_rules_beside_its_settings() {
+        let text = r#"{"daily":14,"incomplete-after":"2d","kinds":["scheduled"],"last":"unlimited","protect-bases":true,"timezone":"Europe/Amsterdam","within-weekly":"1y2m"}"#;
+        let policy: Policy = serde_json::from_str(text).unwrap();
+        assert_eq!(crate::core::model::canonical_json(&serde_json::to_value(&policy).unwrap()), text);
     }
 }

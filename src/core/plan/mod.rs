@@ -1,1 +1,24 @@
-//! (module head)
+//! Changes and retention put together: the plan, the limits it is held against, and the gate before every prune.
+//!
+//! Everything is handed in: SQL state, snapshots, the time. Nothing here knows where they came from or how a plan is
+//! shown.
+
+mod allow;
+mod approve;
+mod build;
+mod document;
+mod gate;
+mod guards;
+mod outcome;
+mod stale;
+
+pub use allow::Allow;
+pub use approve::ApprovedPlan;
+pub use build::{Planner, RootFacts, Selection};
+pub use document::{
+    DeleteEntry, DeletionCounts, FORMAT_VERSION, KeepEntry, KindCounts, Plan, Refusal, RefusalScope, RetentionPlan, Source,
+    SourceFile, Summary, Totals,
+};
+pub use gate::{Authority, ClockFacts, DeletionOrder, GateError, OrderedDeletion, authorise};
+pub use outcome::Outcome;
+pub use stale::{Moved, intersect, what_moved};

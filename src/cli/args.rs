@@ -1,0 +1,377 @@
+//! The command line.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::core::model::{
+    AbsolutePath, Address, ExcludePattern, HostName, Kinds, SourcePath, Span, Timestamp, UserName,
+};
+use crate::core::plan::Allow;
+
+/// Pull-based backups over rsync and SSH, whose retention is planned, reviewed and approved before anything is pruned.
+///
+/// A KDL file says what is backed up, when, and how long it is kept. `plan` shows what would change and which
+/// snapshots would go; `apply` makes it so; nothing is deleted that no plan has listed.
+#[derive(Debug, Parser)]
+#[command(name = "pobsync", version, propagate_version = true, max_term_width = 110)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Common {
+    /// The configuration [default: pobsync.kdl here, else /etc/pobsync/pobsync.kdl]
+    #[arg(short, long, global = true, env = "POBSYNC_FILE", value_name = "FILE", help_heading = "Common options")]
+    pub(super) file: Option<Utf8PathBuf>,
+    /// The SQLite database [default: /var/lib/pobsync/pobsync.db for root, else the XDG state folder]
+    #[arg(long, global = true, env = "POBSYNC_DATABASE", value_name = "PATH", help_heading = "Common options")]
+    pub(super) database: Option<Utf8PathBuf>,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = "Common options")]
+    pub(super) format: Format,
+    /// Whether colours are used; NO_COLOR turns `auto` off
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN", help_heading = "Common options")]
+    pub(super) color: Color,
+    /// Say only what is asked for and what goes wrong
+    #[arg(short, long, global = true, help_heading = "Common options")]
+    pub(super) quiet: bool,
+    /// Say more; twice for what is of use in a bug report
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Common options")]
+    pub(super) verbose: u8,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Whether colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write a commented starter file, and take a database and a backup root into use
+    Init(InitArgs),
+    /// Check the configuration, without a database
+    Validate(FileArg),
+    /// Print every effective setting of a host and the line that set it, without a database
+    Show(HostArg),
+    /// Print what applying the file would change, and which snapshots stay and go
+    Plan(PlanArgs),
+    /// Print a saved plan
+    ShowPlan(SavedPlanArg),
+    /// Make the database match the file or a saved plan, and approve its retention policies
+    Apply(ApplyArgs),
+    /// Set the settings of the whole service without a file
+    ConfigureGlobal(ConfigureGlobalArgs),
+    /// Add or change one host without a file
+    ConfigureHost(ConfigureHostArgs),
+    /// Set when a host is backed up, without a file
+    Schedule(ScheduleArgs),
+    /// Back up hosts now
+    Backup(BackupArgs),
+    /// Print, approve or carry out the retention plan of one host
+    Retention(RetentionArgs),
+    /// Record the snapshots that are on disk; deletes nothing
+    DiscoverSnapshots(DiscoverArgs),
+    /// Pin a snapshot, so that no prune deletes it
+    Hold(HoldArgs),
+    /// Take the pin off a snapshot
+    Unhold(UnholdArgs),
+    /// List hosts
+    Hosts,
+    /// List snapshots
+    Snapshots(SnapshotsArgs),
+    /// List runs, newest first
+    Runs(ListArgs),
+    /// List recorded plans, newest first
+    Plans(LimitArg),
+    /// List configuration changes: who, when, what
+    History(LimitArg),
+    /// Tell in one screen how the backups are; fails when something needs attention
+    Status,
+    /// Look for what is wrong with this installation
+    Check,
+    /// Fetch a host's ssh key, show its fingerprint, and trust it once confirmed
+    Trust(TrustArgs),
+    /// Try a host: ssh, its key, rsync there, and its sources
+    Test(HostArg),
+    /// Write a completion script for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// Where snapshots will be kept
+    #[arg(long, value_name = "DIR")]
+    pub(super) backup_root: Option<AbsolutePath>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FileArg {
+    /// The configuration, instead of --file
+    #[arg(value_name = "FILE")]
+    pub(super) path: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HostArg {
+    /// The host
+    pub(super) host: HostName,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SavedPlanArg {
+    /// The saved plan
+    #[arg(value_name = "PLAN")]
+    pub(super) path: Utf8PathBuf,
+}
+
+/// What a plan is about.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SelectionArgs {
+    /// Only these hosts; the plan says that it is partial
+    #[arg(long = "host", value_name = "HOST")]
+    pub(super) hosts: Vec<HostName>,
+    /// Only snapshots of this kind: scheduled, manual or all
+    #[arg(long, value_name = "KIND")]
+    pub(super) kind: Option<Kinds>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) file: FileArg,
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// Save the plan, to be reviewed and applied as it is
+    #[arg(long, value_name = "PLAN")]
+    pub(super) out: Option<Utf8PathBuf>,
+    /// Write the plan as JSON beside what is printed
+    #[arg(long, value_name = "FILE")]
+    pub(super) json_into: Option<Utf8PathBuf>,
+    /// End with 2 for changes and 3 for changes that delete snapshots
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+    /// Plan for another moment, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub(super) as_of: Option<Timestamp>,
+    /// Lift a limit, as its refusal names it
+    #[arg(long, value_name = "WHAT")]
+    pub(super) allow: Vec<Allow>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    /// The configuration or a saved plan, instead of --file
+    #[arg(value_name = "FILE|PLAN")]
+    pub(super) path: Option<Utf8PathBuf>,
+    /// Do not ask; needed where there is no terminal
+    #[arg(long, short = 'y')]
+    pub(super) yes: bool,
+    /// Delete the snapshots that the plan lists
+    #[arg(long)]
+    pub(super) prune: bool,
+    /// At most this many deletions a host, instead of the guard's max-delete
+    #[arg(long, value_name = "N", requires = "prune")]
+    pub(super) max_delete: Option<u32>,
+    /// Apply only if the plan has this fingerprint
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(super) expect: Option<String>,
+    /// Lift a limit, as its refusal names it
+    #[arg(long, value_name = "WHAT")]
+    pub(super) allow: Vec<Allow>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigureGlobalArgs {
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub(super) backup_root: Option<AbsolutePath>,
+    /// How many transfers run at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(super) max_concurrent: Option<u32>,
+    /// At most this many deletions a host and run
+    #[arg(long, value_name = "N")]
+    pub(super) max_delete: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigureHostArgs {
+    /// The host
+    pub(super) host: HostName,
+    /// Its IP address or DNS name, or `local`
+    #[arg(long)]
+    pub(super) address: Option<Address>,
+    /// A path to back up; given once or more, these replace the host's sources [default for a new host: /]
+    #[arg(long = "source", value_name = "PATH")]
+    pub(super) sources: Vec<SourcePath>,
+    /// A pattern to leave out; given once or more, these replace the host's own excludes
+    #[arg(long = "exclude", value_name = "PATTERN")]
+    pub(super) excludes: Vec<ExcludePattern>,
+    /// What is kept, as the file writes it: "daily=7 weekly=4"
+    #[arg(long, value_name = "RULES")]
+    pub(super) keep: Option<String>,
+    /// The ssh user
+    #[arg(long)]
+    pub(super) user: Option<UserName>,
+    /// The ssh port
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) port: Option<u16>,
+    /// The ssh private key
+    #[arg(long, value_name = "FILE")]
+    pub(super) identity: Option<AbsolutePath>,
+    /// The file of known host keys
+    #[arg(long, value_name = "FILE")]
+    pub(super) known_hosts: Option<AbsolutePath>,
+    /// Pause or resume it
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set)]
+    pub(super) enabled: Option<bool>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScheduleArgs {
+    /// The host
+    pub(super) host: HostName,
+    /// When it is backed up: five crontab fields, or @daily and its kin
+    #[arg(long, value_name = "LINE", required_unless_present = "none")]
+    pub(super) cron: Option<String>,
+    /// Prune through the gate after each backup
+    #[arg(long)]
+    pub(super) prune: bool,
+    /// Put starts off by a stable part of this
+    #[arg(long, value_name = "DURATION")]
+    pub(super) jitter: Option<Span>,
+    /// Take every schedule of the host away
+    #[arg(long, conflicts_with_all = ["cron", "prune", "jitter"])]
+    pub(super) none: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// The hosts
+    #[arg(required = true, value_name = "HOST")]
+    pub(super) hosts: Vec<HostName>,
+    /// Record the snapshots as scheduled instead of manual
+    #[arg(long)]
+    pub(super) scheduled: bool,
+    /// Prune through the gate after each successful backup
+    #[arg(long)]
+    pub(super) prune: bool,
+    /// Print the exact argument vector and do nothing
+    #[arg(long, conflicts_with = "prune")]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RetentionArgs {
+    /// The host
+    pub(super) host: HostName,
+    /// Only snapshots of this kind: scheduled, manual or all
+    #[arg(long, value_name = "KIND")]
+    pub(super) kind: Option<Kinds>,
+    /// Delete what the plan lists
+    #[arg(long, conflicts_with = "approve")]
+    pub(super) apply: bool,
+    /// Approve the policy in force, so that unattended prunes may follow it
+    #[arg(long)]
+    pub(super) approve: bool,
+    /// Do not ask; needed where there is no terminal
+    #[arg(long, short = 'y')]
+    pub(super) yes: bool,
+    /// At most this many deletions, instead of the guard's max-delete
+    #[arg(long, value_name = "N", requires = "apply")]
+    pub(super) max_delete: Option<u32>,
+    /// Delete only what this saved plan listed too
+    #[arg(long, value_name = "PLAN", requires = "apply")]
+    pub(super) plan: Option<Utf8PathBuf>,
+    /// Save the plan
+    #[arg(long, value_name = "PLAN", conflicts_with_all = ["apply", "approve"])]
+    pub(super) out: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DiscoverArgs {
+    /// Only this host
+    #[arg(long)]
+    pub(super) host: Option<HostName>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HoldArgs {
+    /// The host
+    pub(super) host: HostName,
+    /// The snapshot
+    pub(super) snapshot: String,
+    /// Why
+    #[arg(long)]
+    pub(super) reason: String,
+    /// When the pin ends by itself, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<Timestamp>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UnholdArgs {
+    /// The host
+    pub(super) host: HostName,
+    /// The snapshot
+    pub(super) snapshot: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SnapshotsArgs {
+    /// Only this host
+    pub(super) host: Option<HostName>,
+    /// Deleted and missing ones too
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Only this host
+    #[arg(long)]
+    pub(super) host: Option<HostName>,
+    #[command(flatten)]
+    pub(super) limit: LimitArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LimitArg {
+    /// At most this many
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
+    pub(super) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TrustArgs {
+    /// The host
+    pub(super) host: HostName,
+    /// Do not ask; only for machines whose key was checked in another way
+    #[arg(long, short = 'y')]
+    pub(super) yes: bool,
+}

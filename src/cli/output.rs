@@ -1,0 +1,86 @@
+//! Where results go: stdout for data, stderr for log and progress.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use serde::Serialize;
+
+use super::args::{Color, Common, Format};
+use crate::render::{Style, document};
+
+/// How this call of the program prints.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    pub(super) format: Format,
+    pub(super) style: Style,
+    pub(super) quiet: bool,
+    /// Progress may be drawn: stderr is a terminal and nobody asked for silence.
+    pub(super) progress: bool,
+}
+
+/// Without a terminal there is no width to fit; this is what fits most screens and mails.
+const WIDTH: usize = 110;
+
+impl Output {
+    pub(super) fn new(common: &Common) -> Self {
+        let stdout = std::io::stdout();
+        let is_terminal = stdout.is_terminal();
+        // https://no-color.org: present and not empty.
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let color = match common.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && !no_color,
+        };
+        let width = rustix::termios::tcgetwinsize(&stdout).map(|size| usize::from(size.ws_col)).ok();
+        Self {
+            format: common.format,
+            style: Style { color, width: width.filter(|w| *w >= 40).unwrap_or(WIDTH), verbose: common.verbose > 0 },
+            quiet: common.quiet,
+            progress: std::io::stderr().is_terminal() && !common.quiet,
+        }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Prints data: `text` for people, `value` for programs.
+    pub(super) fn data<T: Serialize>(&self, value: &T, text: impl FnOnce(&Style) -> String) {
+        match self.format {
+            Format::Text => print(&text(&self.style)),
+            Format::Json => print(&document(value)),
+        }
+    }
+
+    /// Prints text that belongs to people alone, unless programs read.
+    pub(super) fn text(&self, text: &str) {
+        if !self.is_json() {
+            print(text);
+        }
+    }
+
+    /// Says on stderr what happened, unless silence was asked for.
+    pub(super) fn say(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+}
+
+/// Writes to stdout; a reader that has gone away, such as `head`, is no error.
+pub(super) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Asks on a terminal for the word that says yes. `None` where nobody can be asked.
+pub(super) fn ask(question: &str, yes: &str) -> Option<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let mut err = std::io::stderr().lock();
+    let _ = write!(err, "{question} Type {yes} to go on: ").and_then(|()| err.flush());
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line).unwrap_or(0);
+    Some(read > 0 && line.trim() == yes)
+}

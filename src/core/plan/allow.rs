@@ -1,0 +1,80 @@
+//! Limits lifted on purpose: scoped to one thing, with a number, and recorded in the plan.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::model::{HostName, Invalid};
+
+/// One limit that a person lifts for one command.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Allow {
+    /// `delete:HOST:N`: up to N snapshots of one host.
+    Delete {
+        /// The host.
+        host: HostName,
+        /// At most this many.
+        at_most: usize,
+    },
+    /// `retire:N`: up to N hosts.
+    Retire {
+        /// At most this many.
+        at_most: usize,
+    },
+    /// `fleet-delete:N`: up to N snapshots of the whole fleet because of the change.
+    FleetDelete {
+        /// At most this many.
+        at_most: usize,
+    },
+    /// `empty`: a desired state without hosts.
+    Empty,
+}
+
+impl std::str::FromStr for Allow {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let refused = || {
+            Invalid::new(
+                text,
+                "something to allow",
+                "write `delete:HOST:N`, `fleet-delete:N`, `retire:N` or `empty`, as the refusal names it",
+            )
+        };
+        let number = |n: &str| n.parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(refused);
+        let parts: Vec<&str> = text.split(':').collect();
+        match parts.as_slice() {
+            ["delete", host, n] => {
+                Ok(Self::Delete { host: host.parse().map_err(|_| refused())?, at_most: number(n)? })
+            }
+            ["retire", n] => Ok(Self::Retire { at_most: number(n)? }),
+            ["fleet-delete", n] => Ok(Self::FleetDelete { at_most: number(n)? }),
+            ["empty"] => Ok(Self::Empty),
+            _ => Err(refused()),
+        }
+    }
+}
+
+impl std::fmt::Display for Allow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Delete { host, at_most } => write!(f, "delete:{host}:{at_most}"),
+            Self::Retire { at_most } => write!(f, "retire:{at_most}"),
+            Self::FleetDelete { at_most } => write!(f, "fleet-delete:{at_most}"),
+            Self::Empty => f.write_str("empty"),
+        }
+    }
+}
+
+impl TryFrom<String> for Allow {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Allow> for String {
+    fn from(allow: Allow) -> Self {
+        allow.to_string()
+    }
+}

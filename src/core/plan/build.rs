@@ -1,0 +1,329 @@
+//! Putting a plan together.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use super::document::Counting;
+use super::guards::{self, Asked, Limits};
+use super::{
+    Allow, DeleteEntry, FORMAT_VERSION, KeepEntry, Outcome, Plan, Refusal, RetentionPlan, Source, Summary, Totals,
+};
+use crate::core::desired::{DesiredHost, DesiredState};
+use crate::core::diff::{Change, Comparison, Object, Scope, compare};
+use crate::core::model::{
+    AbsolutePath, Fingerprint, Guard, HostId, HostName, Kinds, Schedule, Snapshot, SnapshotsOnRemoval, Span, SqlHost, SqlState,
+    Timestamp,
+};
+use crate::core::retention::{EmptyPolicy, Mode, Question, Side, Verdict, plan_host};
+use crate::core::schedule::upcoming;
+
+/// Looking further ahead says nothing that a person would plan by, and costs time for every host.
+const HORIZON: Span = Span::from_hours(24 * 366 * 6);
+/// Enough for six years of nightly backups, and for a quarter of hourly ones.
+const UPCOMING: usize = 2_200;
+
+/// What a plan is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// These hosts alone; all if absent.
+    pub hosts: Option<BTreeSet<HostName>>,
+    /// These kinds alone; those of each policy if absent.
+    pub kinds: Option<Kinds>,
+}
+
+/// What is known of the root the database uses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RootFacts {
+    /// Snapshots are, or may be, on the root that SQL names.
+    pub is_in_use: bool,
+    /// The same root was found at this path; looked for by an apply, not by a plan.
+    pub found_at: Option<AbsolutePath>,
+}
+
+/// Everything a plan is made from but the desired state.
+#[derive(Debug, Clone)]
+pub struct Planner<'a> {
+    /// The SQL state.
+    pub state: &'a SqlState,
+    /// The snapshots of every host.
+    pub snapshots: &'a HashMap<HostId, Vec<Snapshot>>,
+    /// The root.
+    pub root: RootFacts,
+    /// The moment to plan for.
+    pub as_of: Timestamp,
+    /// The moment the plan is made.
+    pub created_at: Timestamp,
+    /// What it is about.
+    pub selection: Selection,
+    /// The limits lifted for it.
+    pub allow: &'a [Allow],
+    /// The program's version.
+    pub version: &'a str,
+}
+
+/// One host to plan retention for: what is in force, and what the plan proposes.
+struct HostSides<'a> {
+    host: HostName,
+    directory: HostName,
+    id: Option<HostId>,
+    in_force: Side<'a>,
+    proposed: Side<'a>,
+    approved: Option<&'a Fingerprint>,
+    schedules: &'a [Schedule],
+}
+
+impl<'a> Planner<'a> {
+    /// Plans what applying `desired` would do.
+    ///
+    /// # Errors
+    /// When a policy keeps nothing; checks of the desired state refuse such a file before.
+    pub fn against(&self, desired: &DesiredState, source: Source) -> Result<Plan, EmptyPolicy> {
+        let scope = self.selection.hosts.clone().map_or(Scope::Everything, Scope::Hosts);
+        let compared = compare(desired, self.state, &scope);
+        let sides = self.sides(desired, &compared);
+        let retention = self.retention(&sides)?;
+        let limits = Limits::of(self.guard(&desired.global.guard), desired, self.state, self.allow);
+        let refusals = guards::refusals(
+            &limits,
+            &Asked { desired, state: self.state, compared: &compared, retention: &retention, root: &self.root, fleet: self.fleet() },
+        );
+        Ok(self.finish(source, compared, refusals, retention, Some(desired)))
+    }
+
+    /// Plans the retention that is in force for `hosts`, whatever a file says.
+    ///
+    /// # Errors
+    /// When a policy keeps nothing.
+    pub fn in_force(&self, hosts: &[&'a SqlHost]) -> Result<Plan, EmptyPolicy> {
+        let sides: Vec<HostSides<'_>> = hosts.iter().map(|sql| HostSides::unchanged(sql)).collect();
+        let retention = self.retention(&sides)?;
+        let limits = Limits::in_force(self.state, self.allow);
+        let refusals = guards::prune_refusals(&limits, &retention);
+        let mut plan = self.finish(Source::default(), Comparison::default(), refusals, retention, None);
+        plan.partial = true;
+        plan.hosts = hosts.iter().map(|host| host.name.clone()).collect();
+        plan.seal(None);
+        Ok(plan)
+    }
+
+    /// The guards that count for this change: a change of the guards themselves counts from the next apply.
+    fn guard(&self, wanted: &Guard) -> Guard {
+        self.state.global.as_ref().map(|g| g.settings.guard).unwrap_or_default().stricter(*wanted)
+    }
+
+    /// How many snapshots the whole fleet has on disk.
+    fn fleet(&self) -> usize {
+        self.snapshots.values().flatten().filter(|snapshot| snapshot.status.is_on_disk()).count()
+    }
+
+    fn sides<'b>(&self, desired: &'b DesiredState, compared: &'b Comparison) -> Vec<HostSides<'b>>
+    where
+        'a: 'b,
+    {
+        let changes: BTreeMap<&str, &Change> =
+            compared.changes.iter().filter(|c| c.object == Object::Host).map(|c| (c.name.as_str(), c)).collect();
+        let by_name: BTreeMap<&HostName, &DesiredHost> = desired.hosts.iter().map(|h| (&h.name, h)).collect();
+        let renamed: BTreeMap<&HostName, &DesiredHost> = compared
+            .changes
+            .iter()
+            .filter_map(|change| Some((change.was.as_ref()?, desired.hosts.iter().find(|h| h.name.as_str() == change.name)?)))
+            .collect();
+        let includes = |name: &HostName| self.selection.hosts.as_ref().is_none_or(|hosts| hosts.contains(name));
+
+        let mut sides = Vec::new();
+        let mut known = BTreeSet::new();
+        for sql in &self.state.hosts {
+            let renamed_to = renamed.get(&sql.name).copied().filter(|_| sql.retired.is_none());
+            let wanted = renamed_to.or_else(|| by_name.get(&sql.name).copied()).filter(|_| sql.retired.is_none());
+            if !includes(&sql.name) && !renamed_to.is_some_and(|host| includes(&host.name)) {
+                continue;
+            }
+            sides.push(match wanted {
+                Some(host) => {
+                    known.insert(&host.name);
+                    HostSides::matched(sql, host)
+                }
+                None => HostSides::without_file(sql, changes.get(sql.name.as_str()).copied()),
+            });
+        }
+        let new = desired.hosts.iter().filter(|host| includes(&host.name) && !known.contains(&host.name));
+        sides.extend(new.map(HostSides::created));
+        sides
+    }
+
+    fn retention(&self, sides: &[HostSides<'_>]) -> Result<Vec<RetentionPlan>, EmptyPolicy> {
+        let mut fires: HashMap<&[Schedule], Rc<Vec<Timestamp>>> = HashMap::new();
+        let mut plans = Vec::with_capacity(sides.len());
+        for side in sides {
+            let upcoming = fires
+                .entry(side.schedules)
+                .or_insert_with(|| Rc::new(upcoming(side.schedules, self.as_of, UPCOMING, HORIZON)));
+            plans.push(self.retention_of(side, upcoming)?);
+        }
+        plans.sort_by(|a, b| (&a.host, &a.directory).cmp(&(&b.host, &b.directory)));
+        Ok(plans)
+    }
+
+    fn retention_of(&self, side: &HostSides<'_>, upcoming: &[Timestamp]) -> Result<RetentionPlan, EmptyPolicy> {
+        let snapshots = side.id.and_then(|id| self.snapshots.get(&id)).map_or(&[][..], Vec::as_slice);
+        let decided = plan_host(&Question {
+            snapshots,
+            in_force: side.in_force,
+            proposed: side.proposed,
+            kinds: self.selection.kinds,
+            now: self.as_of,
+            upcoming,
+        })?;
+        let mut keep = Vec::new();
+        let mut delete = Vec::new();
+        for decision in decided.decisions {
+            let s = decision.snapshot;
+            match decision.verdict {
+                Verdict::Keep { reasons, rules, rescued, expires_on } => keep.push(KeepEntry {
+                    snapshot: s.name.clone(),
+                    kind: s.kind,
+                    status: s.status,
+                    started_at: s.started_at,
+                    reasons,
+                    rules,
+                    expires_on,
+                    bytes: s.bytes,
+                    rescued,
+                    suspect: s.suspect,
+                }),
+                Verdict::Delete { cause, previously_kept_by } => delete.push(DeleteEntry {
+                    snapshot: s.name.clone(),
+                    kind: s.kind,
+                    status: s.status,
+                    started_at: s.started_at,
+                    reason: cause,
+                    previously_kept_by,
+                    bytes: s.bytes,
+                }),
+            }
+        }
+        let policy = side.proposed.policy;
+        let fingerprint = policy.map(crate::core::model::Policy::fingerprint);
+        Ok(RetentionPlan {
+            host: side.host.clone(),
+            directory: side.directory.clone(),
+            retired: matches!(side.proposed.mode, Mode::Retired | Mode::RemoveAll),
+            paused: side.proposed.mode == Mode::Paused,
+            kinds: self.selection.kinds.or(policy.map(|p| p.kinds)).unwrap_or(Kinds::ALL),
+            approved: fingerprint.is_some() && fingerprint.as_ref() == side.approved,
+            policy: policy.cloned(),
+            policy_fingerprint: fingerprint,
+            totals: Totals::of(&keep, &delete),
+            keep,
+            delete,
+        })
+    }
+
+    fn finish(
+        &self,
+        source: Source,
+        compared: Comparison,
+        refusals: Vec<Refusal>,
+        retention: Vec<RetentionPlan>,
+        desired: Option<&DesiredState>,
+    ) -> Plan {
+        let mut summary = Summary { drift: compared.drift.len(), ..Summary::default() };
+        summary.count_changes(&compared.changes);
+        for plan in &retention {
+            summary.count_retention(plan);
+        }
+        summary.delete_by_change = guards::deletions_by_change(&retention, &compared);
+        let outcome = match (compared.changes.is_empty(), summary.delete_by_change) {
+            (true, 0) => Outcome::NoChanges,
+            (false, 0) => Outcome::Changes,
+            (_, _) => Outcome::ChangesDelete,
+        };
+        let nothing = Fingerprint::of(&());
+        let mut plan = Plan {
+            format_version: FORMAT_VERSION,
+            pobsync_version: self.version.to_owned(),
+            outcome,
+            created_at: self.created_at,
+            as_of: self.as_of,
+            source,
+            lineage: self.state.lineage.clone(),
+            serial: self.state.serial,
+            fingerprint: nothing.clone(),
+            deletions_fingerprint: nothing,
+            partial: self.selection.hosts.is_some() || self.selection.kinds.is_some(),
+            hosts: self.selection.hosts.iter().flatten().cloned().collect(),
+            counting: Counting::Independent,
+            allow: self.allow.to_vec(),
+            changes: compared.changes,
+            unmanaged: compared.unmanaged,
+            drift: compared.drift,
+            refusals,
+            retention,
+            summary,
+            desired: None,
+        };
+        plan.seal(desired);
+        plan
+    }
+}
+
+impl<'a> HostSides<'a> {
+    fn unchanged(sql: &'a SqlHost) -> Self {
+        Self {
+            host: sql.name.clone(),
+            directory: sql.directory.clone(),
+            id: Some(sql.id),
+            in_force: side_in_force(sql),
+            proposed: side_in_force(sql),
+            approved: sql.approved_policy.as_ref(),
+            schedules: if sql.retired.is_none() && sql.settings.enabled { &sql.settings.schedules } else { &[] },
+        }
+    }
+
+    fn matched(sql: &'a SqlHost, host: &'a DesiredHost) -> Self {
+        Self {
+            host: host.name.clone(),
+            proposed: side_desired(host),
+            schedules: if host.settings.enabled { &host.settings.schedules } else { &[] },
+            ..Self::unchanged(sql)
+        }
+    }
+
+    /// A host of SQL that the file does not have: unmanaged, retired, or leaving by `change`.
+    fn without_file(sql: &'a SqlHost, change: Option<&Change>) -> Self {
+        let leaves_with = change.and_then(|c| c.fields.iter().find(|f| f.path == "snapshots")).map(|f| &f.new);
+        let mode = match leaves_with {
+            None => return Self::unchanged(sql),
+            Some(word) if *word == SnapshotsOnRemoval::Delete.as_str() => Mode::RemoveAll,
+            Some(_) => Mode::Retired,
+        };
+        Self { proposed: Side { mode, ..side_in_force(sql) }, schedules: &[], ..Self::unchanged(sql) }
+    }
+
+    fn created(host: &'a DesiredHost) -> Self {
+        Self {
+            host: host.name.clone(),
+            directory: host.name.clone(),
+            id: None,
+            in_force: Side { policy: None, mode: Mode::Active },
+            proposed: side_desired(host),
+            approved: None,
+            schedules: &host.settings.schedules,
+        }
+    }
+}
+
+fn side_in_force(sql: &SqlHost) -> Side<'_> {
+    let mode = match sql.retired.map(|r| r.snapshots) {
+        Some(SnapshotsOnRemoval::Delete) => Mode::RemoveAll,
+        Some(SnapshotsOnRemoval::Keep) => Mode::Retired,
+        None if sql.settings.enabled => Mode::Active,
+        None => Mode::Paused,
+    };
+    Side { policy: sql.settings.retention.as_ref(), mode }
+}
+
+fn side_desired(host: &DesiredHost) -> Side<'_> {
+    let mode = if host.settings.enabled { Mode::Active } else { Mode::Paused };
+    Side { policy: host.settings.retention.as_ref(), mode }
+}

@@ -1,0 +1,294 @@
+//! The limits a plan is held against. Each refusal names the limit, the ratio, where it is set, and what would lift it.
+
+use std::collections::BTreeSet;
+
+use super::{Allow, Refusal, RefusalScope, RetentionPlan, RootFacts};
+use crate::core::desired::DesiredState;
+use crate::core::diff::{Action, Comparison, Conflict, Object};
+use crate::core::model::{Guard, HostName, ManagedBy, Percent, SqlState};
+use crate::core::retention::Cause;
+
+/// The limits in force, where they come from, and what a person lifts of them.
+#[derive(Debug, Clone)]
+pub(super) struct Limits<'a> {
+    pub(super) guard: Guard,
+    place: String,
+    allow: &'a [Allow],
+}
+
+impl<'a> Limits<'a> {
+    pub(super) fn of(guard: Guard, desired: &DesiredState, state: &SqlState, allow: &'a [Allow]) -> Self {
+        let wanted = desired.global.guard;
+        let place = match &desired.global_at {
+            Some(at) if wanted == guard && guard != Guard::default() => format!("`guard` in {at}"),
+            _ if guard == Guard::default() => "built in".to_owned(),
+            _ if state.global.is_some() => {
+                "the guard last applied; a change of it counts from the next apply".to_owned()
+            }
+            _ => "built in; a change of it counts from the next apply".to_owned(),
+        };
+        Self { guard, place, allow }
+    }
+
+    pub(super) fn in_force(state: &SqlState, allow: &'a [Allow]) -> Self {
+        let guard = state.global.as_ref().map(|g| g.settings.guard).unwrap_or_default();
+        let place = if guard == Guard::default() { "built in" } else { "the guard last applied" };
+        Self { guard, place: place.to_owned(), allow }
+    }
+}
+
+impl Limits<'_> {
+    /// Says that a word of the command line has replaced a limit.
+    pub(super) fn set_by_command(&mut self, flag: &str) {
+        flag.clone_into(&mut self.place);
+    }
+}
+
+/// What is held against the limits.
+pub(super) struct Asked<'a> {
+    pub(super) desired: &'a DesiredState,
+    pub(super) state: &'a SqlState,
+    pub(super) compared: &'a Comparison,
+    pub(super) retention: &'a [RetentionPlan],
+    pub(super) root: &'a RootFacts,
+    /// Snapshots on disk of all hosts, whether looked at or not.
+    pub(super) fleet: usize,
+}
+
+/// Everything that stands against the plan, most general first.
+pub(super) fn refusals(limits: &Limits<'_>, asked: &Asked<'_>) -> Vec<Refusal> {
+    let mut found: Vec<Refusal> = Vec::new();
+    found.extend(empty_desired_state(limits, asked));
+    found.extend(asked.compared.conflicts.iter().map(conflict));
+    found.extend(moved_root(asked));
+    found.extend(max_retire(limits, asked));
+    found.extend(fleet_delete(limits, asked));
+    found.extend(prune_refusals(limits, asked.retention));
+    found
+}
+
+/// What stands against pruning the hosts of `retention`.
+pub(super) fn prune_refusals(limits: &Limits<'_>, retention: &[RetentionPlan]) -> Vec<Refusal> {
+    retention.iter().flat_map(|plan| [max_delete(limits, plan), max_delete_percent(limits, plan)]).flatten().collect()
+}
+
+/// How many snapshots go because of the change, and would stay without it.
+pub(super) fn deletions_by_change(retention: &[RetentionPlan], compared: &Comparison) -> usize {
+    let leaving: BTreeSet<&str> = compared
+        .changes
+        .iter()
+        .filter(|change| change.action == Action::Retire && change.object == Object::Host)
+        .map(|change| change.name.as_str())
+        .collect();
+    let of_host = |plan: &RetentionPlan| {
+        let counts = plan.totals.delete_by_reason;
+        counts.policy_change + if leaving.contains(plan.host.as_str()) { counts.host_removed } else { 0 }
+    };
+    retention.iter().map(of_host).sum()
+}
+
+fn empty_desired_state(limits: &Limits<'_>, asked: &Asked<'_>) -> Option<Refusal> {
+    let managed = asked.state.hosts.iter().filter(|h| h.managed_by == ManagedBy::Kdl && h.retired.is_none()).count();
+    if !asked.desired.hosts.is_empty() || managed == 0 || limits.allow.contains(&Allow::Empty) {
+        return None;
+    }
+    Some(Refusal {
+        guard: "empty-desired-state".to_owned(),
+        scope: RefusalScope::Apply,
+        host: None,
+        message: format!("the configuration has no host left, and would retire all {managed}"),
+        limit: None,
+        actual: Some(managed as u64),
+        of: Some(managed as u64),
+        set_at: "built in".to_owned(),
+        lift: "check that the right file was read; if all hosts really leave, say --allow empty".to_owned(),
+    })
+}
+
+fn conflict(conflict: &Conflict) -> Refusal {
+    let (guard, host, message, set_at, lift) = match conflict {
+        Conflict::Protected { host } => (
+            "protected",
+            host,
+            format!("{host} is protected and would leave"),
+            "`protect #true`, remembered in SQL".to_owned(),
+            "apply `protect #false` for it first, then take it out in a second apply".to_owned(),
+        ),
+        Conflict::NotManaged { host, at } => (
+            "not-managed",
+            host,
+            format!("`removed` in {at} names {host}, which no KDL file manages"),
+            "built in".to_owned(),
+            "write it as a `host` and apply, so that the file manages it; then remove it".to_owned(),
+        ),
+        Conflict::RenameOntoExisting { was, name, at } => (
+            "rename-onto-existing",
+            name,
+            format!("{at} renames {was} to {name}, but both are hosts already"),
+            "built in".to_owned(),
+            format!("take `was=\"{was}\"` off if the rename is done, or choose another name"),
+        ),
+        Conflict::CaseOnly { existing, name, at } => (
+            "case-only",
+            name,
+            format!("{name} in {at} differs from the existing host {existing} only by case"),
+            "built in".to_owned(),
+            format!("write `was=\"{existing}\"` to rename it, or use its name as it is"),
+        ),
+    };
+    Refusal {
+        guard: guard.to_owned(),
+        scope: RefusalScope::Apply,
+        host: Some(host.clone()),
+        message,
+        limit: None,
+        actual: None,
+        of: None,
+        set_at,
+        lift,
+    }
+}
+
+/// Changing the path of a root that is in use, unless the same root was found at the new path.
+fn moved_root(asked: &Asked<'_>) -> Option<Refusal> {
+    let old = asked.state.global.as_ref()?.settings.backup_root.as_ref()?;
+    let new = asked.desired.global.backup_root.as_ref();
+    if new == Some(old) || !asked.root.is_in_use || (new.is_some() && new == asked.root.found_at.as_ref()) {
+        return None;
+    }
+    let to = new.map_or("nothing".to_owned(), |path| path.to_string());
+    Some(Refusal {
+        guard: "backup-root-moved".to_owned(),
+        scope: RefusalScope::Apply,
+        host: None,
+        message: format!("`backup-root` changes from {old} to {to} while {old} is in use"),
+        limit: None,
+        actual: None,
+        of: None,
+        set_at: asked.desired.global_at.clone().unwrap_or_else(|| "no `global` node".to_owned()),
+        lift: format!("move or mount the root with its .pobsync-root marker at the new path first, or set it back to {old}"),
+    })
+}
+
+fn max_retire(limits: &Limits<'_>, asked: &Asked<'_>) -> Option<Refusal> {
+    let managed: BTreeSet<&str> = asked
+        .state
+        .hosts
+        .iter()
+        .filter(|h| h.managed_by == ManagedBy::Kdl && h.retired.is_none())
+        .map(|h| h.name.as_str())
+        .collect();
+    let leaving = asked
+        .compared
+        .changes
+        .iter()
+        .filter(|c| c.action == Action::Retire && managed.contains(c.name.as_str()))
+        .count();
+    let limit = limits.guard.max_retire_percent;
+    let is_lifted = limits.allow.iter().any(|a| matches!(a, Allow::Retire { at_most } if leaving <= *at_most));
+    if managed.len() < Guard::PERCENT_FROM_HOSTS || !limit.is_exceeded_by(leaving, managed.len()) || is_lifted {
+        return None;
+    }
+    Some(over_percent(
+        "max-retire-percent",
+        RefusalScope::Apply,
+        None,
+        format!("{leaving} of {} hosts would leave", managed.len()),
+        (limit, leaving, managed.len()),
+        limits,
+        format!("--allow retire:{leaving}"),
+    ))
+}
+
+fn fleet_delete(limits: &Limits<'_>, asked: &Asked<'_>) -> Option<Refusal> {
+    let deleted = deletions_by_change(asked.retention, asked.compared);
+    let fleet = asked.fleet;
+    let limit = limits.guard.max_fleet_delete_percent;
+    let is_lifted = limits.allow.iter().any(|a| matches!(a, Allow::FleetDelete { at_most } if deleted <= *at_most));
+    if fleet < Guard::FLEET_FROM_SNAPSHOTS || !limit.is_exceeded_by(deleted, fleet) || is_lifted {
+        return None;
+    }
+    Some(over_percent(
+        "max-fleet-delete-percent",
+        RefusalScope::Apply,
+        None,
+        format!("this change would delete {deleted} of the fleet's {fleet} snapshots"),
+        (limit, deleted, fleet),
+        limits,
+        format!("--allow fleet-delete:{deleted}"),
+    ))
+}
+
+fn is_allowed(limits: &Limits<'_>, host: &HostName, deleted: usize) -> bool {
+    limits.allow.iter().any(|a| matches!(a, Allow::Delete { host: h, at_most } if h == host && deleted <= *at_most))
+}
+
+/// More snapshots of one host than one run may delete.
+pub(super) fn max_delete(limits: &Limits<'_>, plan: &RetentionPlan) -> Option<Refusal> {
+    let (limit, deleted) = (limits.guard.max_delete as usize, plan.totals.delete);
+    if deleted <= limit || is_allowed(limits, &plan.host, deleted) {
+        return None;
+    }
+    let host = &plan.host;
+    Some(Refusal {
+        guard: "max-delete".to_owned(),
+        scope: RefusalScope::Prune,
+        host: Some(host.clone()),
+        message: format!("a prune of {host} would delete {deleted} snapshots, over the limit of {limit} for one run"),
+        limit: Some(limit as u64),
+        actual: Some(deleted as u64),
+        of: Some((plan.totals.keep + deleted) as u64),
+        set_at: limits.place.clone(),
+        lift: format!("--allow delete:{host}:{deleted}, or pobsync retention {host} --apply --max-delete {deleted}"),
+    })
+}
+
+/// A larger share of one host's snapshots than one run may delete.
+///
+/// A host that is removed on purpose loses all it has: for it the number alone counts.
+pub(super) fn max_delete_percent(limits: &Limits<'_>, plan: &RetentionPlan) -> Option<Refusal> {
+    let (limit, deleted) = (limits.guard.max_delete_percent, plan.totals.delete);
+    let all = plan.totals.keep + deleted;
+    let is_removed = plan.delete.iter().any(|entry| entry.reason == Cause::HostRemoved);
+    if all < Guard::PERCENT_FROM_SNAPSHOTS
+        || is_removed
+        || !limit.is_exceeded_by(deleted, all)
+        || is_allowed(limits, &plan.host, deleted)
+    {
+        return None;
+    }
+    let host = &plan.host;
+    Some(over_percent(
+        "max-delete-percent",
+        RefusalScope::Prune,
+        Some(host.clone()),
+        format!("a prune of {host} would delete {deleted} of {all} snapshots"),
+        (limit, deleted, all),
+        limits,
+        format!("--allow delete:{host}:{deleted}, or pobsync retention {host} --apply --max-delete {deleted}"),
+    ))
+}
+
+fn over_percent(
+    guard: &str,
+    scope: RefusalScope,
+    host: Option<HostName>,
+    what: String,
+    (limit, part, whole): (Percent, usize, usize),
+    limits: &Limits<'_>,
+    lift: String,
+) -> Refusal {
+    // Two decimals, rounded up: 30.004 % must not read as "30.00 %, over 30 %".
+    let hundredths = (part * 10_000).div_ceil(whole.max(1));
+    Refusal {
+        guard: guard.to_owned(),
+        scope,
+        host,
+        message: format!("{what}, {}.{:02} %, over the limit of {limit}", hundredths / 100, hundredths % 100),
+        limit: Some(u64::from(limit.get())),
+        actual: Some(part as u64),
+        of: Some(whole as u64),
+        set_at: limits.place.clone(),
+        lift,
+    }
+}

@@ -1,0 +1,12 @@
+//! JSON for programs.
+
+use serde::Serialize;
+
+/// Writes `value` for people who read JSON: indented, with a line end. Fails for no type of ours; an unwritable value
+/// becomes `null`.
+#[must_use]
+pub fn document<T: Serialize>(value: &T) -> String {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_else(|_| "null".to_owned());
+    text.push('\n');
+    text
+}
