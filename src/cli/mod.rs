@@ -1,1 +1,139 @@
-//! (module head)
+//! One verb a file: arguments in, a use case called, its outcome printed. One table from outcome to exit code.
+
+mod apply;
+mod args;
+mod backup;
+mod configure;
+mod document;
+mod hold;
+mod init;
+mod lists;
+mod output;
+mod plan;
+mod prune;
+mod report;
+mod retention;
+mod show;
+mod trust;
+mod validate;
+
+use std::process::ExitCode;
+
+use camino::Utf8PathBuf;
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use args::{Cli, Command, Common};
+use output::Output;
+
+use crate::core::plan::Outcome;
+use crate::ops::{Context, Error};
+
+/// How a verb ended: its outcome, and whether the exit code tells changes apart.
+struct Ended {
+    outcome: Outcome,
+    detailed: bool,
+}
+
+impl From<Outcome> for Ended {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, detailed: false }
+    }
+}
+
+/// Reads the command line, does what it says, and ends with the exit code of what came of it.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    start_log(&cli.common);
+    let output = Output::new(&cli.common);
+    let ended = run(cli, &output).unwrap_or_else(|error| {
+        report::error(&output, &error);
+        error.outcome().into()
+    });
+    ExitCode::from(ended.outcome.exit_code(ended.detailed))
+}
+
+/// clap ends with 2 for a wrong command line, which here would say that there are changes.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(Outcome::Usage.exit_code(false)),
+    }
+}
+
+fn start_log(common: &Common) {
+    let level = match (common.quiet, common.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "pobsync=info,warn",
+        (false, 2) => "pobsync=debug,info",
+        (false, _) => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("POBSYNC_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .try_init();
+}
+
+fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
+    let common = &cli.common;
+    let open = || open_context(common);
+    Ok(match cli.command {
+        Command::Init(args) => init::run(common, &args, output)?.into(),
+        Command::Validate(args) => validate::run(common, &args, output)?.into(),
+        Command::Show(args) => show::run(common, &args, output)?.into(),
+        Command::Plan(args) => plan::run(&open()?, common, &args, output)?,
+        Command::ShowPlan(args) => plan::show(common, &args, output)?.into(),
+        Command::Apply(args) => apply::run(&open()?, common, &args, output)?.into(),
+        Command::ConfigureGlobal(args) => configure::global(&create_context(common)?, &args, output)?.into(),
+        Command::ConfigureHost(args) => configure::host(&create_context(common)?, args, output)?.into(),
+        Command::Schedule(args) => configure::schedule(&open()?, &args, output)?.into(),
+        Command::Backup(args) => backup::run(&open()?, &args, output)?.into(),
+        Command::Retention(args) => retention::run(&open()?, &args, output)?.into(),
+        Command::DiscoverSnapshots(args) => lists::discover(&open()?, &args, output)?.into(),
+        Command::Hold(args) => hold::hold(&open()?, &args, output)?.into(),
+        Command::Unhold(args) => hold::unhold(&open()?, &args, output)?.into(),
+        Command::Hosts => lists::hosts(&open()?, output)?.into(),
+        Command::Snapshots(args) => lists::snapshots(&open()?, &args, output)?.into(),
+        Command::Runs(args) => lists::runs(&open()?, &args, output)?.into(),
+        Command::Plans(args) => lists::plans(&open()?, &args, output)?.into(),
+        Command::History(args) => lists::history(&open()?, &args, output)?.into(),
+        Command::Status => report::status(&open()?, output)?.into(),
+        Command::Check => report::check(common, output)?.into(),
+        Command::Trust(args) => trust::run(&open()?, &args, output)?.into(),
+        Command::Test(args) => trust::test(&open()?, &args, output)?.into(),
+        Command::Completions { shell } => document::completions(shell).into(),
+        Command::Man => document::man().into(),
+    })
+}
+
+/// The database that the command line, the environment or the house rules name.
+fn database_path(common: &Common) -> Utf8PathBuf {
+    common.database.clone().unwrap_or_else(crate::ops::default_database)
+}
+
+fn open_context(common: &Common) -> Result<Context, Error> {
+    Context::open(&database_path(common))
+}
+
+/// The first imperative command makes the database: a first backup needs no file and no `init`.
+fn create_context(common: &Common) -> Result<Context, Error> {
+    Context::create(&database_path(common))
+}
+
+/// The configuration that the command line, the environment or the house rules name.
+fn file_path(common: &Common, given: Option<&Utf8PathBuf>) -> Utf8PathBuf {
+    given.or(common.file.as_ref()).cloned().unwrap_or_else(|| {
+        let here = Utf8PathBuf::from("pobsync.kdl");
+        if here.exists() { here } else { Utf8PathBuf::from("/etc/pobsync/pobsync.kdl") }
+    })
+}

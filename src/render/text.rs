@@ -400,3 +400,16 @@ pub fn summary_lines(plan: &Plan) -> String {
     out.push('\n');
     out
 }
+
+/// Refusals as lines for people.
+pub fn visible_refusals<'a>(refusals: impl Iterator<Item = &'a Refusal>) -> Vec<String> {
+    refusals
+        .flat_map(|r| {
+            [
+                format!("! {}: {}", r.guard, visible(&r.message)),
+                format!("    set: {}", visible(&r.set_at)),
+                format!("    to lift: {}", visible(&r.lift)),
+            ]
+        })
+        .collect()
+}

@@ -5,24 +5,9 @@ use crate::core::desired::{DesiredHost, DesiredState, Removed};
 use crate::core::model::*;
 
 fn settings(address: &str) -> HostSettings {
-    HostSettings {
-        address: Value::Literal(address.parse().unwrap()),
-        enabled: true,
-        protect: false,
-        groups: Vec::new(),
-        server: None,
-        ssh: SshSettings::default(),
-        rsync: RsyncSettings::default(),
-        sources: vec!["/etc".parse().unwrap()],
-        excludes: Vec::new(),
-        retention: None,
-        schedules: Vec::new(),
-        timezone: chrono_tz::UTC,
-        hooks: Hooks::default(),
-        accept_partial: false,
-        suspect_percent: Percent::clamped(50),
-        stale_after: None,
-    }
+    let mut settings = HostSettings::at(Value::Literal(address.parse().unwrap()));
+    settings.sources = vec!["/etc".parse().unwrap()];
+    settings
 }
 
 fn wanted(name: &str) -> DesiredHost {

@@ -8,6 +8,7 @@ mod escape;
 mod guard;
 mod ids;
 mod invalid;
+mod keep_text;
 mod names;
 mod paths;
 mod policy;

@@ -56,6 +56,34 @@ pub struct HostSettings {
     pub stale_after: Option<Span>,
 }
 
+impl HostSettings {
+    /// A host at `address` with every other setting as built in, and nothing to back up yet.
+    #[must_use]
+    pub fn at(address: Value<Address>) -> Self {
+        Self {
+            address,
+            enabled: true,
+            protect: false,
+            groups: Vec::new(),
+            server: None,
+            ssh: SshSettings::default(),
+            rsync: RsyncSettings::default(),
+            sources: Vec::new(),
+            excludes: BUILT_IN_EXCLUDES.into_iter().filter_map(|pattern| pattern.parse().ok()).collect(),
+            retention: None,
+            schedules: Vec::new(),
+            timezone: Tz::UTC,
+            hooks: Hooks::default(),
+            accept_partial: false,
+            suspect_percent: Self::SUSPECT_PERCENT,
+            stale_after: None,
+        }
+    }
+
+    /// A snapshot that lost half its files or bytes is suspect unless a host says otherwise.
+    pub const SUSPECT_PERCENT: Percent = Percent::clamped(50);
+}
+
 /// How ssh is called for a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

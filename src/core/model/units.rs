@@ -152,7 +152,7 @@ impl std::str::FromStr for CalendarSpan {
             Invalid::new(
                 text,
                 "a calendar length",
-                "write years, months, days and hours in this order, for example `30d` or `1y2m3d4h`; `m` is months",
+                "write years, months, days and hours, for example `30d` or `1y2m3d4h`; `m` is months",
             )
         };
         let mut span = Self {
@@ -162,24 +162,27 @@ impl std::str::FromStr for CalendarSpan {
             hours: 0,
         };
         let mut rest = text;
-        for (unit, slot) in [
-            ('y', &mut span.years),
-            ('m', &mut span.months),
-            ('d', &mut span.days),
-            ('h', &mut span.hours),
-        ] {
+        let mut seen = String::new();
+        while !rest.is_empty() {
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            if digits > 0 && rest[digits..].starts_with(unit) {
-                *slot = rest[..digits]
-                    .parse()
-                    .ok()
-                    .filter(|n| *n <= MAX_CALENDAR)
-                    .ok_or_else(refused)?;
-                rest = &rest[digits + 1..];
+            let (number, tail) = rest.split_at(digits);
+            let unit = tail.chars().next().ok_or_else(refused)?;
+            let slot = match unit {
+                'y' => &mut span.years,
+                'm' => &mut span.months,
+                'd' => &mut span.days,
+                'h' => &mut span.hours,
+                _ => return Err(refused()),
+            };
+            if seen.contains(unit) {
+                return Err(refused());
             }
+            *slot = number.parse().ok().filter(|n| *n <= MAX_CALENDAR).ok_or_else(refused)?;
+            seen.push(unit);
+            rest = &tail[1..];
         }
         let is_zero = span.years == 0 && span.months == 0 && span.days == 0 && span.hours == 0;
-        if rest.is_empty() && !is_zero {
+        if !is_zero {
             Ok(span)
         } else {
             Err(refused())
@@ -364,7 +367,8 @@ mod tests {
     #[case("2m2h", true)]
     #[case("", false)]
     #[case("0d", false)]
-    #[case("4h3d", false)]
+    #[case("3d4h", true)]
+    #[case("d", false)]
     #[case("2w", false)]
     #[case("30", false)]
     #[case("1d1d", false)]

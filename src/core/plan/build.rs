@@ -46,7 +46,7 @@ pub struct Planner<'a> {
     /// The SQL state.
     pub state: &'a SqlState,
     /// The snapshots of every host.
-    pub snapshots: &'a HashMap<HostId, Vec<Snapshot>>,
+    pub snapshots: &'a BTreeMap<HostId, Vec<Snapshot>>,
     /// The root.
     pub root: RootFacts,
     /// The moment to plan for.

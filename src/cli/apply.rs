@@ -1,0 +1,106 @@
+//! `apply`: plan, show, ask, apply in one transaction, and prune only if that was asked for too.
+
+use super::args::{ApplyArgs, Common};
+use super::output::{Output, ask};
+use super::{file_path, prune};
+use crate::core::model::Fingerprint;
+use crate::core::plan::{Allow, ApprovedPlan, Authority, Outcome, Plan};
+use crate::ops::{self, Asked, Context, Error};
+use crate::render::plan_text;
+
+pub(super) fn run(context: &Context, common: &Common, args: &ApplyArgs, output: &Output) -> Result<Outcome, Error> {
+    let path = file_path(common, args.path.as_ref());
+    let facts = context.facts()?;
+    let (plan, desired) = if ops::looks_like_a_plan(&path) {
+        if !args.allow.is_empty() {
+            return Err(Error::PlanWithOptions);
+        }
+        ops::saved_for_apply(context, &facts, &path)?
+    } else {
+        let loaded = ops::load(&path)?;
+        let asked = Asked { allow: allowances(args, &loaded.desired), look_for_root: true, ..Asked::default() };
+        let plan = ops::plan_desired(&facts, &loaded.desired, loaded.source, &asked)?;
+        (plan, loaded.desired)
+    };
+    expect(args, &plan)?;
+    output.text(&plan_text(&plan, &output.style));
+
+    let is_nothing = plan.changes.is_empty() && ops::approves_nothing_new(&facts, &plan, &desired);
+    let deletes = args.prune && plan.summary.deletions() > 0;
+    let approved = ApprovedPlan::new(plan, desired, args.prune).map_err(|refusals| Error::Refused { refusals })?;
+    if is_nothing && !deletes {
+        output.text("Nothing to apply.\n");
+        report(output, approved.plan(), Outcome::NoChanges, None);
+        return Ok(Outcome::NoChanges);
+    }
+    confirm(args, approved.plan(), deletes)?;
+    let configured = ops::apply(context, &facts, &approved)?;
+    output.text(&format!("\nApplied as serial {}; its policies are approved.\n", configured.serial));
+    let outcome = if deletes { prune_listed(context, approved.plan(), output)? } else { Outcome::Done };
+    report(output, approved.plan(), outcome, Some(configured.serial));
+    Ok(outcome)
+}
+
+/// `--max-delete N` replaces the guard's limit for this command: every host may lose up to N.
+fn allowances(args: &ApplyArgs, desired: &crate::core::desired::DesiredState) -> Vec<Allow> {
+    let at_most = args.max_delete.map(|n| n as usize);
+    let each = desired.hosts.iter().zip(at_most.into_iter().cycle());
+    let by_number = each.map(|(host, at_most)| Allow::Delete { host: host.name.clone(), at_most });
+    args.allow.iter().cloned().chain(by_number).collect()
+}
+
+fn expect(args: &ApplyArgs, plan: &Plan) -> Result<(), Error> {
+    let Some(expected) = &args.expect else { return Ok(()) };
+    let expected: Fingerprint = expected.parse()?;
+    if expected == plan.fingerprint {
+        Ok(())
+    } else {
+        Err(Error::NotTheExpectedPlan { expected, actual: plan.fingerprint.clone() })
+    }
+}
+
+/// Where snapshots go, the number is typed: a reflex does not answer it.
+fn confirm(args: &ApplyArgs, plan: &Plan, deletes: bool) -> Result<(), Error> {
+    if args.yes {
+        return Ok(());
+    }
+    let (question, word) = if deletes {
+        let n = plan.summary.deletions();
+        (format!("Apply this and delete {n} snapshots?"), n.to_string())
+    } else {
+        ("Apply this?".to_owned(), "yes".to_owned())
+    };
+    match ask(&question, &word) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Error::NotConfirmed { what: "Not applied." }),
+        None => Err(Error::NobodyToAsk { what: "Not applied" }),
+    }
+}
+
+fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Result<Outcome, Error> {
+    let mut outcomes = Vec::new();
+    for shown in plan.retention.iter().filter(|retention| !retention.delete.is_empty()) {
+        let request = ops::PruneRequest {
+            directory: shown.directory.clone(),
+            authority: Authority::Applied,
+            kinds: None,
+            allow: plan.allow.clone(),
+            listed: Some(shown.clone()),
+        };
+        outcomes.push(prune::carry_out(context, &request, output));
+    }
+    Ok(Outcome::worst(outcomes))
+}
+
+#[derive(serde::Serialize)]
+struct Applied<'a> {
+    outcome: Outcome,
+    serial: Option<crate::core::model::Serial>,
+    plan: &'a Plan,
+}
+
+fn report(output: &Output, plan: &Plan, outcome: Outcome, serial: Option<crate::core::model::Serial>) {
+    if output.is_json() {
+        output.data(&Applied { outcome, serial, plan }, |_| String::new());
+    }
+}

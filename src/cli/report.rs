@@ -1,0 +1,136 @@
+//! Errors, `status` and `check`.
+
+use std::error::Error as _;
+use std::io::Write as _;
+
+use serde::Serialize;
+
+use super::args::Common;
+use super::database_path;
+use super::output::{Output, print};
+use crate::core::model::visible;
+use crate::core::plan::{Outcome, Refusal};
+use crate::ops::{self, Context, Error, Finding};
+use crate::render::{Column, Paint, document, table, visible_refusals};
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    outcome: Outcome,
+    message: String,
+    help: Option<String>,
+    refusals: &'a [Refusal],
+}
+
+/// Says what went wrong, why, and what to do.
+pub(super) fn error(output: &Output, error: &Error) {
+    if let Error::Invalid(findings) = error {
+        invalid(output, findings);
+        return;
+    }
+    let refusals = error.refusals();
+    if output.is_json() {
+        let failure =
+            Failure { outcome: error.outcome(), message: visible(&chain(error)), help: error.help(), refusals };
+        print(&document(&failure));
+        return;
+    }
+    let mut err = std::io::stderr().lock();
+    let word = output.style.paint(Paint::Refused, "error");
+    if refusals.is_empty() {
+        let _ = writeln!(err, "{word}: {}", visible(&chain(error)));
+    } else {
+        let _ = writeln!(err, "{word}: refused, nothing was changed");
+        for line in visible_refusals(refusals.iter()) {
+            let _ = writeln!(err, "{line}");
+        }
+    }
+    for line in error.details() {
+        let _ = writeln!(err, "  {}", visible(&line));
+    }
+    if let Some(help) = error.help() {
+        let _ = writeln!(err, "  help: {}", visible(&help));
+    }
+}
+
+/// The message and its causes, each said once.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+fn invalid(output: &Output, findings: &crate::config::Report) {
+    if output.is_json() {
+        print(&findings.json());
+    } else {
+        let _ = std::io::stderr().lock().write_all(findings.text(output.style.color, output.style.width).as_bytes());
+    }
+}
+
+pub(super) fn status(context: &Context, output: &Output) -> Result<Outcome, Error> {
+    let status = ops::status(context)?;
+    output.data(&status, |style| {
+        let cells = |h: &ops::HostStatus| {
+            vec![
+                h.host.to_string(),
+                h.state.to_string(),
+                h.newest.map_or("never".to_owned(), |t| t.to_string()),
+                h.snapshots.to_string(),
+                h.last_run.clone().unwrap_or_default(),
+            ]
+        };
+        let columns = [
+            Column("HOST", false),
+            Column("STATE", false),
+            Column("NEWEST COMPLETE", false),
+            Column("SNAPSHOTS", true),
+            Column("LAST RUN", false),
+        ];
+        let shown: Vec<Vec<String>> =
+            status.hosts.iter().filter(|h| style.verbose || h.needs_attention).map(cells).collect();
+        let mut text = String::new();
+        if !shown.is_empty() {
+            text.push_str(&table(&columns, &shown, style));
+            text.push('\n');
+        }
+        text.push_str(&format!(
+            "{} hosts: {} well, {} need attention, {} paused, {} retired. {} snapshots.\n",
+            status.hosts.len(),
+            status.well,
+            status.attention,
+            status.paused,
+            status.retired,
+            status.snapshots
+        ));
+        text
+    });
+    Ok(if status.attention > 0 { Outcome::Failed } else { Outcome::Done })
+}
+
+pub(super) fn check(common: &Common, output: &Output) -> Result<Outcome, Error> {
+    let findings = ops::check(&database_path(common));
+    output.data(&findings, |style| {
+        findings
+            .iter()
+            .map(|finding: &Finding| {
+                let (sign, paint) = match finding.level {
+                    ops::Level::Good => ("ok     ", Paint::Created),
+                    ops::Level::Advice => ("advice ", Paint::Changed),
+                    ops::Level::Problem => ("PROBLEM", Paint::Refused),
+                };
+                let help = if finding.help.is_empty() { String::new() } else { format!("\n          {}", visible(&finding.help)) };
+                format!("{} {}: {}{help}\n", style.paint(paint, sign), finding.what, visible(&finding.message))
+            })
+            .collect()
+    });
+    let is_wrong = findings.iter().any(|finding| finding.level == ops::Level::Problem);
+    Ok(if is_wrong { Outcome::Failed } else { Outcome::Done })
+}

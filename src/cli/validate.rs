@@ -1,0 +1,29 @@
+//! `validate`.
+
+use super::args::{Common, FileArg};
+use super::file_path;
+use super::output::Output;
+use crate::core::plan::Outcome;
+use crate::ops::{self, Error};
+
+#[derive(serde::Serialize)]
+struct Valid {
+    outcome: Outcome,
+    hosts: usize,
+    files: usize,
+    findings: [(); 0],
+}
+
+pub(super) fn run(common: &Common, args: &FileArg, output: &Output) -> Result<Outcome, Error> {
+    let path = file_path(common, args.path.as_ref());
+    let loaded = ops::load(&path)?;
+    let (hosts, files) = (loaded.desired.hosts.len(), loaded.source.files.len());
+    for warning in &loaded.warnings {
+        output.say(warning);
+    }
+    output.data(&Valid { outcome: Outcome::Done, hosts, files, findings: [] }, |_| {
+        let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+        format!("{path} is valid: {} in {}.\n", plural(hosts, "host"), plural(files, "file"))
+    });
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,252 @@
+//! The decision for every snapshot of a host: planned twice, by the policy in force and by the proposed one.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+
+use super::rules::{self, Kept};
+use super::{Cause, Reason, RuleHit, expiry};
+use crate::core::model::{Kinds, Policy, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp};
+
+/// How a host stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is backed up, and its policy decides.
+    Active,
+    /// It is paused: nothing goes.
+    Paused,
+    /// It has left, and its snapshots stay.
+    Retired,
+    /// It was removed with its snapshots: all go but held and running ones.
+    RemoveAll,
+}
+
+/// One of the two states a host is planned in.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'a> {
+    /// The policy; nothing keeps everything.
+    pub policy: Option<&'a Policy>,
+    /// How the host stands.
+    pub mode: Mode,
+}
+
+/// What is asked about one host.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Its snapshots in any order; those that are not on disk are passed over.
+    pub snapshots: &'a [Snapshot],
+    /// What SQL says today.
+    pub in_force: Side<'a>,
+    /// What the plan proposes; the same where nothing changes.
+    pub proposed: Side<'a>,
+    /// The kinds asked about; those of each policy if absent.
+    pub kinds: Option<Kinds>,
+    /// The moment to plan for.
+    pub now: Timestamp,
+    /// When the host will be backed up next, ascending; may be empty.
+    pub upcoming: &'a [Timestamp],
+}
+
+/// A policy without a rule, which would delete everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a retention policy keeps nothing")]
+pub struct EmptyPolicy;
+
+/// The decision for every snapshot of a host, newest first by start and name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a decision does nothing by itself"]
+pub struct HostRetention<'a> {
+    /// One for each snapshot on disk.
+    pub decisions: Vec<Decision<'a>>,
+}
+
+/// The decision for one snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision<'a> {
+    /// The snapshot.
+    pub snapshot: &'a Snapshot,
+    /// What becomes of it.
+    pub verdict: Verdict,
+}
+
+/// What becomes of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stays.
+    Keep {
+        /// Why; never empty.
+        reasons: Vec<Reason>,
+        /// How the rules counted it.
+        rules: Vec<RuleHit>,
+        /// The policy in force deletes it.
+        rescued: bool,
+        /// The day it would go if backups go on as in `upcoming`, in the policy's zone; nothing if not within that time.
+        expires_on: Option<NaiveDate>,
+    },
+    /// It goes.
+    Delete {
+        /// Why.
+        cause: Cause,
+        /// What keeps it under the policy in force; empty unless the plan changes that.
+        previously_kept_by: Vec<Reason>,
+    },
+}
+
+/// Decides on every snapshot of a host.
+///
+/// # Errors
+/// When a policy has no rule: that is never taken for "delete everything".
+pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, EmptyPolicy> {
+    let mut snapshots: Vec<&Snapshot> = question.snapshots.iter().filter(|s| s.status.is_on_disk()).collect();
+    snapshots.sort_by(|a, b| (b.started_at, &b.name, b.kind).cmp(&(a.started_at, &a.name, a.kind)));
+    let proposed = decide(&snapshots, question.proposed, question)?;
+    let is_same = question.in_force.mode == question.proposed.mode && question.in_force.policy == question.proposed.policy;
+    let in_force = if is_same { None } else { Some(decide(&snapshots, question.in_force, question)?) };
+    let expires = expiry::days(&snapshots, &proposed, question);
+
+    let mut decisions = Vec::with_capacity(snapshots.len());
+    for (i, (snapshot, kept)) in snapshots.iter().zip(proposed).enumerate() {
+        let before = in_force.as_ref().and_then(|all| all.get(i));
+        let was_kept = before.map_or(!kept.reasons.is_empty(), |kept| !kept.reasons.is_empty());
+        let verdict = if kept.reasons.is_empty() {
+            let cause = cause(snapshot, question.proposed.mode, was_kept);
+            let previously_kept_by = match cause {
+                Cause::PolicyChange => before.map(|kept| kept.reasons.clone()).unwrap_or_default(),
+                Cause::Expired | Cause::HostRemoved | Cause::Incomplete => Vec::new(),
+            };
+            Verdict::Delete { cause, previously_kept_by }
+        } else {
+            let expires_on = expires.get(i).copied().flatten();
+            Verdict::Keep { reasons: kept.reasons, rules: kept.hits, rescued: !was_kept, expires_on }
+        };
+        decisions.push(Decision { snapshot, verdict });
+    }
+    Ok(HostRetention { decisions })
+}
+
+fn cause(snapshot: &Snapshot, mode: Mode, was_kept: bool) -> Cause {
+    match (mode, snapshot.status) {
+        (Mode::RemoveAll, _) => Cause::HostRemoved,
+        // A prune has committed to it: no policy decides any more.
+        (_, SnapshotStatus::Deleting) => Cause::Expired,
+        (_, SnapshotStatus::Partial | SnapshotStatus::Failed | SnapshotStatus::Running) => Cause::Incomplete,
+        _ if was_kept => Cause::PolicyChange,
+        _ => Cause::Expired,
+    }
+}
+
+/// One side of the question: what keeps each of `snapshots`, newest first; nothing keeps what goes.
+fn decide(snapshots: &[&Snapshot], side: Side<'_>, question: &Question<'_>) -> Result<Vec<Kept>, EmptyPolicy> {
+    let now = question.now;
+    let mut kept: Vec<Kept> = snapshots.iter().map(|s| pinned(s, now)).collect();
+    let everywhere = match (side.mode, side.policy) {
+        (Mode::RemoveAll, _) => return Ok(kept),
+        (Mode::Retired, _) => Some(Reason::Retired),
+        (Mode::Paused, _) => Some(Reason::Paused),
+        (Mode::Active, None) => Some(Reason::NoPolicy),
+        (Mode::Active, Some(_)) => None,
+    };
+    if let Some(newest) = snapshots.iter().position(|s| s.status == SnapshotStatus::Complete) {
+        if let Some(kept) = kept.get_mut(newest) {
+            kept.reasons.insert(0, Reason::Newest);
+        }
+    }
+    if let (None, Some(policy)) = (&everywhere, side.policy) {
+        if policy.keep.is_empty() {
+            return Err(EmptyPolicy);
+        }
+        let kinds = question.kinds.unwrap_or(policy.kinds);
+        by_rules(snapshots, policy, kinds, now, &mut kept);
+        if policy.protect_bases {
+            protect_bases(snapshots, &mut kept);
+        }
+        for (snapshot, kept) in snapshots.iter().zip(&mut kept) {
+            kept.reasons.extend(beside_the_rules(snapshot, policy, kinds, now));
+        }
+    }
+    for (snapshot, kept) in snapshots.iter().zip(&mut kept) {
+        if snapshot.status == SnapshotStatus::Deleting {
+            *kept = Kept::default();
+        } else {
+            kept.reasons.extend(everywhere.clone());
+        }
+    }
+    Ok(kept)
+}
+
+/// What no policy can let go of.
+fn pinned(snapshot: &Snapshot, now: Timestamp) -> Kept {
+    let mut kept = Kept::default();
+    if snapshot.status == SnapshotStatus::Deleting {
+        return kept;
+    }
+    if snapshot.status == SnapshotStatus::Running && snapshot.live {
+        kept.reasons.push(Reason::Running);
+    }
+    if snapshot.hold.as_ref().is_some_and(|hold| hold.is_in_force(now)) {
+        kept.reasons.push(Reason::Hold);
+    }
+    kept
+}
+
+/// Only complete snapshots of a selected kind fill buckets, all selected kinds together.
+fn by_rules(snapshots: &[&Snapshot], policy: &Policy, kinds: Kinds, now: Timestamp, kept: &mut [Kept]) {
+    let fills = |s: &Snapshot| s.status == SnapshotStatus::Complete && kinds.contains(s.kind);
+    let filling: Vec<usize> =
+        snapshots.iter().enumerate().filter(|(_, s)| fills(s)).map(|(i, _)| i).collect();
+    let times: Vec<Timestamp> = filling.iter().filter_map(|i| snapshots.get(*i)).map(|s| s.started_at).collect();
+    for (i, found) in filling.into_iter().zip(rules::apply(policy, &times, now)) {
+        if let Some(kept) = kept.get_mut(i) {
+            kept.reasons.extend(found.reasons);
+            kept.hits.extend(found.hits);
+        }
+    }
+}
+
+/// One step and no further: what a snapshot kept so far was linked against.
+fn protect_bases(snapshots: &[&Snapshot], kept: &mut [Kept]) {
+    let by_name: HashMap<&SnapshotName, usize> = snapshots
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| s.status == SnapshotStatus::Complete)
+        .map(|(i, s)| (&s.name, i))
+        .collect();
+    let guards: Vec<(usize, SnapshotName)> = snapshots
+        .iter()
+        .zip(kept.iter())
+        .filter(|(_, kept)| !kept.reasons.is_empty())
+        .filter_map(|(s, _)| Some((*by_name.get(s.base.as_ref()?)?, s.name.clone())))
+        .collect();
+    for (base, child) in guards {
+        if let Some(kept) = kept.get_mut(base) {
+            kept.reasons.push(Reason::BaseOf(child));
+        }
+    }
+}
+
+/// Snapshots that the rules do not speak of.
+fn beside_the_rules(snapshot: &Snapshot, policy: &Policy, kinds: Kinds, now: Timestamp) -> Option<Reason> {
+    let is_incomplete = match snapshot.status {
+        SnapshotStatus::Running => !snapshot.live,
+        SnapshotStatus::Partial | SnapshotStatus::Failed => true,
+        _ => false,
+    };
+    if !kinds.contains(snapshot.kind) {
+        Some(Reason::KindNotSelected)
+    } else if is_incomplete && now < snapshot.started_at.plus(policy.incomplete_after) {
+        Some(Reason::Grace)
+    } else {
+        None
+    }
+}
+
+/// The kinds that fill buckets on the proposed side, if a policy decides there at all.
+pub(super) fn deciding<'a>(question: &Question<'a>) -> Option<(&'a Policy, Kinds)> {
+    match (question.proposed.mode, question.proposed.policy) {
+        (Mode::Active, Some(policy)) => Some((policy, question.kinds.unwrap_or(policy.kinds))),
+        _ => None,
+    }
+}
+
+/// The kind that a schedule makes.
+pub(super) const UPCOMING_KIND: SnapshotKind = SnapshotKind::Scheduled;

@@ -1,0 +1,187 @@
+//! The imperative way: settings written to SQL without a file.
+
+use super::context::Facts;
+use super::{Context, Error};
+use crate::core::model::{
+    AbsolutePath, Address, BUILT_IN_EXCLUDES, CronText, ExcludePattern, GlobalSettings, HostName, HostSettings, Keep,
+    ManagedBy, Policy, Schedule, SourcePath, Span, UserName, Value,
+};
+use crate::store::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite};
+
+/// What `configure-global` sets; absent ones stay.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs, reason = "each field is the setting of its name")]
+pub struct GlobalEdit {
+    pub backup_root: Option<AbsolutePath>,
+    pub max_concurrent: Option<u32>,
+    pub max_delete: Option<u32>,
+}
+
+/// What `configure-host` sets; absent ones stay.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs, reason = "each field is the setting of its name")]
+pub struct HostEdit {
+    pub address: Option<Address>,
+    pub sources: Vec<SourcePath>,
+    pub excludes: Vec<ExcludePattern>,
+    pub keep: Option<Keep>,
+    pub user: Option<UserName>,
+    pub port: Option<u16>,
+    pub identity: Option<AbsolutePath>,
+    pub known_hosts: Option<AbsolutePath>,
+    pub enabled: Option<bool>,
+}
+
+/// What `schedule` sets; nothing takes every schedule away.
+pub type ScheduleEdit = Option<(CronText, Span, bool)>;
+
+/// Sets the settings of the service.
+///
+/// # Errors
+/// When the root in use would change its path, or the database refuses.
+pub fn configure_global(context: &Context, edit: &GlobalEdit) -> Result<Configured, Error> {
+    let facts = context.facts()?;
+    let sql = facts.state.global.as_ref();
+    let mut settings = sql.map_or_else(GlobalSettings::default, |global| global.settings.clone());
+    if let Some(path) = &edit.backup_root {
+        check_root_path(path)?;
+        may_move_root(&facts, path)?;
+        settings.backup_root = Some(path.clone());
+    }
+    settings.max_concurrent = edit.max_concurrent.unwrap_or(settings.max_concurrent);
+    settings.guard.max_delete = edit.max_delete.unwrap_or(settings.guard.max_delete);
+    let write = GlobalWrite {
+        managed_by: sql.map_or(ManagedBy::Cli, |global| global.managed_by),
+        settings,
+        applied: sql.and_then(|global| global.applied.clone()),
+    };
+    configure(context, &facts, "configure-global", Some(write), Vec::new())
+}
+
+/// A root must be a folder of its own.
+///
+/// # Errors
+/// When it is `/`.
+pub fn check_root_path(path: &AbsolutePath) -> Result<(), Error> {
+    if path.as_str() == "/" { Err(Error::RootIsSlash) } else { Ok(()) }
+}
+
+fn may_move_root(facts: &Facts, path: &AbsolutePath) -> Result<(), Error> {
+    match &facts.root {
+        Some(root) if root.path != *path && crate::disk::Root::open(path, Some(&root.id)).is_err() => {
+            Err(Error::RootInUse { old: root.path.clone(), new: path.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Adds or changes one host.
+///
+/// # Errors
+/// When a new host has no address, the host is managed by KDL and retired, or the database refuses.
+pub fn configure_host(context: &Context, name: &HostName, edit: &HostEdit) -> Result<Configured, Error> {
+    let facts = context.facts()?;
+    let sql = facts.state.host(name).filter(|host| host.retired.is_none());
+    let mut settings = match (sql, &edit.address) {
+        (Some(host), _) => host.settings.clone(),
+        (None, Some(address)) => HostSettings::at(Value::Literal(address.clone())),
+        (None, None) => return Err(Error::NeedsAddress { host: name.clone() }),
+    };
+    change(&mut settings, edit);
+    if settings.sources.is_empty() {
+        settings.sources.extend("/".parse::<SourcePath>());
+    }
+    let write = write_of(sql, name, settings);
+    configure(context, &facts, &format!("configure-host {name}"), None, vec![write])
+}
+
+/// Sets or takes away the schedules of a host.
+///
+/// # Errors
+/// When the host is unknown or the database refuses.
+pub fn schedule(context: &Context, name: &HostName, edit: &ScheduleEdit) -> Result<Configured, Error> {
+    let facts = context.facts()?;
+    let sql = facts.host(name)?;
+    let mut settings = sql.settings.clone();
+    settings.schedules = edit
+        .iter()
+        .map(|(cron, jitter, prune)| Schedule {
+            name: None,
+            cron: cron.clone(),
+            timezone: settings.timezone,
+            jitter: *jitter,
+            prune: *prune,
+        })
+        .collect();
+    let write = write_of(Some(sql), name, settings);
+    configure(context, &facts, &format!("schedule {name}"), None, vec![write])
+}
+
+fn change(settings: &mut HostSettings, edit: &HostEdit) {
+    if let Some(address) = &edit.address {
+        settings.address = Value::Literal(address.clone());
+    }
+    if !edit.sources.is_empty() {
+        settings.sources.clone_from(&edit.sources);
+    }
+    if !edit.excludes.is_empty() {
+        let built_in = BUILT_IN_EXCLUDES.into_iter().filter_map(|pattern| pattern.parse().ok());
+        settings.excludes = built_in.chain(edit.excludes.iter().cloned()).collect();
+    }
+    if let Some(keep) = &edit.keep {
+        let timezone = settings.timezone;
+        let old = settings.retention.take();
+        settings.retention = Some(match old {
+            Some(policy) => Policy { keep: keep.clone(), ..policy },
+            None => Policy { timezone, ..Policy::of(keep.clone()) },
+        });
+    }
+    if let Some(user) = &edit.user {
+        settings.ssh.user = Value::Literal(user.clone());
+    }
+    settings.ssh.port = edit.port.unwrap_or(settings.ssh.port);
+    if let Some(identity) = &edit.identity {
+        settings.ssh.identity = Some(Value::Literal(identity.clone()));
+    }
+    if let Some(known_hosts) = &edit.known_hosts {
+        settings.ssh.known_hosts = Some(Value::Literal(known_hosts.clone()));
+    }
+    settings.enabled = edit.enabled.unwrap_or(settings.enabled);
+}
+
+/// A host that KDL manages stays managed by it: the next plan shows the difference as drift.
+fn write_of(sql: Option<&crate::core::model::SqlHost>, name: &HostName, settings: HostSettings) -> HostWrite {
+    match sql {
+        Some(host) => HostWrite::Update {
+            host: host.id,
+            content: Box::new(HostContent {
+                managed_by: host.managed_by,
+                settings,
+                applied: host.applied.clone(),
+            }),
+        },
+        None => HostWrite::Create {
+            name: name.clone(),
+            content: Box::new(HostContent { managed_by: ManagedBy::Cli, settings, applied: None }),
+        },
+    }
+}
+
+fn configure(
+    context: &Context,
+    facts: &Facts,
+    summary: &str,
+    global: Option<GlobalWrite>,
+    hosts: Vec<HostWrite>,
+) -> Result<Configured, Error> {
+    Ok(context.store.configure(&ConfigChange {
+        expected_serial: facts.state.serial,
+        actor: context.actor.clone(),
+        at: super::clock::now(),
+        summary: summary.to_owned(),
+        global,
+        hosts,
+        plan: None,
+        approvals: Vec::new(),
+    })?)
+}

@@ -1,0 +1,133 @@
+//! What every use case is given.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::Utf8PathBuf;
+
+use super::Error;
+use crate::core::model::{
+    AbsolutePath, HostId, HostName, Lookup, RootId, Snapshot, SnapshotId, SnapshotKind, SnapshotName, SqlHost, SqlState,
+};
+use crate::core::plan::{Plan, RootFacts};
+use crate::store::{RootRecord, Store};
+
+/// The database, and who is asking.
+pub struct Context {
+    /// The database.
+    pub store: Box<dyn Store>,
+    /// Who is asking, for the history.
+    pub actor: String,
+    /// The folder of the database, which holds what belongs to this server alone.
+    pub state_folder: Utf8PathBuf,
+}
+
+/// Everything a plan is made from, read at one time.
+pub struct Facts {
+    /// The SQL state.
+    pub state: SqlState,
+    /// The snapshots of every host on the root in use.
+    pub snapshots: BTreeMap<HostId, Vec<Snapshot>>,
+    /// The root in use, if it was ever seen.
+    pub root: Option<RootRecord>,
+}
+
+impl Context {
+    /// Reads everything a plan is made from.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn facts(&self) -> Result<Facts, Error> {
+        let state = self.store.load_state()?;
+        let path = state.global.as_ref().and_then(|g| g.settings.backup_root.clone());
+        let root = self.store.roots()?.into_iter().find(|root| Some(&root.path) == path.as_ref());
+        let snapshots = self.store.snapshots_by_host(root.as_ref().map(|r| &r.id))?;
+        Ok(Facts { state, snapshots, root })
+    }
+
+    /// The root that SQL names.
+    ///
+    /// # Errors
+    /// When none was set.
+    pub fn backup_root(&self, state: &SqlState) -> Result<AbsolutePath, Error> {
+        state.global.as_ref().and_then(|g| g.settings.backup_root.clone()).ok_or(Error::NoBackupRoot)
+    }
+}
+
+impl Facts {
+    /// The host called `name`, retired or not.
+    ///
+    /// # Errors
+    /// When there is none; the message suggests the nearest name.
+    pub fn host(&self, name: &HostName) -> Result<&SqlHost, Error> {
+        self.state.host(name).ok_or_else(|| Error::UnknownHost {
+            name: name.clone(),
+            nearest: nearest(name, self.state.hosts.iter().map(|host| &host.name)),
+        })
+    }
+
+    /// The hosts of `names`, each once.
+    ///
+    /// # Errors
+    /// When one is unknown.
+    pub fn hosts(&self, names: &[HostName]) -> Result<Vec<&SqlHost>, Error> {
+        let names: BTreeSet<&HostName> = names.iter().collect();
+        names.into_iter().map(|name| self.host(name)).collect()
+    }
+
+    /// What a plan needs to know of the root.
+    #[must_use]
+    pub fn root_facts(&self) -> RootFacts {
+        RootFacts { is_in_use: self.root.is_some(), found_at: None }
+    }
+
+    /// The id of the root in use.
+    #[must_use]
+    pub fn root_id(&self) -> Option<&RootId> {
+        self.root.as_ref().map(|root| &root.id)
+    }
+
+    /// The rows of every snapshot that `plan` lists for deletion.
+    #[must_use]
+    pub fn listed(&self, plan: &Plan) -> Vec<SnapshotId> {
+        let mut rows = Vec::new();
+        for retention in plan.retention.iter().filter(|retention| !retention.delete.is_empty()) {
+            let Some(host) = self.state.hosts.iter().find(|host| host.directory == retention.directory) else { continue };
+            let by_name = self.rows(host.id);
+            rows.extend(retention.delete.iter().filter_map(|d| by_name.get(&(d.kind, &d.snapshot)).copied()));
+        }
+        rows
+    }
+
+    /// The rows of a host's snapshots by kind and name.
+    #[must_use]
+    pub fn rows(&self, host: HostId) -> BTreeMap<(SnapshotKind, &SnapshotName), SnapshotId> {
+        let snapshots = self.snapshots.get(&host).map_or(&[][..], Vec::as_slice);
+        snapshots.iter().map(|s| ((s.kind, &s.name), s.id)).collect()
+    }
+}
+
+/// The name most like `name`, if one is like it at all.
+pub(super) fn nearest<'a>(name: &HostName, all: impl Iterator<Item = &'a HostName>) -> Option<HostName> {
+    let like = |other: &HostName| strsim::jaro_winkler(&name.folded(), &other.folded());
+    let best = all.map(|other| (like(other), other)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.8).then(|| best.1.clone())
+}
+
+/// Looks references up in the environment and the files of this server.
+pub struct ServerLookup;
+
+/// A credential longer than this is none.
+const LONGEST_VALUE: u64 = 64 * 1024;
+
+impl Lookup for ServerLookup {
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn file(&self, path: &AbsolutePath) -> std::io::Result<String> {
+        use std::io::Read as _;
+        let mut text = String::new();
+        std::fs::File::open(path.as_str())?.take(LONGEST_VALUE).read_to_string(&mut text)?;
+        Ok(text.lines().next().unwrap_or_default().to_owned())
+    }
+}

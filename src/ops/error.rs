@@ -1,0 +1,326 @@
+//! What can go wrong with a use case, how the command ends then, and what the operator can do.
+
+use crate::config;
+use crate::core::model::{AbsolutePath, Fingerprint, HostName, Invalid, Kinds, SnapshotKind, SnapshotName, ValueError};
+use crate::core::plan::{GateError, Outcome, Refusal};
+use crate::core::retention::EmptyPolicy;
+use crate::disk::DiskError;
+use crate::store::StoreError;
+
+use super::saved::SavedPlanError;
+
+/// Everything a use case can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration is not valid; the report has every mistake.
+    #[error("the configuration is not valid")]
+    Invalid(Box<config::Report>),
+    /// A word of the command line is not a valid value.
+    #[error(transparent)]
+    Value(#[from] Invalid),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The backup root.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A saved plan.
+    #[error(transparent)]
+    SavedPlan(#[from] SavedPlanError),
+    /// A policy that keeps nothing has reached the planner.
+    #[error(transparent)]
+    EmptyPolicy(#[from] EmptyPolicy),
+    /// A reference of the configuration.
+    #[error("a setting of {host} cannot be used")]
+    Reference {
+        /// The host.
+        host: HostName,
+        /// Why.
+        #[source]
+        source: ValueError,
+    },
+    /// The gate stays shut.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// Guards stand against an apply.
+    #[error("{} refusals stand against it", refusals.len())]
+    Refused {
+        /// Each of them.
+        refusals: Vec<Refusal>,
+    },
+    /// A saved plan no longer fits.
+    #[error("the plan is stale, and nothing was done")]
+    Stale {
+        /// What moved, a line each.
+        moved: Vec<String>,
+    },
+    /// The plan was applied already.
+    #[error("this plan was applied already, as plan {plan} at {at}")]
+    AppliedAlready {
+        /// Its row.
+        plan: crate::core::model::PlanId,
+        /// When.
+        at: crate::core::model::Timestamp,
+    },
+    /// The plan has another fingerprint than was said.
+    #[error("the plan has fingerprint {actual}, not {expected}")]
+    NotTheExpectedPlan {
+        /// What was said.
+        expected: Fingerprint,
+        /// What it is.
+        actual: Fingerprint,
+    },
+    /// A saved plan and options that would make another one.
+    #[error("a saved plan is applied as it is: it takes no --allow and no --max-delete")]
+    PlanWithOptions,
+    /// A saved plan without the state that an apply needs.
+    #[error("this plan is about retention alone; it changes no configuration")]
+    PlanWithoutState,
+    /// Another run holds the host.
+    #[error("{host} is held by {holder}")]
+    Locked {
+        /// The host.
+        host: HostName,
+        /// Who holds it.
+        holder: String,
+    },
+    /// There is no such host.
+    #[error("there is no host called {name}")]
+    UnknownHost {
+        /// What was asked for.
+        name: HostName,
+        /// The name most like it.
+        nearest: Option<HostName>,
+    },
+    /// There is no such snapshot.
+    #[error("{host} has no snapshot {name}")]
+    UnknownSnapshot {
+        /// The host.
+        host: HostName,
+        /// What was asked for.
+        name: SnapshotName,
+    },
+    /// The host has left.
+    #[error("{host} has retired: it has no more runs")]
+    Retired {
+        /// The host.
+        host: HostName,
+    },
+    /// The host is paused.
+    #[error("{host} is paused")]
+    Paused {
+        /// The host.
+        host: HostName,
+    },
+    /// A new host without an address.
+    #[error("{host} is new and needs an address")]
+    NeedsAddress {
+        /// The host.
+        host: HostName,
+    },
+    /// There is nothing to approve.
+    #[error("{host} has no retention policy: it keeps everything")]
+    NoPolicy {
+        /// The host.
+        host: HostName,
+    },
+    /// A selection that is wider than the policy.
+    #[error("the policy of {host} is about {allowed} snapshots; --kind {asked} can only narrow that when something is deleted")]
+    KindsOutsidePolicy {
+        /// The host.
+        host: HostName,
+        /// What was asked for.
+        asked: Kinds,
+        /// What the policy is about.
+        allowed: Kinds,
+    },
+    /// No root was set.
+    #[error("no backup root is set")]
+    NoBackupRoot,
+    /// `/` as root.
+    #[error("`/` cannot be the backup root")]
+    RootIsSlash,
+    /// The root has snapshots and would move.
+    #[error("the backup root {old} is in use, and {new} is not the same root")]
+    RootInUse {
+        /// The root in use.
+        old: AbsolutePath,
+        /// What was asked for.
+        new: AbsolutePath,
+    },
+    /// Too little is free on the root.
+    #[error("only {free}% of the {what} of {root} are free, and a run starts with at least {limit}")]
+    TooFull {
+        /// `bytes` or `inodes`.
+        what: &'static str,
+        /// The root.
+        root: AbsolutePath,
+        /// What is free.
+        free: u8,
+        /// The limit.
+        limit: crate::core::model::Percent,
+    },
+    /// A snapshot that a plan keeps is not on disk as it should be.
+    #[error("the {kind} snapshot {name} of {host} should stay, but {problem}; nothing was deleted")]
+    KeptIsNotWhole {
+        /// The host.
+        host: HostName,
+        /// Its kind.
+        kind: SnapshotKind,
+        /// Its name.
+        name: SnapshotName,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The person said no.
+    #[error("{what}")]
+    NotConfirmed {
+        /// What was not done.
+        what: &'static str,
+    },
+    /// There is no terminal to ask on.
+    #[error("{what}: there is no terminal to ask on")]
+    NobodyToAsk {
+        /// What was not done.
+        what: &'static str,
+    },
+    /// A file could not be written.
+    #[error("cannot {doing} {path}")]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is there already.
+    #[error("{path} is there already")]
+    Exists {
+        /// The file.
+        path: String,
+    },
+    /// A program that is needed could not be run, or failed.
+    #[error("{message}")]
+    Program {
+        /// What happened.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// A value could not be written as JSON.
+    #[error("cannot write JSON")]
+    Json(#[source] serde_json::Error),
+}
+
+impl Error {
+    /// How a command ends with it: the one table from error class to exit code.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Invalid(_) | Self::EmptyPolicy(_) | Self::Value(_) | Self::RootIsSlash => Outcome::Invalid,
+            Self::SavedPlan(SavedPlanError::File { .. }) => Outcome::Failed,
+            Self::SavedPlan(_) => Outcome::Invalid,
+            Self::Store(StoreError::Stale(_)) => Outcome::Stale,
+            Self::Store(StoreError::Protected { .. }) => Outcome::Refused,
+            Self::Store(
+                StoreError::NameTaken { .. }
+                | StoreError::Unknown { .. }
+                | StoreError::Retired { .. }
+                | StoreError::SnapshotIs { .. }
+                | StoreError::RunIs { .. },
+            ) => Outcome::Failed,
+            Self::Store(_) => Outcome::Unreachable,
+            Self::Gate(gate) => gate.outcome(),
+            Self::Refused { .. } | Self::RootInUse { .. } | Self::TooFull { .. } => Outcome::Refused,
+            Self::Disk(error) if error.is_refusal() => Outcome::Refused,
+            Self::KeptIsNotWhole { .. }
+            | Self::Stale { .. }
+            | Self::AppliedAlready { .. }
+            | Self::NotTheExpectedPlan { .. } => Outcome::Stale,
+            Self::Locked { .. } => Outcome::Locked,
+            Self::PlanWithOptions
+            | Self::PlanWithoutState
+            | Self::UnknownHost { .. }
+            | Self::UnknownSnapshot { .. }
+            | Self::NeedsAddress { .. }
+            | Self::KindsOutsidePolicy { .. } => Outcome::Usage,
+            Self::Disk(_)
+            | Self::Reference { .. }
+            | Self::Retired { .. }
+            | Self::Paused { .. }
+            | Self::NoPolicy { .. }
+            | Self::NoBackupRoot
+            | Self::NotConfirmed { .. }
+            | Self::NobodyToAsk { .. }
+            | Self::File { .. }
+            | Self::Exists { .. }
+            | Self::Program { .. }
+            | Self::Json(_) => Outcome::Failed,
+        }
+    }
+
+    /// What the operator can do, where the message does not say it.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Store(error) => return error.help(),
+            Self::Disk(error) => return error.help(),
+            Self::Gate(GateError::ApprovalMissing { .. }) => match self {
+                Self::Gate(gate) => gate.help(),
+                _ => return None,
+            },
+            Self::Value(invalid) if !invalid.help.is_empty() => invalid.help.clone(),
+            Self::Stale { .. } | Self::NotTheExpectedPlan { .. } => "make a new plan and have it reviewed".into(),
+            Self::AppliedAlready { .. } => "make a new plan to see what is left to do".into(),
+            Self::SavedPlan(SavedPlanError::Newer { .. }) => "use the pobsync that made it, or make a new plan".into(),
+            Self::SavedPlan(SavedPlanError::Edited { .. }) => {
+                "make a new plan: what was reviewed can no longer be told from what was changed".into()
+            }
+            Self::SavedPlan(SavedPlanError::NotAPlan { .. }) => "make a new plan".into(),
+            Self::UnknownHost { nearest: Some(name), .. } => format!("did you mean {name}?"),
+            Self::UnknownHost { nearest: None, .. } => "pobsync hosts lists them".into(),
+            Self::UnknownSnapshot { host, .. } => format!("pobsync snapshots {host} lists them"),
+            Self::Paused { host } => format!("set `enabled #true` for it, or pobsync configure-host {host} --enabled true"),
+            Self::NeedsAddress { .. } => "say it with --address".into(),
+            Self::NoPolicy { host } => {
+                format!("give it one: `retention` in the file, or pobsync configure-host {host} --keep \"daily=7\"")
+            }
+            Self::NoBackupRoot => {
+                "set `backup-root` in `global` and apply, or pobsync configure-global --backup-root DIR".into()
+            }
+            Self::RootIsSlash => "name a folder of its own, on the disk that holds the backups".into(),
+            Self::RootInUse { .. } => {
+                "move or mount the root with its .pobsync-root marker at the new path first".into()
+            }
+            Self::TooFull { .. } => "make room, or lower `min-free` in `guard`".into(),
+            Self::KeptIsNotWhole { host, .. } => {
+                format!("the row is marked missing; bring the directory back and run pobsync discover-snapshots --host {host}, then plan again")
+            }
+            Self::NobodyToAsk { .. } => "say --yes to go on without asking".into(),
+            Self::Locked { .. } => "wait for it, or look at pobsync runs".into(),
+            Self::PlanWithoutState => "carry it out with pobsync retention HOST --plan PLAN --apply".into(),
+            Self::Program { help, .. } if !help.is_empty() => help.clone(),
+            _ => return None,
+        })
+    }
+
+    /// The refusals it carries.
+    #[must_use]
+    pub fn refusals(&self) -> &[Refusal] {
+        match self {
+            Self::Refused { refusals } | Self::Gate(GateError::Refused { refusals }) => refusals,
+            _ => &[],
+        }
+    }
+
+    /// Further lines that belong to the message.
+    #[must_use]
+    pub fn details(&self) -> &[String] {
+        match self {
+            Self::Stale { moved } => moved,
+            _ => &[],
+        }
+    }
+}

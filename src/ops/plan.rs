@@ -1,0 +1,113 @@
+//! Making plans from what the database holds.
+
+use super::context::Facts;
+use super::{Context, Error};
+use crate::core::desired::DesiredState;
+use crate::core::model::{HostName, Kinds, Timestamp};
+use crate::core::plan::{Allow, Plan, Planner, RootFacts, Selection, Source};
+use crate::store::{NewPlan, PlanKind};
+
+/// The version that plans carry.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How a plan is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// What it is about.
+    pub selection: Selection,
+    /// The moment to plan for; now if absent.
+    pub as_of: Option<Timestamp>,
+    /// The limits lifted for it.
+    pub allow: Vec<Allow>,
+    /// Look for the root at the path the file names, as an apply does.
+    pub look_for_root: bool,
+}
+
+/// Plans what applying `desired` would do.
+///
+/// # Errors
+/// When a selected host is in neither the file nor SQL, or the database cannot be read.
+pub fn plan_desired(facts: &Facts, desired: &DesiredState, source: Source, asked: &Asked) -> Result<Plan, Error> {
+    if let Some(hosts) = &asked.selection.hosts {
+        known_hosts(facts, desired, hosts.iter())?;
+    }
+    let root = root_facts(facts, desired, asked.look_for_root);
+    Ok(planner(facts, asked, root).against(desired, source)?)
+}
+
+/// Plans the retention that is in force for the hosts of `names`.
+///
+/// # Errors
+/// When a host is unknown or the database cannot be read.
+pub fn plan_in_force(facts: &Facts, names: &[HostName], kinds: Option<Kinds>, allow: &[Allow]) -> Result<Plan, Error> {
+    let hosts = facts.hosts(names)?;
+    let asked = Asked {
+        selection: Selection { hosts: None, kinds },
+        allow: allow.to_vec(),
+        ..Asked::default()
+    };
+    Ok(planner(facts, &asked, facts.root_facts()).in_force(&hosts)?)
+}
+
+/// The plan as a row: its body, and every snapshot that it lists.
+pub(super) fn as_row(facts: &Facts, plan: &Plan, kind: PlanKind) -> Result<NewPlan, Error> {
+    Ok(NewPlan {
+        kind,
+        fingerprint: plan.fingerprint.clone(),
+        deletions_fingerprint: plan.deletions_fingerprint.clone(),
+        revision: plan.source.revision.clone(),
+        body: serde_json::to_string(plan).map_err(Error::Json)?,
+        deletions: facts.listed(plan),
+    })
+}
+
+fn planner<'a>(facts: &'a Facts, asked: &'a Asked, root: RootFacts) -> Planner<'a> {
+    let now = super::clock::now();
+    Planner {
+        state: &facts.state,
+        snapshots: &facts.snapshots,
+        root,
+        as_of: asked.as_of.unwrap_or(now),
+        created_at: now,
+        selection: asked.selection.clone(),
+        allow: &asked.allow,
+        version: VERSION,
+    }
+}
+
+fn known_hosts<'a>(
+    facts: &Facts,
+    desired: &DesiredState,
+    names: impl Iterator<Item = &'a HostName>,
+) -> Result<(), Error> {
+    for name in names {
+        if !desired.hosts.iter().any(|host| host.name == *name) {
+            facts.host(name)?;
+        }
+    }
+    Ok(())
+}
+
+/// An apply looks whether the root was moved to where the file says; a plan opens nothing that a file names.
+fn root_facts(facts: &Facts, desired: &DesiredState, look: bool) -> RootFacts {
+    let mut found = facts.root_facts();
+    let (Some(root), Some(path)) = (&facts.root, &desired.global.backup_root) else { return found };
+    let is_same = || crate::disk::Root::open(path, Some(&root.id)).is_ok();
+    if look && *path != root.path && is_same() {
+        found.found_at = Some(path.clone());
+    }
+    found
+}
+
+impl Context {
+    /// Records a plan that is carried out without a change of the configuration.
+    pub(super) fn record(
+        &self,
+        facts: &Facts,
+        plan: &Plan,
+        kind: PlanKind,
+    ) -> Result<crate::core::model::PlanId, Error> {
+        let row = as_row(facts, plan, kind)?;
+        Ok(self.store.record_plan(plan.serial, &row, &self.actor, super::clock::now())?)
+    }
+}

@@ -1,0 +1,122 @@
+//! Saved plans: written for their owner alone, read with suspicion.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+
+use super::Error;
+use crate::core::model::canonical_json;
+use crate::core::plan::{FORMAT_VERSION, Plan};
+
+/// A plan of ten thousand hosts with a hundred snapshots each fits twice.
+const LARGEST: u64 = 1 << 30;
+
+/// Why a file is not a plan that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedPlanError {
+    /// It cannot be read or written.
+    #[error("cannot {doing} the plan {path}")]
+    File {
+        /// `read` or `write`.
+        doing: &'static str,
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is larger than any plan.
+    #[error("{path} is larger than any plan")]
+    TooLarge {
+        /// The file.
+        path: Utf8PathBuf,
+    },
+    /// It is not a plan, or not all of one.
+    #[error("{path} is not a whole plan")]
+    NotAPlan {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Its format is newer than this program.
+    #[error("{path} has format_version {found}, this pobsync knows up to {FORMAT_VERSION}")]
+    Newer {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Its version.
+        found: u64,
+    },
+    /// Its fingerprints are not those of its content.
+    #[error("{path} was changed after it was made: its fingerprints are not those of its content")]
+    Edited {
+        /// The file.
+        path: Utf8PathBuf,
+    },
+}
+
+/// Writes `plan` as canonical JSON, readable by its owner alone; an older file is replaced whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_plan(path: &Utf8Path, plan: &Plan) -> Result<(), Error> {
+    let value = serde_json::to_value(plan).map_err(Error::Json)?;
+    write_private(path, &(canonical_json(&value) + "\n"))
+        .map_err(|source| SavedPlanError::File { doing: "write", path: path.to_owned(), source }.into())
+}
+
+/// Writes `text` to a new file beside `path`, makes it durable, and moves it there.
+pub(super) fn write_private(path: &Utf8Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let name = path.file_name().ok_or(std::io::ErrorKind::InvalidInput)?;
+    let new = folder.join(format!(".{name}.{}.new", std::process::id()));
+    let written = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    let moved = written.and_then(|()| std::fs::rename(&new, path)).and_then(|()| std::fs::File::open(folder)?.sync_all());
+    if moved.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    moved
+}
+
+/// Reads a saved plan.
+///
+/// # Errors
+/// When it cannot be read, is truncated or no plan, was edited, or is of a newer format.
+pub fn read_plan(path: &Utf8Path) -> Result<Plan, SavedPlanError> {
+    #[derive(Deserialize)]
+    struct Head {
+        format_version: u64,
+    }
+    let not_a_plan = |source| SavedPlanError::NotAPlan { path: path.to_owned(), source };
+    let text = read_bounded(path)?;
+    let head: Head = serde_json::from_str(&text).map_err(not_a_plan)?;
+    if head.format_version > u64::from(FORMAT_VERSION) {
+        return Err(SavedPlanError::Newer { path: path.to_owned(), found: head.format_version });
+    }
+    let plan: Plan = serde_json::from_str(&text).map_err(not_a_plan)?;
+    if plan.is_intact() { Ok(plan) } else { Err(SavedPlanError::Edited { path: path.to_owned() }) }
+}
+
+fn read_bounded(path: &Utf8Path) -> Result<String, SavedPlanError> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
+    match read {
+        Err(source) => Err(SavedPlanError::File { doing: "read", path: path.to_owned(), source }),
+        Ok(n) if n as u64 > LARGEST => Err(SavedPlanError::TooLarge { path: path.to_owned() }),
+        Ok(_) => Ok(text),
+    }
+}
+
+/// Says that the file at `path` looks like a saved plan and not like KDL: its first character opens a JSON object.
+#[must_use]
+pub fn looks_like_a_plan(path: &Utf8Path) -> bool {
+    let mut head = [0_u8; 64];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+    head.iter().take(read).find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
+}
