@@ -239,7 +239,9 @@ impl StoreError {
     #[must_use]
     pub fn help(&self) -> Option<String> {
         Some(match self {
-            Self::Missing { .. } => "run `pobsync init`, or name another one with --database".into(),
+            Self::Missing { .. } => {
+                "run `pobsync init`, or name another one with --database".into()
+            }
             Self::Empty { .. } | Self::NotADatabase { .. } | Self::Damaged { .. } => {
                 "nothing was changed; put back the nightly copy from the backup root, then run \
                  `pobsync discover-snapshots`"

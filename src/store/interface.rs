@@ -113,11 +113,7 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::Unknown`] without such a snapshot, [`StoreError::SnapshotIs`] if it is not `running`; for the run as
     /// [`Store::finish_run`].
-    fn finish_snapshot(
-        &self,
-        end: &SnapshotEnd,
-        run: Option<&RunEnd>,
-    ) -> Result<(), StoreError>;
+    fn finish_snapshot(&self, end: &SnapshotEnd, run: Option<&RunEnd>) -> Result<(), StoreError>;
 
     /// Records what was found on disk for one host and root, and links bases.
     ///
@@ -147,12 +143,7 @@ pub trait Store: Send + Sync {
     fn hold(&self, snapshot: SnapshotId, hold: &Hold) -> Result<(), StoreError>;
 
     /// Takes the hold off a snapshot; says whether there was one.
-    fn unhold(
-        &self,
-        snapshot: SnapshotId,
-        actor: &str,
-        at: Timestamp,
-    ) -> Result<bool, StoreError>;
+    fn unhold(&self, snapshot: SnapshotId, actor: &str, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Takes the suspect marks off the snapshots of a host; says which had one.
     fn acknowledge(

@@ -1,7 +1,7 @@
 //! The only SQL of the program: what is configured, what was planned and approved, what snapshots and runs there are.
 //!
 //! [`Store`] is what the rest of the program sees; domain types go in and come out. The operations in `sql` are written
-//! once, over [`session::Session`]; a database brings a session, a way to begin transactions, and its migrations.
+//! once, over `session::Session`; a database brings a session, a way to begin transactions, and its migrations.
 //!
 //! The store decides nothing: it does not know retention, KDL, disks or rsync. What it does hold are the invariants that
 //! must survive any caller: one transaction a change, a serial that grows only with a change and refuses what is stale,

@@ -22,10 +22,7 @@ pub(super) fn identity(session: &mut dyn Session) -> Result<(Lineage, Serial), S
 }
 
 /// Holds the serial until the transaction ends, if it is the expected one.
-pub(super) fn lock_serial(
-    session: &mut dyn Session,
-    expected: Serial,
-) -> Result<(), StoreError> {
+pub(super) fn lock_serial(session: &mut dyn Session, expected: Serial) -> Result<(), StoreError> {
     let met = session.execute(
         "UPDATE meta SET serial = serial WHERE id = 1 AND serial = ?",
         args![expected],

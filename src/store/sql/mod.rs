@@ -1,4 +1,4 @@
-//! Every operation of [`Store`], written once for every database that has a [`Session`](crate::store::session::Session).
+//! Every operation of [`Store`], written once for every database that has a session.
 
 mod discovery;
 mod hosts;
@@ -8,8 +8,8 @@ mod prune;
 mod reader;
 mod roots;
 mod runs;
-mod snapshots;
-mod state;
+pub(super) mod snapshots;
+pub(super) mod state;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -27,9 +27,6 @@ use super::{
     NewPlan, NewRun, NewSnapshot, PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd,
     RunFilter, RunRecord, SnapshotEnd, SnapshotFilter, SnapshotRecord, Store, StoreError,
 };
-
-#[cfg(test)]
-pub(super) use {snapshots::by_host, state::load};
 
 impl<D: Database> Store for D {
     fn lineage(&self) -> Result<Lineage, StoreError> {

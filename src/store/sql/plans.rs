@@ -92,10 +92,7 @@ pub(super) fn get(
     }))
 }
 
-pub(super) fn list(
-    session: &mut dyn Session,
-    limit: u32,
-) -> Result<Vec<PlanSummary>, StoreError> {
+pub(super) fn list(session: &mut dyn Session, limit: u32) -> Result<Vec<PlanSummary>, StoreError> {
     all(
         session,
         &format!("{SUMMARY} ORDER BY p.id DESC LIMIT ?"),

@@ -51,12 +51,7 @@ pub(super) fn finish(session: &mut dyn Session, end: &RunEnd) -> Result<(), Stor
     }
     session.execute(
         "UPDATE runs SET status = ?, finished_at = ?, message = ? WHERE id = ?",
-        args![
-            end.status.as_str(),
-            end.at,
-            end.message.as_str(),
-            end.run,
-        ],
+        args![end.status.as_str(), end.at, end.message.as_str(), end.run,],
     )?;
     Ok(())
 }

@@ -196,9 +196,7 @@ pub(super) fn opt_to_text<T: Serialize>(
     column: &'static str,
     value: Option<&T>,
 ) -> Result<Option<String>, StoreError> {
-    value
-        .map(|value| to_text(table, column, value))
-        .transpose()
+    value.map(|value| to_text(table, column, value)).transpose()
 }
 
 /// The settings that differ, outermost names only, old and new: enough to read the history backwards.

@@ -13,17 +13,13 @@ use crate::store::StoreError;
 use super::{errors, files, open};
 
 /// All pages in one step, which no writer of another process can make start over; under WAL nobody has to wait for it.
-const ALL_PAGES: std::ffi::c_int = -1;
+const ALL_PAGES: std::ffi::c_int = std::ffi::c_int::MAX;
 
 /// A step that meets a lock is tried again after this long.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Copies the database behind `source` to the file `to`, in place of an older copy.
-pub(super) fn copy(
-    from: &Utf8Path,
-    source: &Connection,
-    to: &Utf8Path,
-) -> Result<(), StoreError> {
+pub(super) fn copy(from: &Utf8Path, source: &Connection, to: &Utf8Path) -> Result<(), StoreError> {
     if is_same_file(from, to) {
         let refusal = io::Error::new(io::ErrorKind::InvalidInput, "it is the database itself");
         return Err(files::file_error("copy the database to", to, refusal));

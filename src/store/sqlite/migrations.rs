@@ -61,9 +61,9 @@ pub(super) fn apply(
             problem: format!("migration {migration} is out of order"),
         }),
         // Another process may have been first with the same migration: what counts is where the schema is now.
-        _ if found < newest && version(path, connection)? == newest => migrate(connection)
-            .map(drop)
-            .map_err(|e| failed(path, e)),
+        _ if found < newest && version(path, connection)? == newest => {
+            migrate(connection).map(drop).map_err(|e| failed(path, e))
+        }
         _ => Err(failed(path, first_error)),
     }
 }
@@ -101,10 +101,7 @@ fn version(path: &Utf8Path, connection: &Connection) -> Result<i32, StoreError> 
     Ok(newest)
 }
 
-fn damaged(
-    path: &Utf8Path,
-    source: impl std::error::Error + Send + Sync + 'static,
-) -> StoreError {
+fn damaged(path: &Utf8Path, source: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Damaged {
         database: path.to_string(),
         source: Box::new(source),
