@@ -242,7 +242,12 @@ impl StoreError {
             Self::Missing { .. } => {
                 "run `pobsync init`, or name another one with --database".into()
             }
-            Self::Empty { .. } | Self::NotADatabase { .. } | Self::Damaged { .. } => {
+            Self::Empty { .. } => {
+                "put back the nightly copy from the backup root, or remove the file and run \
+                 `pobsync init`"
+                    .into()
+            }
+            Self::NotADatabase { .. } | Self::Damaged { .. } => {
                 "nothing was changed; put back the nightly copy from the backup root, then run \
                  `pobsync discover-snapshots`"
                     .into()

@@ -1,6 +1,6 @@
 //! Copies of a database that is in use, through SQLite's backup API: whole, checked, and in place at once.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::time::Duration;
 
@@ -24,17 +24,16 @@ pub(super) fn copy(from: &Utf8Path, source: &Connection, to: &Utf8Path) -> Resul
         let refusal = io::Error::new(io::ErrorKind::InvalidInput, "it is the database itself");
         return Err(files::file_error("copy the database to", to, refusal));
     }
-    let folder = files::folder_of(to);
     let new = Utf8PathBuf::from(format!("{to}.new"));
-    remove(&new)?;
+    files::remove(&new)?;
     files::create_file(&new).map_err(|e| files::file_error("create the copy", &new, e))?;
     write(source, &new).inspect_err(|_| {
         // What is left of a copy that failed is in nobody's way, so the first error is the one to tell.
-        let _ = remove(&new);
+        let _ = files::remove(&new);
     })?;
-    sync(&new).map_err(|e| files::file_error("write", &new, e))?;
+    files::sync(&new)?;
     fs::rename(&new, to).map_err(|e| files::file_error("put the copy in place of", to, e))?;
-    sync(&folder).map_err(|e| files::file_error("write", &folder, e))?;
+    files::sync(&files::folder_of(to))?;
     tracing::debug!("copied {from} to {to}");
     Ok(())
 }
@@ -69,20 +68,4 @@ fn is_same_file(a: &Utf8Path, b: &Utf8Path) -> bool {
         (Ok(a), Ok(b)) => a == b,
         _ => false,
     }
-}
-
-fn sync(path: &Utf8Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-fn remove(path: &Utf8Path) -> Result<(), StoreError> {
-    for file in ["", "-journal", "-wal", "-shm"].map(|suffix| format!("{path}{suffix}")) {
-        match fs::remove_file(&file) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(files::file_error("remove", Utf8Path::new(&file), e));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

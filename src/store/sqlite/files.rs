@@ -1,6 +1,6 @@
 //! The files of a database: made for this user alone, never on a network file system.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 
@@ -12,22 +12,14 @@ use crate::store::StoreError;
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
-/// Makes the file, empty, and missing folders above it; leaves what is there alone.
-pub(super) fn create(path: &Utf8Path) -> Result<(), StoreError> {
-    if path.exists() {
-        return Ok(());
-    }
+/// Makes the folder of a file, and missing ones above it; leaves what is there alone.
+pub(super) fn create_folder_of(path: &Utf8Path) -> Result<(), StoreError> {
     let folder = folder_of(path);
     DirBuilder::new()
         .recursive(true)
         .mode(FOLDER_MODE)
         .create(&folder)
-        .map_err(|e| file_error("create the folder", &folder, e))?;
-    match create_file(path) {
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(file_error("create the database", path, e)),
-        Ok(()) => Ok(()),
-    }
+        .map_err(|e| file_error("create the folder", &folder, e))
 }
 
 /// Makes a new, empty file for this user alone.
@@ -38,6 +30,26 @@ pub(super) fn create_file(path: &Utf8Path) -> io::Result<()> {
         .mode(FILE_MODE)
         .open(path)
         .map(drop)
+}
+
+/// Removes a database that nobody has open, and what SQLite keeps beside it.
+pub(super) fn remove(path: &Utf8Path) -> Result<(), StoreError> {
+    for file in ["", "-journal", "-wal", "-shm"].map(|suffix| format!("{path}{suffix}")) {
+        match fs::remove_file(&file) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(file_error("remove", Utf8Path::new(&file), e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes what was written to a file or folder durable. Not for a database that is open.
+pub(super) fn sync(path: &Utf8Path) -> Result<(), StoreError> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|e| file_error("write", path, e))
 }
 
 /// Takes a database and the files beside it away from other users; SQLite gives new ones the mode of the database.

@@ -4,6 +4,7 @@
 //! this process (sqlite.org/howtocorrupt.html, 2.2).
 
 mod backup;
+mod create;
 mod errors;
 mod files;
 mod migrations;
@@ -55,9 +56,8 @@ impl Sqlite {
     /// # Errors
     /// As [`Sqlite::open`], and [`StoreError::File`] if the file or a folder cannot be made.
     pub fn open_or_create(path: &Utf8Path) -> Result<Self, StoreError> {
-        files::create(path)?;
-        let connection = open::first(path, BUSY_TIMEOUT, open::May::Create)?;
-        Ok(Self::with(path, BUSY_TIMEOUT, connection))
+        create::create(path)?;
+        Self::open(path)
     }
 
     /// The file.
@@ -67,16 +67,12 @@ impl Sqlite {
     }
 
     fn open_within(path: &Utf8Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        let connection = open::first(path, busy_timeout, open::May::OnlyOpen)?;
-        Ok(Self::with(path, busy_timeout, connection))
-    }
-
-    fn with(path: &Utf8Path, busy_timeout: Duration, connection: Connection) -> Self {
-        Self {
+        let connection = open::first(path, busy_timeout)?;
+        Ok(Self {
             path: path.to_owned(),
             busy_timeout,
             idle: Mutex::new(vec![connection]),
-        }
+        })
     }
 
     fn transaction<T>(

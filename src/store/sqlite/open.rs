@@ -18,19 +18,8 @@ pub(super) const APPLICATION_ID: i32 = 0x706F_6273;
 /// Statements kept prepared a connection: all of ours fit.
 const PREPARED: usize = 96;
 
-/// What may be done with a file that holds nothing yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum May {
-    OnlyOpen,
-    Create,
-}
-
 /// Opens the first connection: checks everything and brings the schema up to date.
-pub(super) fn first(
-    path: &Utf8Path,
-    busy_timeout: Duration,
-    may: May,
-) -> Result<Connection, StoreError> {
+pub(super) fn first(path: &Utf8Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
     let size = match fs::metadata(path) {
         Ok(metadata) => metadata.len(),
         Err(e) if e.kind() == ErrorKind::NotFound => {
@@ -40,14 +29,14 @@ pub(super) fn first(
         }
         Err(e) => return Err(files::file_error("look at", path, e)),
     };
-    if size == 0 && may == May::OnlyOpen {
+    if size == 0 {
         return Err(StoreError::Empty {
             database: path.to_string(),
         });
     }
     files::must_be_local(path)?;
     let mut connection = connect(path, busy_timeout)?;
-    claim(path, &connection, may)?;
+    must_be_ours(path, &connection)?;
     files::secure(path)?;
     migrations::run(path, &mut connection)?;
     Ok(connection)
@@ -70,8 +59,8 @@ pub(super) fn connect(path: &Utf8Path, busy_timeout: Duration) -> Result<Connect
     Ok(connection)
 }
 
-/// Makes sure that the file is a writable database of ours, or makes an empty one ours.
-fn claim(path: &Utf8Path, connection: &Connection, may: May) -> Result<(), StoreError> {
+/// Makes sure that the file is a writable database of ours.
+fn must_be_ours(path: &Utf8Path, connection: &Connection) -> Result<(), StoreError> {
     let error = |e| errors::classify(path, e);
     // SQLite falls back to reading when it may not write, and would say so only at the first change.
     if connection.is_readonly(rusqlite::MAIN_DB).map_err(error)? {
@@ -82,28 +71,25 @@ fn claim(path: &Utf8Path, connection: &Connection, may: May) -> Result<(), Store
     let application: i32 = connection
         .query_row("PRAGMA application_id", [], |row| row.get(0))
         .map_err(error)?;
-    let tables: i64 = connection
-        .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(error)?;
-    let is_fresh = application == 0 && tables == 0 && may == May::Create;
-    if application != APPLICATION_ID && !is_fresh {
+    if application != APPLICATION_ID {
         return Err(StoreError::NotOurs {
             database: path.to_string(),
         });
     }
+    // A copy comes out of the backup without it.
+    use_wal(path, connection)
+}
+
+/// Puts the database into WAL mode, in which readers never wait and writers wait for each other alone.
+pub(super) fn use_wal(path: &Utf8Path, connection: &Connection) -> Result<(), StoreError> {
     let journal: String = connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-        .map_err(error)?;
-    if journal != "wal" {
-        return Err(StoreError::Database {
-            database: path.to_string(),
-            source: format!("it cannot be put into WAL mode, only into {journal}").into(),
-        });
+        .map_err(|e| errors::classify(path, e))?;
+    if journal == "wal" {
+        return Ok(());
     }
-    if is_fresh {
-        connection
-            .pragma_update(None, "application_id", APPLICATION_ID)
-            .map_err(error)?;
-    }
-    Ok(())
+    Err(StoreError::Database {
+        database: path.to_string(),
+        source: format!("it cannot be put into WAL mode, only into {journal}").into(),
+    })
 }

@@ -86,28 +86,26 @@ fn a_missing_database_is_not_made_by_opening_it() {
 }
 
 #[test]
-fn an_empty_file_is_no_database_but_may_become_one() {
+fn an_empty_file_is_no_database_and_stays_empty() {
     let folder = Folder::new();
     let path = folder.join("pobsync.db");
     fs::write(&path, "").unwrap();
-    let error = Sqlite::open(&path).unwrap_err();
-    assert!(matches!(error, StoreError::Empty { .. }), "{error}");
+    for open in [Sqlite::open, Sqlite::open_or_create] {
+        let error = open(&path).unwrap_err();
+        assert!(matches!(error, StoreError::Empty { .. }), "{error}");
+    }
     assert_eq!(fs::metadata(&path).unwrap().len(), 0);
-    // What a first start that was killed leaves.
-    Sqlite::open_or_create(&path).unwrap();
 }
 
 #[test]
-fn a_first_start_that_was_killed_is_finished_by_the_next_one() {
+fn what_a_killed_first_start_left_is_not_in_the_way_of_the_next_one() {
     let folder = Folder::new();
-    let path = folder.join("pobsync.db");
-    let claimed = raw(&path);
-    claimed
-        .pragma_update(None, "application_id", open::APPLICATION_ID)
-        .unwrap();
-    drop(claimed);
-    let store = Sqlite::open(&path).unwrap();
+    let left = folder.join("pobsync.db.0.new");
+    fs::write(&left, "half").unwrap();
+    let store = Sqlite::open(&folder.database()).unwrap();
     assert!(store.load_state().unwrap().hosts.is_empty());
+    assert_eq!(fs::read_to_string(&left).unwrap(), "half");
+    assert!(!folder.join("pobsync.db.1.new").exists());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Migrations: from nothing, again, newer, changed, unreadable.
 
+use std::sync::Barrier;
 use std::time::Duration;
 
 use refinery::Migration;
@@ -9,6 +10,11 @@ use crate::store::sqlite::{migrations, open};
 use crate::store::{Sqlite, Store, StoreError};
 
 use super::{Folder, raw};
+
+fn first_and(name: &str, sql: &str) -> [Migration; 2] {
+    let first = include_str!("../../../../migrations/sqlite/V1__schema.sql");
+    [("V1__schema", first), (name, sql)].map(|(name, sql)| Migration::unapplied(name, sql).unwrap())
+}
 
 #[test]
 fn the_schema_is_made_once_and_then_found() {
@@ -72,12 +78,7 @@ fn a_history_that_cannot_be_read_is_told_and_does_not_panic(#[case] damage: &str
 fn a_migration_that_fails_leaves_no_trace() {
     let folder = Folder::new();
     let path = folder.database();
-    let first = Migration::unapplied(
-        "V1__schema",
-        include_str!("../../../../migrations/sqlite/V1__schema.sql"),
-    );
-    let second = Migration::unapplied("V2__bad", "CREATE TABLE extra (id INTEGER); NONSENSE;");
-    let known = [first.unwrap(), second.unwrap()];
+    let known = first_and("V2__bad", "CREATE TABLE extra (id INTEGER); NONSENSE;");
     let mut connection = open::connect(&path, Duration::ZERO).unwrap();
     let error = migrations::apply(&path, &mut connection, &known).unwrap_err();
     assert!(matches!(error, StoreError::Migration { .. }), "{error}");
@@ -94,16 +95,35 @@ fn a_migration_that_fails_leaves_no_trace() {
 }
 
 #[test]
+fn many_starts_at_once_bring_the_schema_up_to_date_once() {
+    const STARTS: usize = 8;
+    let folder = Folder::new();
+    let path = folder.database();
+    let known = first_and("V2__more", "CREATE TABLE extra (id INTEGER) STRICT;");
+    let together = Barrier::new(STARTS);
+    std::thread::scope(|scope| {
+        for _ in 0..STARTS {
+            scope.spawn(|| {
+                let mut connection = open::connect(&path, Duration::from_secs(10)).unwrap();
+                together.wait();
+                migrations::apply(&path, &mut connection, &known).unwrap();
+            });
+        }
+    });
+    let applied: i64 = raw(&path)
+        .query_row("SELECT COUNT(*) FROM refinery_schema_history", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(applied, 2);
+}
+
+#[test]
 fn an_older_schema_is_brought_up_to_date_with_its_rows() {
     let folder = Folder::new();
     let path = folder.database();
     let lineage = Sqlite::open(&path).unwrap().lineage().unwrap();
-    let first = Migration::unapplied(
-        "V1__schema",
-        include_str!("../../../../migrations/sqlite/V1__schema.sql"),
-    );
-    let second = Migration::unapplied("V2__more", "CREATE TABLE extra (id INTEGER) STRICT;");
-    let known = [first.unwrap(), second.unwrap()];
+    let known = first_and("V2__more", "CREATE TABLE extra (id INTEGER) STRICT;");
     let mut connection = open::connect(&path, Duration::ZERO).unwrap();
     migrations::apply(&path, &mut connection, &known).unwrap();
     let found: String = connection
