@@ -47,14 +47,14 @@ fn two_hosts_can_swap_names() {
 fn a_name_used_again_gets_a_directory_of_its_own() {
     let store = fresh();
     for _ in 0..3 {
-        write(&*store, vec![create("web-01")]);
-        write(&*store, vec![retire(host(&*store, "web-01").id)]);
+        write(&*store, vec![create("Web-01")]);
+        write(&*store, vec![retire(host(&*store, "Web-01").id)]);
     }
     // The case of letters does not make another directory: some file systems do not see it.
     write(&*store, vec![create("WEB-01")]);
     let state = store.load_state().unwrap();
     let directories: Vec<&str> = state.hosts.iter().map(|h| h.directory.as_str()).collect();
-    assert_eq!(directories, ["WEB-01.4", "web-01", "web-01.2", "web-01.3"]);
+    assert_eq!(directories, ["WEB-01.4", "Web-01", "Web-01.2", "Web-01.3"]);
 }
 
 #[test]
