@@ -1,1 +1,31 @@
-//! (module head)
+//! The only SQL of the program: what is configured, what was planned and approved, what snapshots and runs there are.
+//!
+//! [`Store`] is what the rest of the program sees; domain types go in and come out. The operations in `sql` are written
+//! once, over `session::Session`; a database brings a session, a way to begin transactions, and its migrations.
+//!
+//! The store decides nothing: it does not know retention, KDL, disks or rsync. What it does hold are the invariants that
+//! must survive any caller: one transaction a change, a serial that grows only with a change and refuses what is stale,
+//! names and directories that never meet, approvals only of the policy in force, deletions only of what a recorded plan
+//! listed.
+
+mod change;
+mod error;
+mod interface;
+mod plans;
+mod records;
+mod session;
+mod sql;
+mod sqlite;
+
+#[cfg(test)]
+mod tests;
+
+pub use change::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite};
+pub use error::{StaleSerial, StoreError};
+pub use interface::Store;
+pub use plans::{Approval, NewPlan, PlanKind, PlanSummary, RecordedPlan};
+pub use records::{
+    Discovered, Discovery, HistoryEntry, HostSchedule, Marking, NewRun, NewSnapshot, RootRecord,
+    RunEnd, RunFilter, RunRecord, Settled, SnapshotEnd, SnapshotFilter, SnapshotRecord,
+};
+pub use sqlite::Sqlite;

@@ -18,6 +18,9 @@ pub struct HostName(String);
 text_newtype!(HostName);
 
 impl HostName {
+    /// A longer name is none.
+    pub const MAX_LENGTH: usize = MAX_NAME;
+
     /// The name in lower case, under which no two hosts may meet.
     #[must_use]
     pub fn folded(&self) -> String {

@@ -1,0 +1,211 @@
+//! The one interface to the database.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8Path;
+
+use crate::core::model::{
+    AbsolutePath, Fingerprint, Hold, HostId, Lineage, PlanId, Policy, RootId, RunId, Serial,
+    Snapshot, SnapshotId, SqlState, Timestamp,
+};
+
+use super::{
+    Approval, ConfigChange, Configured, Discovered, Discovery, HistoryEntry, HostSchedule, Marking,
+    NewPlan, NewRun, NewSnapshot, PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd,
+    RunFilter, RunRecord, SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
+};
+
+/// Everything that the program asks of its database. Each call is one transaction.
+///
+/// It may be shared between threads. Lists are newest first unless said otherwise; `limit` is the most that comes back.
+///
+/// # Errors
+/// Every call fails with [`StoreError`] when the database cannot be read or written, and names what else can go wrong.
+pub trait Store: Send + Sync {
+    /// The identity of the database.
+    fn lineage(&self) -> Result<Lineage, StoreError>;
+
+    /// How many configuration changes the database has seen.
+    fn serial(&self) -> Result<Serial, StoreError>;
+
+    /// Everything a plan needs to know of SQL but the snapshots, in three statements.
+    fn load_state(&self) -> Result<SqlState, StoreError>;
+
+    /// Every schedule of hosts that are active and enabled, by host and place in its list.
+    fn schedules(&self) -> Result<Vec<HostSchedule>, StoreError>;
+
+    /// Writes one change of the configuration, records its plan and approvals and a line of history: all or nothing.
+    ///
+    /// The serial grows by one if a row of a host or the settings of the service changed; else plan and approvals are
+    /// recorded under the same serial. What changes nothing and records nothing leaves no trace.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] if the serial is not the expected one; [`StoreError::NameTaken`], [`StoreError::Unknown`],
+    /// [`StoreError::Retired`], [`StoreError::Protected`], [`StoreError::NotThePolicyInForce`],
+    /// [`StoreError::ApprovalWithoutPlan`] if the change cannot be.
+    fn configure(&self, change: &ConfigChange) -> Result<Configured, StoreError>;
+
+    /// The history of configuration, approvals, holds and acknowledgements.
+    fn history(&self, limit: u32) -> Result<Vec<HistoryEntry>, StoreError>;
+
+    /// Records a plan that will be carried out without a change of configuration.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] if the serial is no longer the one that the plan was made from; [`StoreError::Unknown`] if it
+    /// lists a snapshot that is none.
+    fn record_plan(
+        &self,
+        expected: Serial,
+        plan: &NewPlan,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<PlanId, StoreError>;
+
+    /// One recorded plan.
+    fn plan(&self, id: PlanId) -> Result<Option<RecordedPlan>, StoreError>;
+
+    /// Recorded plans without their bodies.
+    fn plans(&self, limit: u32) -> Result<Vec<PlanSummary>, StoreError>;
+
+    /// The newest plan of this kind and fingerprint: that it was carried out before.
+    fn plan_by_fingerprint(
+        &self,
+        kind: PlanKind,
+        fingerprint: &Fingerprint,
+    ) -> Result<Option<PlanSummary>, StoreError>;
+
+    /// Approvals, of one host or all.
+    fn approvals(&self, host: Option<HostId>, limit: u32) -> Result<Vec<Approval>, StoreError>;
+
+    /// A policy that some host has or had.
+    fn policy(&self, fingerprint: &Fingerprint) -> Result<Option<Policy>, StoreError>;
+
+    /// Records that a root was seen at a path.
+    fn root_seen(
+        &self,
+        root: &RootId,
+        path: &AbsolutePath,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Every root ever seen, the one seen last first.
+    fn roots(&self) -> Result<Vec<RootRecord>, StoreError>;
+
+    /// Snapshots by host, start and name, oldest first.
+    fn snapshots(&self, filter: &SnapshotFilter) -> Result<Vec<SnapshotRecord>, StoreError>;
+
+    /// The snapshots of every host by start and name, oldest first, without deleted ones, in one statement.
+    ///
+    /// Retention is per host and root: pass the root that this server owns.
+    fn snapshots_by_host(
+        &self,
+        root: Option<&RootId>,
+    ) -> Result<BTreeMap<HostId, Vec<Snapshot>>, StoreError>;
+
+    /// Records that a run begins to pull a snapshot: its row says `running`, and the run makes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a run or root, [`StoreError::RunIs`] if the run has ended.
+    fn begin_snapshot(&self, new: &NewSnapshot) -> Result<SnapshotId, StoreError>;
+
+    /// Records how a pull ended, links its base where that is known, and ends its run in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a snapshot, [`StoreError::SnapshotIs`] if it is not `running`; for the run as
+    /// [`Store::finish_run`].
+    fn finish_snapshot(&self, end: &SnapshotEnd, run: Option<&RunEnd>) -> Result<(), StoreError>;
+
+    /// Records what was found on disk for one host and root, and links bases.
+    ///
+    /// What a live run works on and what is being deleted is left alone. Of rows that were there, gaps are filled; holds
+    /// and suspect marks found on disk are taken over, never taken away.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a host or root.
+    fn record_discovered(
+        &self,
+        host: HostId,
+        root: &RootId,
+        found: &[Discovered],
+    ) -> Result<Discovery, StoreError>;
+
+    /// Sets snapshots whose directory is gone to `missing`, and says how many: not those that a live run works on, nor
+    /// those being deleted or deleted.
+    fn mark_missing(&self, snapshots: &[SnapshotId]) -> Result<usize, StoreError>;
+
+    /// Links the snapshots of a host to the rows of their bases where the name is known and the row is not; says how many.
+    fn link_bases(&self, host: HostId) -> Result<usize, StoreError>;
+
+    /// Pins a snapshot, in place of an earlier hold.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a snapshot, [`StoreError::SnapshotIs`] if it is going or gone.
+    fn hold(&self, snapshot: SnapshotId, hold: &Hold) -> Result<(), StoreError>;
+
+    /// Takes the hold off a snapshot; says whether there was one.
+    fn unhold(&self, snapshot: SnapshotId, actor: &str, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Takes the suspect marks off the snapshots of a host; says which had one.
+    fn acknowledge(
+        &self,
+        host: HostId,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<Vec<SnapshotId>, StoreError>;
+
+    /// Sets a snapshot to `deleting` by one conditional update, durable when this returns.
+    ///
+    /// The update holds only if the plan is recorded, listed this snapshot and was made at the serial in force, if no hold
+    /// is in force at `at` and no live run works on it, and if it is on disk and no later plan is deleting it.
+    fn mark_deleting(
+        &self,
+        snapshot: SnapshotId,
+        plan: PlanId,
+        at: Timestamp,
+    ) -> Result<Marking, StoreError>;
+
+    /// Sets a snapshot that was `deleting` to `deleted`; says whether it was.
+    fn mark_deleted(&self, snapshot: SnapshotId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// What a killed prune of a host has left: rows that say `deleting`, oldest first.
+    fn deleting_rows(&self, host: HostId) -> Result<Vec<SnapshotRecord>, StoreError>;
+
+    /// Records that a run begins.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a host or plan.
+    fn begin_run(&self, new: &NewRun) -> Result<RunId, StoreError>;
+
+    /// Records how a run ended. A run that was taken for interrupted may still tell.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a run, [`StoreError::RunIs`] if it has ended otherwise, or if `running` is
+    /// given for an end.
+    fn finish_run(&self, end: &RunEnd) -> Result<(), StoreError>;
+
+    /// Records that a run is alive; false if it has been ended from elsewhere, and must stop.
+    fn heartbeat(&self, run: RunId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Sets every run that is still `running` under a process which is known to be gone to `interrupted`; says which.
+    fn interrupt_runs(
+        &self,
+        process: &str,
+        message: &str,
+        at: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError>;
+
+    /// Runs.
+    fn runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// The last time that was recorded, for the guard against a clock that jumps.
+    fn sign_of_life(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Records the time, as it is given: whoever records looks at the last one first.
+    fn record_sign_of_life(&self, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Copies the database, whole and checked, to a file that takes the place of an older copy.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the copy is not sound; the older one is then left.
+    fn backup_to(&self, path: &Utf8Path) -> Result<(), StoreError>;
+}

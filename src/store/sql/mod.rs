@@ -1,0 +1,215 @@
+//! Every operation of [`Store`], written once for every database that has a session.
+
+mod discovery;
+mod hosts;
+mod meta;
+mod plans;
+mod prune;
+mod reader;
+mod roots;
+mod runs;
+pub(super) mod snapshots;
+pub(super) mod state;
+mod writes;
+
+use std::collections::BTreeMap;
+
+use camino::Utf8Path;
+
+use crate::core::model::{
+    AbsolutePath, Fingerprint, Hold, HostId, Lineage, PlanId, Policy, RootId, RunId, Serial,
+    Snapshot, SnapshotId, SqlState, Timestamp,
+};
+
+use super::session::Database;
+use super::{
+    Approval, ConfigChange, Configured, Discovered, Discovery, HistoryEntry, HostSchedule, Marking,
+    NewPlan, NewRun, NewSnapshot, PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd,
+    RunFilter, RunRecord, SnapshotEnd, SnapshotFilter, SnapshotRecord, Store, StoreError,
+};
+
+impl<D: Database> Store for D {
+    fn lineage(&self) -> Result<Lineage, StoreError> {
+        self.read(|s| meta::identity(s).map(|(lineage, _)| lineage))
+    }
+
+    fn serial(&self) -> Result<Serial, StoreError> {
+        self.read(|s| meta::identity(s).map(|(_, serial)| serial))
+    }
+
+    fn load_state(&self) -> Result<SqlState, StoreError> {
+        self.read(|s| state::load(s))
+    }
+
+    fn schedules(&self) -> Result<Vec<HostSchedule>, StoreError> {
+        self.read(|s| state::schedules(s))
+    }
+
+    fn configure(&self, change: &ConfigChange) -> Result<Configured, StoreError> {
+        self.write(|s| writes::configure(s, change))
+    }
+
+    fn history(&self, limit: u32) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.read(|s| meta::history(s, limit))
+    }
+
+    fn record_plan(
+        &self,
+        expected: Serial,
+        plan: &NewPlan,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<PlanId, StoreError> {
+        self.write(|s| {
+            meta::lock_serial(s, expected)?;
+            plans::insert(s, plan, expected, actor, at)
+        })
+    }
+
+    fn plan(&self, id: PlanId) -> Result<Option<RecordedPlan>, StoreError> {
+        self.read(|s| plans::get(s, id))
+    }
+
+    fn plans(&self, limit: u32) -> Result<Vec<PlanSummary>, StoreError> {
+        self.read(|s| plans::list(s, limit))
+    }
+
+    fn plan_by_fingerprint(
+        &self,
+        kind: PlanKind,
+        fingerprint: &Fingerprint,
+    ) -> Result<Option<PlanSummary>, StoreError> {
+        self.read(|s| plans::by_fingerprint(s, kind, fingerprint))
+    }
+
+    fn approvals(&self, host: Option<HostId>, limit: u32) -> Result<Vec<Approval>, StoreError> {
+        self.read(|s| plans::approvals(s, host, limit))
+    }
+
+    fn policy(&self, fingerprint: &Fingerprint) -> Result<Option<Policy>, StoreError> {
+        self.read(|s| plans::policy(s, fingerprint))
+    }
+
+    fn root_seen(
+        &self,
+        root: &RootId,
+        path: &AbsolutePath,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(|s| roots::seen(s, root, path, at))
+    }
+
+    fn roots(&self) -> Result<Vec<RootRecord>, StoreError> {
+        self.read(|s| roots::list(s))
+    }
+
+    fn snapshots(&self, filter: &SnapshotFilter) -> Result<Vec<SnapshotRecord>, StoreError> {
+        self.read(|s| snapshots::list(s, filter))
+    }
+
+    fn snapshots_by_host(
+        &self,
+        root: Option<&RootId>,
+    ) -> Result<BTreeMap<HostId, Vec<Snapshot>>, StoreError> {
+        self.read(|s| snapshots::by_host(s, root))
+    }
+
+    fn begin_snapshot(&self, new: &NewSnapshot) -> Result<SnapshotId, StoreError> {
+        self.write(|s| snapshots::begin(s, new))
+    }
+
+    fn finish_snapshot(&self, end: &SnapshotEnd, run: Option<&RunEnd>) -> Result<(), StoreError> {
+        self.write(|s| {
+            snapshots::finish(s, end)?;
+            run.map_or(Ok(()), |run| runs::finish(s, run))
+        })
+    }
+
+    fn record_discovered(
+        &self,
+        host: HostId,
+        root: &RootId,
+        found: &[Discovered],
+    ) -> Result<Discovery, StoreError> {
+        self.write(|s| discovery::record(s, host, root, found))
+    }
+
+    fn mark_missing(&self, snapshots: &[SnapshotId]) -> Result<usize, StoreError> {
+        self.write(|s| discovery::mark_missing(s, snapshots))
+    }
+
+    fn link_bases(&self, host: HostId) -> Result<usize, StoreError> {
+        self.write(|s| discovery::link_bases(s, host))
+    }
+
+    fn hold(&self, snapshot: SnapshotId, hold: &Hold) -> Result<(), StoreError> {
+        self.write(|s| snapshots::hold(s, snapshot, hold))
+    }
+
+    fn unhold(&self, snapshot: SnapshotId, actor: &str, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(|s| snapshots::unhold(s, snapshot, actor, at))
+    }
+
+    fn acknowledge(
+        &self,
+        host: HostId,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<Vec<SnapshotId>, StoreError> {
+        self.write(|s| snapshots::acknowledge(s, host, actor, at))
+    }
+
+    fn mark_deleting(
+        &self,
+        snapshot: SnapshotId,
+        plan: PlanId,
+        at: Timestamp,
+    ) -> Result<Marking, StoreError> {
+        self.write(|s| prune::mark_deleting(s, snapshot, plan, at))
+    }
+
+    fn mark_deleted(&self, snapshot: SnapshotId, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(|s| prune::mark_deleted(s, snapshot, at))
+    }
+
+    fn deleting_rows(&self, host: HostId) -> Result<Vec<SnapshotRecord>, StoreError> {
+        self.read(|s| snapshots::deleting(s, host))
+    }
+
+    fn begin_run(&self, new: &NewRun) -> Result<RunId, StoreError> {
+        self.write(|s| runs::begin(s, new))
+    }
+
+    fn finish_run(&self, end: &RunEnd) -> Result<(), StoreError> {
+        self.write(|s| runs::finish(s, end))
+    }
+
+    fn heartbeat(&self, run: RunId, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(|s| runs::heartbeat(s, run, at))
+    }
+
+    fn interrupt_runs(
+        &self,
+        process: &str,
+        message: &str,
+        at: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.write(|s| runs::interrupt(s, process, message, at))
+    }
+
+    fn runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
+        self.read(|s| runs::list(s, filter, limit))
+    }
+
+    fn sign_of_life(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read(|s| meta::sign_of_life(s))
+    }
+
+    fn record_sign_of_life(&self, at: Timestamp) -> Result<(), StoreError> {
+        self.write(|s| meta::record_sign_of_life(s, at))
+    }
+
+    fn backup_to(&self, path: &Utf8Path) -> Result<(), StoreError> {
+        self.copy_to(path)
+    }
+}

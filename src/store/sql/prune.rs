@@ -1,0 +1,79 @@
+//! The last step before a directory goes: one conditional update that only a recorded plan can pass.
+
+use crate::core::model::{PlanId, SnapshotId, SnapshotStatus, Timestamp};
+use crate::store::session::{Session, args, first};
+use crate::store::{Marking, StoreError};
+
+use super::reader::Reader;
+use super::snapshots;
+
+pub(super) fn mark_deleting(
+    session: &mut dyn Session,
+    snapshot: SnapshotId,
+    plan: PlanId,
+    at: Timestamp,
+) -> Result<Marking, StoreError> {
+    let met = session.execute(
+        "UPDATE snapshots SET status = 'deleting', plan_id = ? WHERE id = ? \
+         AND status IN ('running', 'complete', 'partial', 'failed', 'deleting') \
+         AND (status <> 'deleting' OR plan_id <= ?) \
+         AND (hold_since IS NULL OR hold_until <= ?) \
+         AND NOT EXISTS (SELECT 1 FROM runs r \
+         WHERE r.snapshot_id = snapshots.id AND r.status = 'running') \
+         AND EXISTS (SELECT 1 FROM plan_deletions d JOIN plans p ON p.id = d.plan_id \
+         JOIN meta m ON m.serial = p.serial \
+         WHERE d.plan_id = ? AND d.snapshot_id = snapshots.id)",
+        args![plan, snapshot, plan, at, plan],
+    )?;
+    if met == 1 {
+        return Ok(Marking::Marked);
+    }
+    why_not(session, snapshot, plan)
+}
+
+/// Says which condition did not hold, within the same transaction.
+fn why_not(
+    session: &mut dyn Session,
+    snapshot: SnapshotId,
+    plan: PlanId,
+) -> Result<Marking, StoreError> {
+    let Some(record) = snapshots::get(session, snapshot)? else {
+        return Ok(Marking::Unknown);
+    };
+    let is_current = first(
+        session,
+        "SELECT p.id, p.serial = m.serial FROM plan_deletions d JOIN plans p ON p.id = d.plan_id \
+         JOIN meta m ON m.id = 1 WHERE d.plan_id = ? AND d.snapshot_id = ?",
+        args![plan, snapshot],
+        |row| {
+            let mut row = Reader::new(row, "plans");
+            row.int("id")?;
+            row.flag("serial")
+        },
+    )?;
+    let status = record.snapshot.status;
+    Ok(match is_current {
+        None => Marking::NotListed,
+        Some(false) => Marking::SerialMoved,
+        Some(true) if !status.is_on_disk() => Marking::Gone(status),
+        Some(true) if record.snapshot.live => Marking::Live,
+        Some(true) if status == SnapshotStatus::Deleting && record.plan > Some(plan) => {
+            Marking::LaterPlan
+        }
+        // Of the conditions of the update only the one on holds is left.
+        Some(true) => Marking::Held,
+    })
+}
+
+pub(super) fn mark_deleted(
+    session: &mut dyn Session,
+    snapshot: SnapshotId,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let met = session.execute(
+        "UPDATE snapshots SET status = 'deleted', deleted_at = ? \
+         WHERE id = ? AND status = 'deleting'",
+        args![at, snapshot],
+    )?;
+    Ok(met == 1)
+}

@@ -1,0 +1,181 @@
+//! Runs: begin, end, signs of life, and those whose process went away.
+
+use camino::Utf8PathBuf;
+
+use crate::core::model::{HostId, PlanId, Run, RunId, RunStatus, SnapshotId, Timestamp};
+use crate::store::session::{Row, Session, Val, all, args, first};
+use crate::store::{NewRun, RunEnd, RunFilter, RunRecord, StoreError};
+
+use super::reader::Reader;
+use super::state;
+
+pub(super) fn begin(session: &mut dyn Session, new: &NewRun) -> Result<RunId, StoreError> {
+    state::host(session, new.host)?;
+    if let Some(plan) = new.plan {
+        first(
+            session,
+            "SELECT id FROM plans WHERE id = ?",
+            args![plan],
+            |_| Ok(()),
+        )?
+        .ok_or_else(|| StoreError::Unknown {
+            what: "plan",
+            id: plan.to_string(),
+        })?;
+    }
+    let id = session.insert(
+        "INSERT INTO runs (host_id, kind, status, started_at, heartbeat_at, plan_id, message, \
+         process, log_path) VALUES (?, ?, 'running', ?, ?, ?, '', ?, ?)",
+        args![
+            new.host,
+            new.kind.as_str(),
+            new.started_at,
+            new.started_at,
+            new.plan,
+            new.process.as_str(),
+            new.log_path.as_deref().map(camino::Utf8Path::as_str),
+        ],
+    )?;
+    Ok(RunId(id))
+}
+
+pub(super) fn finish(session: &mut dyn Session, end: &RunEnd) -> Result<(), StoreError> {
+    let (_, from) = host_and_status(session, end.run)?;
+    let may_end = matches!(from, RunStatus::Running | RunStatus::Interrupted);
+    if !may_end || end.status == RunStatus::Running {
+        return Err(StoreError::RunIs {
+            run: end.run.to_string(),
+            from,
+            to: end.status,
+        });
+    }
+    session.execute(
+        "UPDATE runs SET status = ?, finished_at = ?, message = ? WHERE id = ?",
+        args![end.status.as_str(), end.at, end.message.as_str(), end.run,],
+    )?;
+    Ok(())
+}
+
+pub(super) fn heartbeat(
+    session: &mut dyn Session,
+    run: RunId,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let met = session.execute(
+        "UPDATE runs SET heartbeat_at = ? WHERE id = ? AND status = 'running'",
+        args![at, run],
+    )?;
+    Ok(met == 1)
+}
+
+pub(super) fn interrupt(
+    session: &mut dyn Session,
+    process: &str,
+    message: &str,
+    at: Timestamp,
+) -> Result<Vec<RunId>, StoreError> {
+    let lost = all(
+        session,
+        "SELECT id FROM runs WHERE status = 'running' AND process = ? ORDER BY id",
+        args![process],
+        |row| Reader::new(row, "runs").int("id").map(RunId),
+    )?;
+    for run in &lost {
+        session.execute(
+            "UPDATE runs SET status = 'interrupted', finished_at = ?, message = ? \
+             WHERE id = ? AND status = 'running'",
+            args![at, message, *run],
+        )?;
+    }
+    Ok(lost)
+}
+
+pub(super) fn list(
+    session: &mut dyn Session,
+    filter: &RunFilter,
+    limit: u32,
+) -> Result<Vec<RunRecord>, StoreError> {
+    let mut conditions = vec!["1 = 1"];
+    let mut args = Vec::new();
+    if let Some(host) = filter.host {
+        conditions.push("r.host_id = ?");
+        args.push(Val::from(host));
+    }
+    if let Some(kind) = filter.kind {
+        conditions.push("r.kind = ?");
+        args.push(Val::from(kind.as_str()));
+    }
+    if let Some(status) = filter.status {
+        conditions.push("r.status = ?");
+        args.push(Val::from(status.as_str()));
+    }
+    args.push(Val::from(limit));
+    let conditions = conditions.join(" AND ");
+    all(
+        session,
+        &format!(
+            "SELECT r.id, r.host_id, h.name, r.kind, r.status, r.started_at, r.finished_at, \
+             r.heartbeat_at, r.snapshot_id, s.name, r.plan_id, r.message, r.process, r.log_path \
+             FROM runs r JOIN hosts h ON h.id = r.host_id \
+             LEFT JOIN snapshots s ON s.id = r.snapshot_id \
+             WHERE {conditions} ORDER BY r.id DESC LIMIT ?"
+        ),
+        &args,
+        read,
+    )
+}
+
+pub(super) fn host_and_status(
+    session: &mut dyn Session,
+    run: RunId,
+) -> Result<(HostId, RunStatus), StoreError> {
+    first(
+        session,
+        "SELECT id, host_id, status FROM runs WHERE id = ?",
+        args![run],
+        |row| {
+            let mut row = Reader::new(row, "runs");
+            row.int("id")?;
+            Ok((HostId(row.int("host_id")?), row.parse("status")?))
+        },
+    )?
+    .ok_or_else(|| StoreError::Unknown {
+        what: "run",
+        id: run.to_string(),
+    })
+}
+
+fn read(row: &dyn Row) -> Result<RunRecord, StoreError> {
+    let mut row = Reader::new(row, "runs");
+    let id = RunId(row.int("id")?);
+    let host = HostId(row.int("host_id")?);
+    let host_name = row.parse("host name")?;
+    let kind = row.parse("kind")?;
+    let status = row.parse("status")?;
+    let started_at = row.time("started_at")?;
+    let finished_at = row.opt_time("finished_at")?;
+    let heartbeat_at = row.time("heartbeat_at")?;
+    let snapshot_id = row.opt_int("snapshot_id")?.map(SnapshotId);
+    let snapshot = row.opt_parse("snapshot name")?;
+    let plan = row.opt_int("plan_id")?.map(PlanId);
+    let message = row.text("message")?.to_owned();
+    let process = row.text("process")?.to_owned();
+    Ok(RunRecord {
+        host,
+        snapshot_id,
+        heartbeat_at,
+        log_path: row.opt_text("log_path")?.map(Utf8PathBuf::from),
+        run: Run {
+            id,
+            host: host_name,
+            kind,
+            status,
+            started_at,
+            finished_at,
+            snapshot,
+            plan,
+            message,
+            process,
+        },
+    })
+}

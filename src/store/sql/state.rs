@@ -1,0 +1,113 @@
+//! The configuration, read.
+
+use crate::core::model::{HostId, Retirement, Schedule, Span, SqlGlobal, SqlHost, SqlState};
+use crate::store::session::{Row, Session, all, args, first};
+use crate::store::{HostSchedule, StoreError};
+
+use super::meta;
+use super::reader::Reader;
+
+const HOST_COLUMNS: &str = "id, name, directory, managed_by, settings, applied, retired_at, \
+     retired_snapshots, approved_policy, changed_at, changed_by";
+
+/// The whole configuration in three statements, however many hosts there are.
+pub(in crate::store) fn load(session: &mut dyn Session) -> Result<SqlState, StoreError> {
+    let (lineage, serial) = meta::identity(session)?;
+    let global = global(session)?;
+    let hosts = all(
+        session,
+        &format!("SELECT {HOST_COLUMNS} FROM hosts ORDER BY name, id"),
+        args![],
+        read_host,
+    )?;
+    Ok(SqlState {
+        lineage,
+        serial,
+        global,
+        hosts,
+    })
+}
+
+pub(super) fn global(session: &mut dyn Session) -> Result<Option<SqlGlobal>, StoreError> {
+    first(
+        session,
+        "SELECT id, managed_by, settings, applied, changed_at, changed_by FROM global_settings \
+         WHERE id = 1",
+        args![],
+        |row| {
+            let mut row = Reader::new(row, "global_settings");
+            row.int("id")?;
+            Ok(SqlGlobal {
+                managed_by: row.parse("managed_by")?,
+                settings: row.json("settings")?,
+                applied: row.opt_json("applied")?,
+                changed_at: row.time("changed_at")?,
+                changed_by: row.text("changed_by")?.to_owned(),
+            })
+        },
+    )
+}
+
+pub(super) fn host(session: &mut dyn Session, id: HostId) -> Result<SqlHost, StoreError> {
+    first(
+        session,
+        &format!("SELECT {HOST_COLUMNS} FROM hosts WHERE id = ?"),
+        args![id],
+        read_host,
+    )?
+    .ok_or_else(|| StoreError::unknown_host(id))
+}
+
+pub(super) fn schedules(session: &mut dyn Session) -> Result<Vec<HostSchedule>, StoreError> {
+    all(
+        session,
+        "SELECT h.id, h.name, s.name, s.cron, s.timezone, s.jitter_ms, s.prune \
+         FROM schedules s JOIN hosts h ON h.id = s.host_id \
+         WHERE h.active_name IS NOT NULL AND h.enabled = 1 ORDER BY h.name, h.id, s.position",
+        args![],
+        |row| {
+            let mut row = Reader::new(row, "schedules");
+            let host = HostId(row.int("host_id")?);
+            let host_name = row.parse("host name")?;
+            let name = row.opt_parse("name")?;
+            let cron = row.parse("cron")?;
+            let timezone = row.parse("timezone")?;
+            let jitter = row.opt_size("jitter_ms")?.unwrap_or_default();
+            Ok(HostSchedule {
+                host,
+                host_name,
+                schedule: Schedule {
+                    name,
+                    cron,
+                    timezone,
+                    jitter: Span::from_seconds(jitter / 1000),
+                    prune: row.flag("prune")?,
+                },
+            })
+        },
+    )
+}
+
+fn read_host(row: &dyn Row) -> Result<SqlHost, StoreError> {
+    let mut row = Reader::new(row, "hosts");
+    Ok(SqlHost {
+        id: HostId(row.int("id")?),
+        name: row.parse("name")?,
+        directory: row.parse("directory")?,
+        managed_by: row.parse("managed_by")?,
+        settings: row.json("settings")?,
+        applied: row.opt_json("applied")?,
+        retired: read_retirement(&mut row)?,
+        approved_policy: row.opt_parse("approved_policy")?,
+        changed_at: row.time("changed_at")?,
+        changed_by: row.text("changed_by")?.to_owned(),
+    })
+}
+
+fn read_retirement(row: &mut Reader<'_>) -> Result<Option<Retirement>, StoreError> {
+    let at = row.opt_time("retired_at")?;
+    let snapshots = row.opt_parse("retired_snapshots")?;
+    Ok(at
+        .zip(snapshots)
+        .map(|(at, snapshots)| Retirement { at, snapshots }))
+}

@@ -1,0 +1,13 @@
+//! Every operation on a real database. Nothing here names SQLite but `support::fresh`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod configure;
+mod discovery;
+mod names;
+mod plans;
+mod properties;
+mod prune;
+mod runs;
+mod scale;
+mod snapshots;
+mod support;
