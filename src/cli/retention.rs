@@ -12,7 +12,7 @@ pub(super) fn run(context: &Context, args: &RetentionArgs, output: &Output) -> R
     let plan = ops::plan_host(&facts, &args.host, args.kind, args.apply)?;
     let Some(retention) = plan.retention.first().cloned() else { return Ok(Outcome::NoChanges) };
     let listed = match &args.plan {
-        Some(path) => ops::listed_by_saved(context, &facts, path, retention.clone())?,
+        Some(path) => ops::listed_by_saved(context, path, retention)?,
         None => retention,
     };
     output.data(&listed, |style| retention_text(&listed, style));

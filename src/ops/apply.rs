@@ -3,6 +3,7 @@
 use super::context::Facts;
 use super::plan::as_row;
 use super::{Context, Error};
+use crate::core::desired::DesiredState;
 use crate::core::diff::{Action, Change, Object};
 use crate::core::model::{HostName, ManagedBy, SnapshotsOnRemoval, SqlHost};
 use crate::core::plan::{ApprovedPlan, Plan};
@@ -32,6 +33,17 @@ pub fn apply(context: &Context, facts: &Facts, approved: &ApprovedPlan) -> Resul
         plan: Some(as_row(facts, plan, PlanKind::Apply)?),
     };
     Ok(context.store.configure(&change)?)
+}
+
+/// Says that every policy of the file stands approved already, so that an apply without changes has nothing to do.
+#[must_use]
+pub fn approves_nothing_new(facts: &Facts, plan: &Plan, desired: &DesiredState) -> bool {
+    let looked_at = |name: &HostName| plan.hosts.is_empty() || plan.hosts.contains(name);
+    desired.hosts.iter().filter(|host| looked_at(&host.name)).all(|host| {
+        let wanted = host.settings.retention.as_ref().map(crate::core::model::Policy::fingerprint);
+        let approved = active(facts, host.name.as_str()).and_then(|sql| sql.approved_policy.clone());
+        wanted.is_none() || wanted == approved
+    })
 }
 
 /// One line for the history.

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Error;
 use crate::core::model::{
     AbsolutePath, HostId, HostName, Lookup, RootId, Snapshot, SnapshotId, SnapshotKind, SnapshotName, SqlHost, SqlState,
 };
 use crate::core::plan::{Plan, RootFacts};
-use crate::store::{RootRecord, Store};
+use crate::store::{RootRecord, Sqlite, Store};
 
 /// The database, and who is asking.
 pub struct Context {
@@ -32,6 +32,37 @@ pub struct Facts {
 }
 
 impl Context {
+    /// Opens the database at `path`.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be used.
+    pub fn open(path: &Utf8Path) -> Result<Self, Error> {
+        Ok(Self::with(Sqlite::open(path)?, path))
+    }
+
+    /// Opens the database at `path` and makes it if there is none.
+    ///
+    /// # Errors
+    /// When it cannot be made or used.
+    pub fn create(path: &Utf8Path) -> Result<Self, Error> {
+        Ok(Self::with(Sqlite::open_or_create(path)?, path))
+    }
+
+    fn with(store: Sqlite, path: &Utf8Path) -> Self {
+        let state_folder = path.parent().filter(|p| !p.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+        Self { store: Box::new(store), actor: actor(), state_folder: state_folder.to_owned() }
+    }
+
+    /// The file of host keys that hosts without one of their own use: beside the database.
+    ///
+    /// # Errors
+    /// When the database's folder has no absolute path.
+    pub fn default_known_hosts(&self) -> Result<AbsolutePath, Error> {
+        let path = self.state_folder.join("known_hosts");
+        let path = std::path::absolute(&path).unwrap_or_else(|_| path.clone().into());
+        Ok(path.to_string_lossy().parse()?)
+    }
+
     /// Reads everything a plan is made from.
     ///
     /// # Errors
@@ -63,6 +94,15 @@ impl Facts {
             name: name.clone(),
             nearest: nearest(name, self.state.hosts.iter().map(|host| &host.name)),
         })
+    }
+
+    /// The host whose snapshots lie in `directory`.
+    ///
+    /// # Errors
+    /// When there is none any more.
+    pub fn by_directory(&self, directory: &HostName) -> Result<&SqlHost, Error> {
+        let found = self.state.hosts.iter().find(|host| host.directory == *directory);
+        found.ok_or_else(|| Error::UnknownHost { name: directory.clone(), nearest: None })
     }
 
     /// The hosts of `names`, each once.
@@ -104,6 +144,24 @@ impl Facts {
         let snapshots = self.snapshots.get(&host).map_or(&[][..], Vec::as_slice);
         snapshots.iter().map(|s| ((s.kind, &s.name), s.id)).collect()
     }
+}
+
+/// Who is asking: the person behind sudo or CI, where they are known.
+fn actor() -> String {
+    let named = ["POBSYNC_ACTOR", "SUDO_USER", "GITLAB_USER_LOGIN", "GITHUB_ACTOR", "LOGNAME", "USER"];
+    let found = named.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()));
+    found.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
+/// The database where nobody names one: `/var/lib/pobsync/pobsync.db` for root, else the XDG state folder.
+#[must_use]
+pub fn default_database() -> Utf8PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return "/var/lib/pobsync/pobsync.db".into();
+    }
+    let folder = |name: &str| std::env::var(name).ok().filter(|value| value.starts_with('/')).map(Utf8PathBuf::from);
+    let state = folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/state")));
+    state.unwrap_or_else(|| ".".into()).join("pobsync/pobsync.db")
 }
 
 /// The name most like `name`, if one is like it at all.

@@ -76,6 +76,12 @@ pub enum Error {
     /// A saved plan without the state that an apply needs.
     #[error("this plan is about retention alone; it changes no configuration")]
     PlanWithoutState,
+    /// A saved plan that does not speak of the host.
+    #[error("the saved plan does not speak of {host}")]
+    NotInPlan {
+        /// The host.
+        host: HostName,
+    },
     /// Another run holds the host.
     #[error("{host} is held by {holder}")]
     Locked {
@@ -234,7 +240,10 @@ impl Error {
             Self::Store(_) => Outcome::Unreachable,
             Self::Gate(gate) => gate.outcome(),
             Self::Refused { .. } | Self::RootInUse { .. } | Self::TooFull { .. } => Outcome::Refused,
-            Self::Disk(error) if error.is_refusal() => Outcome::Refused,
+            Self::Disk(error) if error.is_not_mounted() || matches!(error, DiskError::ForeignLineage { .. }) => {
+                Outcome::Refused
+            }
+            Self::Disk(DiskError::Unfit { .. }) => Outcome::Invalid,
             Self::KeptIsNotWhole { .. }
             | Self::Stale { .. }
             | Self::AppliedAlready { .. }
@@ -244,6 +253,7 @@ impl Error {
             | Self::PlanWithoutState
             | Self::UnknownHost { .. }
             | Self::UnknownSnapshot { .. }
+            | Self::NotInPlan { .. }
             | Self::NeedsAddress { .. }
             | Self::KindsOutsidePolicy { .. } => Outcome::Usage,
             Self::Disk(_)
@@ -266,11 +276,7 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Store(error) => return error.help(),
-            Self::Disk(error) => return error.help(),
-            Self::Gate(GateError::ApprovalMissing { .. }) => match self {
-                Self::Gate(gate) => gate.help(),
-                _ => return None,
-            },
+                        Self::Gate(gate @ GateError::ApprovalMissing { .. }) => gate.help(),
             Self::Value(invalid) if !invalid.help.is_empty() => invalid.help.clone(),
             Self::Stale { .. } | Self::NotTheExpectedPlan { .. } => "make a new plan and have it reviewed".into(),
             Self::AppliedAlready { .. } => "make a new plan to see what is left to do".into(),

@@ -1,1 +1,75 @@
-//! (module head)
+//! One use case a file: each orders the rooms above it, and none holds a policy of its own.
+
+mod apply;
+mod backup;
+mod check;
+mod clock;
+mod configure;
+mod context;
+mod discover;
+mod error;
+mod hold;
+mod init;
+mod load;
+mod plan;
+mod prune;
+mod pull;
+mod retention;
+mod root;
+mod saved;
+mod stale;
+mod status;
+mod superseded;
+mod trust;
+
+pub use apply::{apply, approves_nothing_new};
+pub use backup::{BackupReport, BackupRequest, backup, backup_line};
+pub use check::{Finding, Level, check};
+pub use configure::{GlobalEdit, HostEdit, ScheduleEdit, configure_global, configure_host, schedule};
+pub use context::{Context, Facts, default_database};
+pub use discover::{HostDiscovery, discover};
+pub use error::Error;
+pub use hold::{hold, unhold};
+pub use init::init;
+pub use load::{Configuration, desired_host, load};
+pub use plan::{Asked, VERSION, plan_desired, plan_in_force};
+pub use prune::{PruneReport, PruneRequest, prune};
+pub use pull::dry_run;
+pub use retention::{approve, listed_by_saved, plan_host};
+pub use saved::{SavedPlanError, looks_like_a_plan, read_plan, write_plan, write_text};
+pub use stale::{Staleness, saved_for_apply, staleness};
+pub use status::{HostStatus, Status, status};
+pub use trust::{Offered, Step, offered_keys, test_host, trust};
+
+/// Names this process in rows: its id and start tell it from another with the same id.
+fn process_name() -> String {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // proc_pid_stat(5): the name in parentheses may hold anything; the start time is the 20th field after it.
+    let start = stat.rsplit(')').next().and_then(|rest| rest.split_ascii_whitespace().nth(19)).unwrap_or("?").to_owned();
+    format!("{} {start}", std::process::id())
+}
+
+/// Six random bytes for the name of a snapshot.
+fn random_bytes() -> Result<[u8; 6], Error> {
+    let mut bytes = [0; 6];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Program {
+        message: format!("the system gives no random bytes: {error}"),
+        help: String::new(),
+    })?;
+    Ok(bytes)
+}
+
+/// An error and its causes as one sentence, for a row.
+fn sentence(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = inner.source();
+    }
+    text
+}

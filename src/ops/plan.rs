@@ -3,7 +3,7 @@
 use super::context::Facts;
 use super::{Context, Error};
 use crate::core::desired::DesiredState;
-use crate::core::model::{HostName, Kinds, Timestamp};
+use crate::core::model::{HostName, Kinds, SqlHost, Timestamp};
 use crate::core::plan::{Allow, Plan, Planner, RootFacts, Selection, Source};
 use crate::store::{NewPlan, PlanKind};
 
@@ -35,17 +35,22 @@ pub fn plan_desired(facts: &Facts, desired: &DesiredState, source: Source, asked
     Ok(planner(facts, asked, root).against(desired, source)?)
 }
 
-/// Plans the retention that is in force for the hosts of `names`.
+/// Plans the retention that is in force for `hosts`.
 ///
 /// # Errors
-/// When a host is unknown or the database cannot be read.
-pub fn plan_in_force(facts: &Facts, names: &[HostName], kinds: Option<Kinds>, allow: &[Allow]) -> Result<Plan, Error> {
-    let hosts = facts.hosts(names)?;
+/// When a policy keeps nothing.
+pub fn plan_in_force(
+    facts: &Facts,
+    hosts: &[SqlHost],
+    kinds: Option<Kinds>,
+    allow: &[Allow],
+) -> Result<Plan, Error> {
     let asked = Asked {
         selection: Selection { hosts: None, kinds },
         allow: allow.to_vec(),
         ..Asked::default()
     };
+    let hosts: Vec<&SqlHost> = hosts.iter().collect();
     Ok(planner(facts, &asked, facts.root_facts()).in_force(&hosts)?)
 }
 

@@ -1,10 +1,14 @@
 //! One host's retention plan: approved, or carried out because a person asked for it by name.
 
+use camino::Utf8Path;
+
 use super::context::Facts;
 use super::plan::{as_row, plan_in_force};
+use super::saved::read_plan;
+use super::stale::staleness;
 use super::{Context, Error};
 use crate::core::model::HostName;
-use crate::core::plan::Plan;
+use crate::core::plan::{Plan, RetentionPlan, intersect};
 use crate::store::{ConfigChange, Configured, PlanKind};
 
 /// Approves the policy in force of `name`, as `plan` shows it: what an apply does, for hosts that no file manages.
@@ -46,5 +50,24 @@ pub fn plan_host(
         }
         _ => kinds,
     };
-    plan_in_force(facts, std::slice::from_ref(name), narrowed, &[])
+    plan_in_force(facts, std::slice::from_ref(host), narrowed, &[])
+}
+
+/// Cuts today's plan of one host down to what the saved plan at `path` listed too.
+///
+/// # Errors
+/// When that plan cannot be read, is stale, or does not speak of the host.
+pub fn listed_by_saved(
+    context: &Context,
+    path: &Utf8Path,
+    today: RetentionPlan,
+) -> Result<RetentionPlan, Error> {
+    let saved = read_plan(path)?;
+    let stale = staleness(context, &saved)?;
+    if !stale.moved.is_empty() {
+        return Err(Error::Stale { moved: stale.lines() });
+    }
+    let listed = saved.retention.iter().find(|plan| plan.directory == today.directory);
+    let listed = listed.ok_or_else(|| Error::NotInPlan { host: today.host.clone() })?;
+    Ok(intersect(listed, today))
 }

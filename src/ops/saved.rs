@@ -68,6 +68,14 @@ pub fn write_plan(path: &Utf8Path, plan: &Plan) -> Result<(), Error> {
         .map_err(|source| SavedPlanError::File { doing: "write", path: path.to_owned(), source }.into())
 }
 
+/// Writes `text` for its owner alone; an older file is replaced whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_text(path: &Utf8Path, text: &str) -> Result<(), Error> {
+    write_private(path, text).map_err(|source| Error::File { doing: "write", path: path.to_string(), source })
+}
+
 /// Writes `text` to a new file beside `path`, makes it durable, and moves it there.
 pub(super) fn write_private(path: &Utf8Path, text: &str) -> std::io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_str().is_empty()).unwrap_or(Utf8Path::new("."));

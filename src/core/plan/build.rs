@@ -252,6 +252,7 @@ impl<'a> Planner<'a> {
             deletions_fingerprint: nothing,
             partial: self.selection.hosts.is_some() || self.selection.kinds.is_some(),
             hosts: self.selection.hosts.iter().flatten().cloned().collect(),
+            kinds: self.selection.kinds,
             counting: Counting::Independent,
             allow: self.allow.to_vec(),
             changes: compared.changes,

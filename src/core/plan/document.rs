@@ -46,6 +46,9 @@ pub struct Plan {
     /// Those hosts; empty for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<HostName>,
+    /// The kinds that were asked about; those of each policy if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<Kinds>,
     /// How rules count: each by itself.
     pub counting: Counting,
     /// The limits lifted for it.
@@ -262,6 +265,41 @@ pub struct Summary {
     pub rescued: usize,
 }
 
+/// Turns a plan of one host into the plan to delete incomplete snapshots that a complete pull has superseded: `left`,
+/// but for held ones and those a run is at work on.
+pub fn superseded_plan(
+    plan: &mut Plan,
+    left: &std::collections::BTreeSet<(SnapshotKind, SnapshotName)>,
+) {
+    for retention in &mut plan.retention {
+        let is_superseded = |kind: SnapshotKind, name: &SnapshotName| left.contains(&(kind, name.clone()));
+        retention.delete.retain(|entry| is_superseded(entry.kind, &entry.snapshot));
+        for entry in &mut retention.delete {
+            entry.reason = Cause::Incomplete;
+        }
+        let keep = std::mem::take(&mut retention.keep);
+        for entry in keep {
+            let is_pinned = entry.reasons.iter().any(|reason| matches!(reason, Reason::Hold | Reason::Running));
+            let is_incomplete = entry.status != SnapshotStatus::Complete;
+            if is_superseded(entry.kind, &entry.snapshot) && is_incomplete && !is_pinned {
+                retention.delete.push(DeleteEntry {
+                    snapshot: entry.snapshot,
+                    kind: entry.kind,
+                    status: entry.status,
+                    started_at: entry.started_at,
+                    reason: Cause::Incomplete,
+                    previously_kept_by: Vec::new(),
+                    bytes: entry.bytes,
+                });
+            } else {
+                retention.keep.push(entry);
+            }
+        }
+        retention.totals = Totals::of(&retention.keep, &retention.delete);
+    }
+    plan.reseal();
+}
+
 impl Summary {
     /// How many snapshots go.
     #[must_use]
@@ -341,6 +379,37 @@ impl Plan {
             .flat_map(|r| r.delete.iter().map(|d| (&r.host, &r.directory, d.kind, &d.snapshot, d.reason)))
             .collect();
         Fingerprint::of(&deletions)
+    }
+
+    /// Takes off every deletion that `saved` did not list.
+    pub fn only_what_was_listed(&mut self, saved: &Self) {
+        let today = std::mem::take(&mut self.retention);
+        self.retention = today
+            .into_iter()
+            .map(|plan| {
+                let listed =
+                    saved.retention.iter().find(|s| s.host == plan.host && s.directory == plan.directory);
+                match listed {
+                    Some(listed) => super::intersect(listed, plan),
+                    None => RetentionPlan { delete: Vec::new(), totals: Totals::of(&plan.keep, &[]), ..plan },
+                }
+            })
+            .collect();
+        self.reseal();
+    }
+
+    /// Counts and signs again, after deletions were taken off.
+    pub fn reseal(&mut self) {
+        let mut summary = Summary { drift: self.drift.len(), ..Summary::default() };
+        summary.count_changes(&self.changes);
+        for plan in &self.retention {
+            summary.count_retention(plan);
+        }
+        summary.delete_by_change = self.summary.delete_by_change.min(summary.deletions());
+        self.summary = summary;
+        let desired = self.desired.take();
+        self.seal(desired.as_ref());
+        self.desired = desired;
     }
 
     /// The plan as it is saved: with the resolved state in it, so that it applies without the file.

@@ -17,7 +17,7 @@ pub use approve::ApprovedPlan;
 pub use build::{Planner, RootFacts, Selection};
 pub use document::{
     DeleteEntry, DeletionCounts, FORMAT_VERSION, KeepEntry, KindCounts, Plan, Refusal, RefusalScope, RetentionPlan, Source,
-    SourceFile, Summary, Totals,
+    SourceFile, Summary, Totals, superseded_plan,
 };
 pub use gate::{Authority, ClockFacts, DeletionOrder, GateError, OrderedDeletion, authorise};
 pub use outcome::Outcome;

@@ -1,0 +1,136 @@
+//! `backup HOST…`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::args::BackupArgs;
+use super::output::Output;
+use super::{prune, report};
+use crate::core::model::{ByteCount, HostName, RunId, SnapshotKind, SnapshotName, visible};
+use crate::core::plan::Outcome;
+use crate::ops::{self, BackupReport, BackupRequest, Context, Error, backup_line};
+
+#[derive(Serialize)]
+struct Told {
+    host: HostName,
+    outcome: Outcome,
+    run: Option<RunId>,
+    snapshot: Option<SnapshotName>,
+    message: String,
+    warnings: Vec<String>,
+}
+
+pub(super) fn run(context: &Context, args: &BackupArgs, output: &Output) -> Result<Outcome, Error> {
+    if args.dry_run {
+        let facts = context.facts()?;
+        for host in &args.hosts {
+            super::output::print(&format!("{}\n", ops::dry_run(context, &facts, host)?));
+        }
+        return Ok(Outcome::Done);
+    }
+    let cancel = stop_on_signals()?;
+    let mut told = Vec::new();
+    for host in &args.hosts {
+        if cancel.load(Ordering::Relaxed) {
+            break;
+        }
+        told.push(one(context, args, host, &cancel, output));
+    }
+    let outcome = Outcome::worst(told.iter().map(|t| t.outcome));
+    if output.is_json() {
+        output.data(&told, |_| String::new());
+    }
+    Ok(if cancel.load(Ordering::Relaxed) && outcome == Outcome::Done { Outcome::Failed } else { outcome })
+}
+
+/// SIGINT and SIGTERM ask the transfer to stop; its rows are left true. A second one ends the program.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&cancel))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&cancel)))
+            .map_err(|error| Error::Program {
+                message: format!("cannot listen for signals: {error}"),
+                help: String::new(),
+            })?;
+    }
+    Ok(cancel)
+}
+
+/// One host; an error of one does not stop the next.
+fn one(context: &Context, args: &BackupArgs, host: &HostName, cancel: &AtomicBool, output: &Output) -> Told {
+    let bar = progress_bar(host, output);
+    let request = BackupRequest {
+        host: host.clone(),
+        kind: if args.scheduled { SnapshotKind::Scheduled } else { SnapshotKind::Manual },
+        prune: args.prune,
+        cancel,
+        progress: &mut |seen| bar.set_message(format!("{} {}", host, ByteCount(seen.bytes))),
+    };
+    let done = ops::backup(context, request);
+    bar.finish_and_clear();
+    match done {
+        Ok(done) => {
+            tell(&done, output);
+            Told {
+                host: host.clone(),
+                outcome: done.outcome(),
+                run: Some(done.run),
+                snapshot: Some(done.snapshot.clone()),
+                message: visible(&done.message),
+                warnings: done.warnings.iter().map(|w| visible(w)).collect(),
+            }
+        }
+        Err(error) => {
+            report::error(output, &error);
+            Told {
+                host: host.clone(),
+                outcome: error.outcome(),
+                run: None,
+                snapshot: None,
+                message: visible(&error.to_string()),
+                warnings: Vec::new(),
+            }
+        }
+    }
+}
+
+fn progress_bar(host: &HostName, output: &Output) -> ProgressBar {
+    if !output.progress {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message(host.to_string());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    bar
+}
+
+fn tell(done: &BackupReport, output: &Output) {
+    if done.status == crate::core::model::RunStatus::Complete {
+        output.text(&format!("{}\n", backup_line(done)));
+    } else {
+        output.say(&format!(
+            "error: backup of {} {} (run {}): {}",
+            done.host,
+            done.status,
+            done.run,
+            visible(&done.message)
+        ));
+    }
+    for warning in &done.warnings {
+        output.say(&format!("  note: {}", visible(warning)));
+    }
+    match &done.pruned {
+        None => {}
+        Some(Ok(pruned)) => prune::tell(pruned, output),
+        Some(Err(error)) => {
+            output.say("The backup stands; the prune did not begin:");
+            report::error(output, error);
+        }
+    }
+}

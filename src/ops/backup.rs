@@ -1,0 +1,436 @@
+//! One pull of one host: locked, linked against its base, made durable, recorded.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use camino::Utf8PathBuf;
+
+use super::context::{Facts, ServerLookup};
+use super::prune::{finish_cut_off, prune_locked, record_life, settle_lost_runs};
+use super::pull::{Resolved, resolve};
+use super::root::{lock_host, open_root};
+use super::{Context, Error, PruneReport, PruneRequest};
+use crate::core::model::{
+    ByteCount, HostName, Percent, RunId, RunKind, RunStatus, Snapshot, SnapshotId, SnapshotKind, SnapshotName,
+    SnapshotStatus, SqlHost, Timestamp,
+};
+use crate::core::plan::{Authority, Outcome};
+use crate::disk::{DiskError, Expected, HostLock, Incomplete, Root, SnapshotMeta, Space};
+use crate::rsync::{self, Class, Room, Stats, Verdict};
+use crate::store::{NewRun, NewSnapshot, RunEnd, Settled, SnapshotEnd};
+
+/// What is to be backed up, and how.
+pub struct BackupRequest<'a> {
+    /// The host.
+    pub host: HostName,
+    /// Why the snapshot is made.
+    pub kind: SnapshotKind,
+    /// Prune through the gate afterwards.
+    pub prune: bool,
+    /// Set when somebody wants it to stop.
+    pub cancel: &'a AtomicBool,
+    /// Hears how far it is.
+    pub progress: &'a mut dyn FnMut(rsync::Progress),
+}
+
+/// What came of a backup.
+#[derive(Debug)]
+#[must_use = "a backup that failed has to be told"]
+pub struct BackupReport {
+    /// The host.
+    pub host: HostName,
+    /// The run.
+    pub run: RunId,
+    /// The snapshot it made, visible or not.
+    pub snapshot: SnapshotName,
+    /// How it ended.
+    pub status: RunStatus,
+    /// One sentence.
+    pub message: String,
+    /// Further sentences.
+    pub warnings: Vec<String>,
+    /// What the transfer told.
+    pub stats: Stats,
+    /// The snapshot it was linked against.
+    pub base: Option<SnapshotName>,
+    /// What came of the prune, if one was asked for and the backup succeeded.
+    pub pruned: Option<Result<PruneReport, Error>>,
+}
+
+impl BackupReport {
+    /// How a command ends with it. A refused prune does not make the backup fail, but is told.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let backup = match self.status {
+            RunStatus::Complete => Outcome::Done,
+            RunStatus::Partial => Outcome::PartlyDone,
+            _ => Outcome::Failed,
+        };
+        let prune = match &self.pruned {
+            None => Outcome::Done,
+            Some(Ok(report)) => report.outcome(),
+            Some(Err(error)) => error.outcome(),
+        };
+        if backup == Outcome::Done { prune } else { backup }
+    }
+}
+
+/// Backs up one host now.
+///
+/// # Errors
+/// When it cannot begin: the host is unknown, retired, paused or locked, the root is not there or too full. What goes
+/// wrong after that is in the report, and recorded.
+pub fn backup(context: &Context, request: BackupRequest<'_>) -> Result<BackupReport, Error> {
+    let now = super::clock::now();
+    let facts = context.facts()?;
+    let host = backed_up(&facts, &request.host)?;
+    let resolved = resolve(context, host, &ServerLookup)?;
+    let root = open_root(context, &facts, now)?;
+    let guard = facts.state.global.as_ref().map(|g| g.settings.guard).unwrap_or_default();
+    check_room(&root, &facts, guard.min_free)?;
+    let dir = root.host_dir(&host.directory)?;
+    let mut lock = lock_host(&dir, host, "backup", now)?;
+    settle_lost_runs(context, host)?;
+    finish_cut_off(context, host, &lock)?;
+    record_life(context, now)?;
+
+    let run = context.store.begin_run(&NewRun {
+        host: host.id,
+        kind: RunKind::Backup,
+        started_at: now,
+        process: super::process_name(),
+        plan: None,
+        log_path: None,
+    })?;
+    let prune = request.prune;
+    let mut attempt = Attempt { context, facts: &facts, host, root: &root, run, now, resolved };
+    let mut report = match attempt.pull(&mut lock, request) {
+        Ok(report) => report,
+        Err(error) => {
+            attempt.end_failed(&error)?;
+            return Err(error);
+        }
+    };
+    if report.status == RunStatus::Complete {
+        attempt.drop_superseded(&lock, &mut report)?;
+        if prune {
+            let request = PruneRequest {
+                directory: host.directory.clone(),
+                authority: Authority::Unattended,
+                kinds: None,
+                allow: Vec::new(),
+                listed: None,
+            };
+            report.pruned = Some(prune_locked(context, &request, &lock));
+        }
+    }
+    lock.release()?;
+    Ok(report)
+}
+
+/// The host, if it may be backed up.
+pub(super) fn backed_up<'a>(facts: &'a Facts, name: &HostName) -> Result<&'a SqlHost, Error> {
+    let host = facts.host(name)?;
+    if host.retired.is_some() {
+        Err(Error::Retired { host: name.clone() })
+    } else if !host.settings.enabled {
+        Err(Error::Paused { host: name.clone() })
+    } else {
+        Ok(host)
+    }
+}
+
+fn check_room(root: &Root, facts: &Facts, limit: Percent) -> Result<(), Error> {
+    let space = root.space()?;
+    let path = facts.state.global.as_ref().and_then(|g| g.settings.backup_root.clone()).ok_or(Error::NoBackupRoot)?;
+    let percent = |part: u64, whole: u64| {
+        u8::try_from(u128::from(part) * 100 / u128::from(whole.max(1))).unwrap_or(100)
+    };
+    if space.is_short_of_bytes(limit) {
+        let free = percent(space.bytes_available, space.bytes_total);
+        return Err(Error::TooFull { what: "bytes", root: path, free, limit });
+    }
+    if let (true, Some(available), Some(total)) =
+        (space.is_short_of_inodes(limit), space.inodes_available, space.inodes_total)
+    {
+        return Err(Error::TooFull { what: "inodes", root: path, free: percent(available, total), limit });
+    }
+    Ok(())
+}
+
+struct Attempt<'a> {
+    context: &'a Context,
+    facts: &'a Facts,
+    host: &'a SqlHost,
+    root: &'a Root,
+    run: RunId,
+    now: Timestamp,
+    resolved: Resolved,
+}
+
+/// What a pull is linked against.
+struct Links {
+    /// The newest complete snapshot that is whole on disk.
+    base: Option<SnapshotName>,
+    /// Where unchanged files are found: the base, and what an interrupted pull left.
+    data: Vec<Utf8PathBuf>,
+}
+
+impl Attempt<'_> {
+    fn pull(&mut self, lock: &mut HostLock, request: BackupRequest<'_>) -> Result<BackupReport, Error> {
+        let name = SnapshotName::new(self.now, super::random_bytes()?);
+        let links = self.links(lock)?;
+        let snapshot = self.context.store.begin_snapshot(&NewSnapshot {
+            run: self.run,
+            root: self.root.id().clone(),
+            kind: request.kind,
+            name: name.clone(),
+            started_at: self.now,
+            base: links.base.clone(),
+        })?;
+        let outcome = self.transfer(lock, &name, &links, request);
+        match outcome {
+            Ok(report) => {
+                self.record(snapshot, &report)?;
+                Ok(report)
+            }
+            Err(error) => {
+                let end = self.snapshot_end(snapshot, Settled::Failed, &Stats::default(), None, None);
+                let run = self.run_end(RunStatus::Failed, super::sentence(&error));
+                self.context.store.finish_snapshot(&end, Some(&run))?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The newest complete snapshot of the host, of any kind, that is whole on disk; and the newest interrupted pull.
+    fn links(&self, lock: &HostLock) -> Result<Links, Error> {
+        let mut complete: Vec<&Snapshot> = self
+            .facts
+            .snapshots
+            .get(&self.host.id)
+            .map_or(&[][..], Vec::as_slice)
+            .iter()
+            .filter(|s| s.status == SnapshotStatus::Complete)
+            .collect();
+        complete.sort_by(|a, b| (b.started_at, &b.name).cmp(&(a.started_at, &a.name)));
+        let known_as = [self.host.name.clone()];
+        let mut links = Links { base: None, data: Vec::new() };
+        for snapshot in complete {
+            let expected =
+                Expected { kind: snapshot.kind, name: &snapshot.name, known_as: &known_as, is_legacy: false };
+            match lock.check_whole(expected) {
+                Ok(()) => {
+                    links.base = Some(snapshot.name.clone());
+                    links.data.push(utf8(lock.snapshot_path(snapshot.kind, &snapshot.name).join("data"))?);
+                    break;
+                }
+                Err(damage) => {
+                    tracing::warn!("{}: {} is no base: {damage}", self.host.name, snapshot.name);
+                    self.context.store.mark_missing(&[snapshot.id])?;
+                }
+            }
+        }
+        let mut left = lock.list_incomplete()?;
+        left.sort_by(|a, b| b.1.cmp(&a.1));
+        if let Some((kind, name)) = left.first() {
+            if let Some(incomplete) = lock.open_incomplete(*kind, name)? {
+                links.data.push(utf8(incomplete.data_path())?);
+            }
+        }
+        Ok(links)
+    }
+
+    fn transfer(
+        &mut self,
+        lock: &mut HostLock,
+        name: &SnapshotName,
+        links: &Links,
+        request: BackupRequest<'_>,
+    ) -> Result<BackupReport, Error> {
+        let incomplete = lock.begin(request.kind, name)?;
+        let pull = self.resolved.pull(utf8(incomplete.data_path())?, links.data.clone());
+        let log = incomplete.open_log()?;
+        let stdin = lock.stdin()?;
+        let mut group = None;
+        let ended = rsync::run(
+            &pull,
+            stdin,
+            log,
+            self.host.settings.rsync.deadline.into(),
+            request.cancel,
+            &mut |started: rsync::Started| {
+                group = Some(lock.record_children(started.pid));
+            },
+            request.progress,
+        )
+        .map_err(|source| Error::File { doing: "run", path: "rsync".to_owned(), source })?;
+        if let Some(Err(error)) = group {
+            tracing::warn!("{}: {error}", self.host.name);
+        }
+        let room = self.root.space().map(room_of).unwrap_or_default();
+        let verdict = rsync::classify(&ended, self.host.settings.accept_partial, room);
+        let mut report = BackupReport {
+            host: self.host.name.clone(),
+            run: self.run,
+            snapshot: name.clone(),
+            status: status_of(&verdict),
+            message: verdict.message.clone(),
+            warnings: verdict.warnings.clone(),
+            stats: ended.stats.clone(),
+            base: links.base.clone(),
+            pruned: None,
+        };
+        let meta = self.meta(request.kind, &report, ended.exit);
+        let written = match verdict.class {
+            Class::Complete => lock.publish(&incomplete, &meta).map(|_| ()),
+            Class::Partial | Class::Failed | Class::Cancelled => keep_incomplete(lock, &incomplete, &meta, &report),
+        };
+        if let Err(error) = written {
+            report.status = RunStatus::Failed;
+            report.message = super::sentence(&error.into());
+        }
+        report.stats.exit = ended.exit;
+        Ok(report)
+    }
+
+    fn meta(&self, kind: SnapshotKind, report: &BackupReport, exit: Option<i32>) -> SnapshotMeta {
+        let settings = &self.host.settings;
+        let mut meta = SnapshotMeta::new(self.host.name.clone(), kind, report.snapshot.clone());
+        meta.status = Some(settled(report.status).into());
+        meta.started_at = Some(self.now);
+        meta.finished_at = Some(super::clock::now());
+        meta.base.clone_from(&report.base);
+        meta.sources = settings.sources.iter().map(ToString::to_string).collect();
+        meta.excludes = settings.excludes.iter().map(ToString::to_string).collect();
+        meta.rsync_exit = exit;
+        meta.files = report.stats.files;
+        meta.bytes = report.stats.bytes;
+        meta.bytes_transferred = report.stats.bytes_transferred;
+        meta.policy = settings.retention.as_ref().and_then(|policy| serde_json::to_value(policy).ok());
+        meta.pobsync_version = Some(super::VERSION.to_owned());
+        // A renamed host keeps its directory, and the snapshots in it say whose directory that is.
+        meta.other.insert("directory".to_owned(), self.host.directory.as_str().into());
+        meta
+    }
+
+    fn record(&self, snapshot: SnapshotId, report: &BackupReport) -> Result<(), Error> {
+        let base = report.base.clone();
+        let end = self.snapshot_end(snapshot, settled(report.status), &report.stats, base, report.stats.exit);
+        let mut message = report.message.clone();
+        for warning in &report.warnings {
+            message.push_str("; ");
+            message.push_str(warning);
+        }
+        Ok(self.context.store.finish_snapshot(&end, Some(&self.run_end(report.status, message)))?)
+    }
+
+    fn snapshot_end(
+        &self,
+        snapshot: SnapshotId,
+        settled: Settled,
+        stats: &Stats,
+        base: Option<SnapshotName>,
+        rsync_exit: Option<i32>,
+    ) -> SnapshotEnd {
+        SnapshotEnd {
+            snapshot,
+            settled,
+            finished_at: super::clock::now(),
+            base,
+            bytes: stats.bytes,
+            files: stats.files,
+            bytes_transferred: stats.bytes_transferred,
+            rsync_exit,
+            suspect: false,
+        }
+    }
+
+    fn run_end(&self, status: RunStatus, message: String) -> RunEnd {
+        RunEnd { run: self.run, status, at: super::clock::now(), message }
+    }
+
+    /// A run that failed before there was a snapshot to tell of.
+    fn end_failed(&self, error: &Error) -> Result<(), Error> {
+        match self.context.store.finish_run(&self.run_end(RunStatus::Failed, super::sentence(error))) {
+            // The snapshot's end has ended the run already.
+            Err(crate::store::StoreError::RunIs { .. }) => Ok(()),
+            done => Ok(done?),
+        }
+    }
+
+    /// Whatever earlier pulls left incomplete is superseded by a complete one: a plan that lists it is recorded, and it
+    /// goes.
+    fn drop_superseded(&self, lock: &HostLock, report: &mut BackupReport) -> Result<(), Error> {
+        let left: BTreeSet<(SnapshotKind, SnapshotName)> = lock.list_incomplete()?.into_iter().collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = super::superseded::drop_superseded(self.context, self.host, lock, &left) {
+            report.warnings.push(format!("an earlier incomplete pull is still there: {error}"));
+        }
+        Ok(())
+    }
+}
+
+fn keep_incomplete(
+    lock: &HostLock,
+    incomplete: &Incomplete,
+    meta: &SnapshotMeta,
+    report: &BackupReport,
+) -> Result<(), DiskError> {
+    if report.stats.files.is_some_and(|files| files > 0) || report.stats.bytes_transferred.is_some_and(|n| n > 0) {
+        return incomplete.write_meta(meta);
+    }
+    // Nothing came: there is nothing that the next pull could be linked against.
+    if lock.open_incomplete(incomplete.kind(), incomplete.name())?.is_some() {
+        incomplete.write_meta(meta)?;
+    }
+    Ok(())
+}
+
+fn settled(status: RunStatus) -> Settled {
+    match status {
+        RunStatus::Complete => Settled::Complete,
+        RunStatus::Partial => Settled::Partial,
+        _ => Settled::Failed,
+    }
+}
+
+fn status_of(verdict: &Verdict) -> RunStatus {
+    match verdict.class {
+        Class::Complete => RunStatus::Complete,
+        Class::Partial => RunStatus::Partial,
+        Class::Failed => RunStatus::Failed,
+        Class::Cancelled => RunStatus::Cancelled,
+    }
+}
+
+fn room_of(space: Space) -> Room {
+    Room { bytes_free: space.bytes_available, inodes_free: space.inodes_available.unwrap_or(u64::MAX) }
+}
+
+/// rsync is handed paths as text; a root with another name cannot be one, since SQL holds it as text.
+pub(super) fn utf8(path: PathBuf) -> Result<Utf8PathBuf, Error> {
+    Utf8PathBuf::from_path_buf(path).map_err(|path| Error::File {
+        doing: "use",
+        path: path.display().to_string(),
+        source: std::io::ErrorKind::InvalidInput.into(),
+    })
+}
+
+/// One line on a snapshot that was made, for people.
+#[must_use]
+pub fn backup_line(report: &BackupReport) -> String {
+    let size = |n: Option<u64>| n.map_or("?".to_owned(), |n| ByteCount(n).to_string());
+    let base = report.base.as_ref().map_or("no base: a full pull".to_owned(), |base| format!("linked against {base}"));
+    format!(
+        "{} {}: {} files, {}, {} transferred, {base}",
+        report.host,
+        report.snapshot,
+        report.stats.files.map_or("?".to_owned(), |n| n.to_string()),
+        size(report.stats.bytes),
+        size(report.stats.bytes_transferred)
+    )
+}

@@ -1,0 +1,197 @@
+//! What is wrong with this installation.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use camino::Utf8Path;
+use serde::Serialize;
+
+use super::context::Facts;
+use super::prune::record_life;
+use super::{Context, Error};
+use crate::core::model::{AbsolutePath, Guard, SnapshotStatus};
+use crate::disk::Root;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// As it should be.
+    Good,
+    /// It works, and could be better.
+    Advice,
+    /// Backups or prunes fail, or would.
+    Problem,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// How much it matters.
+    pub level: Level,
+    /// What was looked at.
+    pub what: &'static str,
+    /// What was seen.
+    pub message: String,
+    /// What to do about it; empty where nothing needs doing.
+    pub help: String,
+}
+
+fn finding(level: Level, what: &'static str, message: impl Into<String>, help: impl Into<String>) -> Finding {
+    Finding { level, what, message: message.into(), help: help.into() }
+}
+
+/// Looks at programs, database, root, keys and clock.
+#[must_use]
+pub fn check(database: &Utf8Path) -> Vec<Finding> {
+    let mut found = vec![rsync()];
+    match Context::open(database).and_then(|context| context.facts().map(|facts| (context, facts))) {
+        Ok((context, facts)) => {
+            found.push(finding(
+                Level::Good,
+                "database",
+                format!("{database}, serial {}, {} hosts", facts.state.serial, facts.state.hosts.len()),
+                "",
+            ));
+            found.extend(clock(&context));
+            found.extend(root(&facts));
+            found.extend(keys(&facts));
+            found.extend(missing(&facts));
+        }
+        Err(error) => found.push(failed("database", &error)),
+    }
+    found
+}
+
+fn failed(what: &'static str, error: &Error) -> Finding {
+    finding(Level::Problem, what, super::sentence(error), error.help().unwrap_or_default())
+}
+
+fn rsync() -> Finding {
+    match crate::rsync::local_version() {
+        Ok(version) if version.is_supported() => finding(Level::Good, "rsync", version.to_string(), ""),
+        Ok(version) => finding(
+            Level::Problem,
+            "rsync",
+            format!("{version} is older than {}", crate::rsync::MINIMUM_VERSION),
+            "install a newer rsync: older ones let a hostile host write outside the snapshot",
+        ),
+        Err(message) => finding(Level::Problem, "rsync", message.to_string(), "install the package rsync"),
+    }
+}
+
+fn clock(context: &Context) -> Vec<Finding> {
+    let now = super::clock::now();
+    let last = match context.store.sign_of_life() {
+        Ok(last) => last,
+        Err(error) => return vec![failed("clock", &error.into())],
+    };
+    let seen = match last {
+        Some(last) if now < last => finding(
+            Level::Problem,
+            "clock",
+            format!("it says {now}, which is before the last time recorded, {last}"),
+            "mend the clock: no unattended prune runs until then",
+        ),
+        _ => finding(Level::Good, "clock", format!("{now}"), ""),
+    };
+    let recorded = record_life(context, now).err().map(|error| failed("clock", &error));
+    std::iter::once(seen).chain(recorded).collect()
+}
+
+fn root(facts: &Facts) -> Vec<Finding> {
+    let Some(path) = facts.state.global.as_ref().and_then(|g| g.settings.backup_root.clone()) else {
+        return vec![finding(Level::Problem, "root", "no backup root is set", "set `backup-root` and apply")];
+    };
+    let opened = match &facts.root {
+        Some(record) => Root::open(&path, Some(&record.id)),
+        None => {
+            let message = format!("{path} is not in use yet");
+            return vec![finding(Level::Advice, "root", message, "the first backup takes it into use")];
+        }
+    };
+    match opened.map_err(Error::from).and_then(|root| {
+        root.require_lineage(&facts.state.lineage)?;
+        Ok(root)
+    }) {
+        Ok(root) => opened_root(&root, &path, facts),
+        Err(error) => vec![failed("root", &error)],
+    }
+}
+
+fn opened_root(root: &Root, path: &AbsolutePath, facts: &Facts) -> Vec<Finding> {
+    let mut found = vec![finding(Level::Good, "root", format!("{path} (id {})", root.id()), "")];
+    let guard = facts.state.global.as_ref().map_or_else(Guard::default, |g| g.settings.guard);
+    let min_free = guard.min_free;
+    match root.space() {
+        Ok(space) if space.is_short_of_bytes(min_free) || space.is_short_of_inodes(min_free) => found.push(finding(
+            Level::Problem,
+            "space",
+            format!("less than {min_free} of {path} is free: no run starts"),
+            "make room, or lower `min-free` in `guard`",
+        )),
+        Ok(space) => found.push(finding(
+            Level::Good,
+            "space",
+            format!("{} free", crate::core::model::ByteCount(space.bytes_available)),
+            "",
+        )),
+        Err(error) => found.push(failed("space", &error.into())),
+    }
+    match root.mount() {
+        Ok(mount) if mount.nosuid && mount.nodev => {}
+        Ok(_) => found.push(finding(
+            Level::Advice,
+            "mount",
+            format!("{path} is not mounted nosuid,nodev"),
+            "modes are kept as they are: mount the root nosuid,nodev so that no program in a snapshot can be live",
+        )),
+        Err(error) => found.push(failed("mount", &error.into())),
+    }
+    if let Ok(false) = root.is_private() {
+        found.push(finding(
+            Level::Problem,
+            "mode",
+            format!("{path} can be entered by others"),
+            format!("chmod 0700 {path}"),
+        ));
+    }
+    found
+}
+
+fn keys(facts: &Facts) -> Vec<Finding> {
+    let mut paths: Vec<&AbsolutePath> = facts
+        .state
+        .hosts
+        .iter()
+        .filter(|host| host.retired.is_none())
+        .filter_map(|host| host.settings.ssh.identity.as_ref()?.literal())
+        .collect();
+    paths.sort();
+    paths.dedup();
+    paths.into_iter().filter_map(key).collect()
+}
+
+fn key(path: &AbsolutePath) -> Option<Finding> {
+    match std::fs::metadata(path.as_str()) {
+        Ok(meta) if meta.permissions().mode() & 0o077 != 0 => Some(finding(
+            Level::Problem,
+            "key",
+            format!("{path} can be read by others, and ssh refuses it"),
+            format!("chmod 0600 {path}"),
+        )),
+        Ok(_) => None,
+        Err(error) => Some(finding(Level::Problem, "key", format!("{path}: {error}"), "make it with ssh-keygen -t ed25519")),
+    }
+}
+
+fn missing(facts: &Facts) -> Option<Finding> {
+    let count = facts.snapshots.values().flatten().filter(|s| s.status == SnapshotStatus::Missing).count();
+    (count > 0).then(|| {
+        finding(
+            Level::Problem,
+            "snapshots",
+            format!("{count} are recorded and not on disk"),
+            "bring them back and run pobsync discover-snapshots; pobsync snapshots --all lists them",
+        )
+    })
+}

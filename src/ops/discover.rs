@@ -1,0 +1,148 @@
+//! Recording what is on disk. Deletes nothing, and changes no row of a root that is not there.
+
+use serde::Serialize;
+
+use super::root::open_root_to_read;
+use super::{Context, Error};
+use crate::core::model::{HostName, SnapshotId, SnapshotStatus, SqlHost};
+use crate::disk::{Found, Place, Record, Root, Scan};
+use crate::store::{Discovered, Settled};
+
+/// What was found for one host.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct HostDiscovery {
+    /// The host, or a directory that belongs to none.
+    pub host: String,
+    /// Snapshots that had no row.
+    pub new: usize,
+    /// Rows that now say more.
+    pub changed: usize,
+    /// Rows that were right already.
+    pub unchanged: usize,
+    /// Rows whose base is now known.
+    pub linked: usize,
+    /// Rows whose directory is gone.
+    pub missing: usize,
+    /// What could not be made sense of.
+    pub problems: Vec<String>,
+}
+
+/// Records what is on disk for one host, or for all.
+///
+/// # Errors
+/// When the root is not there, the host is unknown, or the database cannot be written.
+pub fn discover(context: &Context, host: Option<&HostName>) -> Result<Vec<HostDiscovery>, Error> {
+    let now = super::clock::now();
+    let facts = context.facts()?;
+    let root = open_root_to_read(context, &facts, now)?;
+    // Opening may have taken the root into use: read again with its rows.
+    let facts = context.facts()?;
+    let hosts: Vec<&SqlHost> = match host {
+        Some(name) => vec![facts.host(name)?],
+        None => facts.state.hosts.iter().collect(),
+    };
+    let mut found = Vec::new();
+    for sql in hosts {
+        let rows = facts.snapshots.get(&sql.id).map_or(&[][..], Vec::as_slice);
+        let known: Vec<(SnapshotId, SnapshotStatus, crate::core::model::SnapshotKind, crate::core::model::SnapshotName)> =
+            rows.iter().map(|s| (s.id, s.status, s.kind, s.name.clone())).collect();
+        found.push(of_host(context, &root, sql, &known)?);
+    }
+    if host.is_none() {
+        found.extend(unknown_directories(&root, &facts.state.hosts)?);
+    }
+    Ok(found)
+}
+
+type Known = (SnapshotId, SnapshotStatus, crate::core::model::SnapshotKind, crate::core::model::SnapshotName);
+
+fn of_host(context: &Context, root: &Root, host: &SqlHost, known: &[Known]) -> Result<HostDiscovery, Error> {
+    let scan = match root.find_host_dir(&host.directory)? {
+        Some(dir) => dir.scan()?,
+        None => Scan::default(),
+    };
+    let rows: Vec<Discovered> = scan.found.iter().filter(|found| is_snapshot(found)).map(discovered).collect();
+    let recorded = context.store.record_discovered(host.id, root.id(), &rows)?;
+    let gone: Vec<SnapshotId> = known
+        .iter()
+        .filter(|(_, status, kind, name)| {
+            *status == SnapshotStatus::Complete
+                && !scan.found.iter().any(|f| f.place == Place::Visible && f.kind == *kind && f.name == *name)
+        })
+        .map(|(id, ..)| *id)
+        .collect();
+    let missing = context.store.mark_missing(&gone)?;
+    let strange = scan.strange.iter().map(|s| format!("{}: {}", s.path.display(), s.why));
+    let unread = scan.found.iter().flat_map(|f| f.problems.iter().map(move |p| format!("{}: {p}", f.name)));
+    let empty = scan.found.iter().filter(|f| !is_snapshot(f)).map(|f| format!("{}: it has no data", f.name));
+    Ok(HostDiscovery {
+        host: host.name.to_string(),
+        new: recorded.new,
+        changed: recorded.changed,
+        unchanged: recorded.unchanged,
+        linked: recorded.linked,
+        missing,
+        problems: strange.chain(unread).chain(empty).collect(),
+    })
+}
+
+/// Under its kind, a directory without data is no snapshot that anybody could restore.
+fn is_snapshot(found: &Found) -> bool {
+    found.place == Place::Incomplete || found.has_data
+}
+
+fn discovered(found: &Found) -> Discovered {
+    let settled = match found.place {
+        Place::Visible => Settled::Complete,
+        Place::Incomplete => match &found.record {
+            Record::Meta(meta) if meta.status == Some(SnapshotStatus::Partial) => Settled::Partial,
+            _ => Settled::Failed,
+        },
+    };
+    let mut row = Discovered {
+        name: found.name.clone(),
+        kind: found.kind,
+        settled,
+        started_at: found.started_at,
+        finished_at: None,
+        base: None,
+        bytes: None,
+        files: None,
+        bytes_transferred: None,
+        rsync_exit: None,
+        hold: found.hold.clone(),
+        suspect: found.suspect.is_some(),
+    };
+    match &found.record {
+        Record::Meta(meta) => {
+            row.finished_at = meta.finished_at;
+            row.base.clone_from(&meta.base);
+            row.bytes = meta.bytes;
+            row.files = meta.files;
+            row.bytes_transferred = meta.bytes_transferred;
+            row.rsync_exit = meta.rsync_exit;
+        }
+        Record::Legacy(legacy) => {
+            row.finished_at = legacy.finished_at;
+            row.base.clone_from(&legacy.base);
+        }
+        Record::None => {}
+    }
+    row
+}
+
+/// Directories that look like those of hosts and belong to none: told, never touched.
+fn unknown_directories(root: &Root, hosts: &[SqlHost]) -> Result<Vec<HostDiscovery>, Error> {
+    let mut found = Vec::new();
+    for directory in root.host_dirs()?.hosts {
+        if hosts.iter().any(|host| host.directory == directory) {
+            continue;
+        }
+        let snapshots = root.find_host_dir(&directory)?.map_or(Ok(0), |dir| dir.scan().map(|scan| scan.found.len()))?;
+        if snapshots > 0 {
+            let problem = format!("{snapshots} snapshots of no known host; add the host {directory} and discover again");
+            found.push(HostDiscovery { host: directory.to_string(), problems: vec![problem], ..HostDiscovery::default() });
+        }
+    }
+    Ok(found)
+}

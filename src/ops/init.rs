@@ -1,0 +1,40 @@
+//! The first steps: a starter file, the database, the root.
+
+use camino::Utf8Path;
+
+use super::configure::{GlobalEdit, check_root_path, configure_global};
+use super::root::open_root;
+use super::saved::write_private;
+use super::{Context, Error};
+use crate::config::starter;
+use crate::core::model::AbsolutePath;
+
+/// Makes what is not there yet, and says what it made, a line each. Nothing that is there is changed.
+///
+/// # Errors
+/// When the file, the database or the root cannot be made.
+pub fn init(file: &Utf8Path, database: &Utf8Path, root: Option<&AbsolutePath>) -> Result<Vec<String>, Error> {
+    let mut done = Vec::new();
+    if let Some(root) = root {
+        check_root_path(root)?;
+    }
+    if file.exists() {
+        done.push(format!("{file} is there already; it stays as it is."));
+    } else {
+        let text = starter(root.map_or("/mnt/backups/pobsync", AbsolutePath::as_str));
+        write_private(file, &text)
+            .map_err(|source| Error::File { doing: "write", path: file.to_string(), source })?;
+        done.push(format!("Wrote {file}: edit it, then pobsync validate and pobsync plan."));
+    }
+    let is_new = !database.exists();
+    let context = Context::create(database)?;
+    done.push(if is_new { format!("Made the database {database}.") } else { format!("The database {database} is there already.") });
+    if let Some(path) = root {
+        let edit = GlobalEdit { backup_root: Some(path.clone()), ..GlobalEdit::default() };
+        configure_global(&context, &edit)?;
+        let facts = context.facts()?;
+        let root = open_root(&context, &facts, super::clock::now())?;
+        done.push(format!("The backup root {path} is in use (id {}).", root.id()));
+    }
+    Ok(done)
+}

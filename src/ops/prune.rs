@@ -1,0 +1,314 @@
+//! Carrying out an order to delete, and nothing but an order.
+//!
+//! The order is given by the gate for a plan that is recorded, under the host's lock, after a plan made there and then.
+//! Every snapshot that stays is looked at before the first one goes.
+
+use super::context::Facts;
+use super::plan::plan_in_force;
+use super::root::{lock_host, open_root};
+use super::{Context, Error};
+use crate::core::model::{
+    HostName, Kinds, PlanId, RunId, RunKind, RunStatus, Snapshot, SnapshotId, SnapshotName,
+    SnapshotStatus, SqlHost, Timestamp,
+};
+use crate::core::plan::{
+    Allow, Authority, ClockFacts, DeletionOrder, OrderedDeletion, Outcome, Plan, RetentionPlan, authorise, intersect,
+};
+use crate::disk::{Damage, DiskError, Expected, HostLock};
+use crate::store::{Marking, NewRun, PlanKind, RunEnd};
+
+/// What is to be pruned, and on whose word.
+#[derive(Debug, Clone)]
+pub struct PruneRequest {
+    /// The directory of the host, which tells two apart that had one name.
+    pub directory: HostName,
+    /// On whose word.
+    pub authority: Authority,
+    /// These kinds alone; those of the policy if absent.
+    pub kinds: Option<Kinds>,
+    /// The limits lifted for it.
+    pub allow: Vec<Allow>,
+    /// What a person has seen: only what this lists may go.
+    pub listed: Option<RetentionPlan>,
+}
+
+/// What came of a prune.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "what could not be deleted has to be told"]
+pub struct PruneReport {
+    /// The host.
+    pub host: HostName,
+    /// The recorded plan, if there was something to delete.
+    pub plan: Option<PlanId>,
+    /// What is gone.
+    pub deleted: Vec<SnapshotName>,
+    /// What is not, and why.
+    pub left: Vec<(SnapshotName, String)>,
+    /// Bytes on disk that came free.
+    pub freed: u64,
+}
+
+impl PruneReport {
+    fn nothing(host: &HostName) -> Self {
+        Self { host: host.clone(), plan: None, deleted: Vec::new(), left: Vec::new(), freed: 0 }
+    }
+
+    /// How a command ends with it.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        if self.left.is_empty() { Outcome::Done } else { Outcome::PartlyDone }
+    }
+}
+
+/// Prunes one host.
+///
+/// # Errors
+/// When the host is locked, the root is not there, the gate stays shut, or a snapshot that should stay is not whole:
+/// nothing was deleted then.
+pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, Error> {
+    let now = super::clock::now();
+    let facts = context.facts()?;
+    let host = facts.by_directory(&request.directory)?;
+    let root = open_root(context, &facts, now)?;
+    let Some(dir) = root.find_host_dir(&host.directory)? else { return Ok(PruneReport::nothing(&host.name)) };
+    let lock = lock_host(&dir, host, "prune", now)?;
+    prune_locked(context, request, &lock)
+}
+
+/// Prunes one host whose lock the caller holds.
+///
+/// # Errors
+/// As [`prune`].
+pub(super) fn prune_locked(context: &Context, request: &PruneRequest, lock: &HostLock) -> Result<PruneReport, Error> {
+    let host = context.facts()?.by_directory(&request.directory)?.clone();
+    settle_lost_runs(context, &host)?;
+    finish_cut_off(context, &host, lock)?;
+
+    let facts = context.facts()?;
+    let host = facts.by_directory(&request.directory)?;
+    let mut plan = plan_in_force(&facts, std::slice::from_ref(host), request.kinds, &request.allow)?;
+    narrow(&mut plan, request.listed.as_ref());
+    let Some(retention) = plan.retention.first().filter(|retention| !retention.delete.is_empty()).cloned() else {
+        return Ok(PruneReport::nothing(&host.name));
+    };
+    let kind = if request.authority == Authority::Unattended { PlanKind::Prune } else { PlanKind::Retention };
+    let recorded = context.record(&facts, &plan, kind)?;
+    let now = super::clock::now();
+    let run = context.store.begin_run(&NewRun {
+        host: host.id,
+        kind: RunKind::Prune,
+        started_at: now,
+        process: super::process_name(),
+        plan: Some(recorded),
+        log_path: None,
+    })?;
+    let clock = ClockFacts { now, last_seen: context.store.sign_of_life()? };
+    let done = authorise(request.authority, &retention, recorded, &facts.state, &request.allow, clock)
+        .map_err(Error::from)
+        .and_then(|order| carry_out(context, &facts, host, &order, lock, run));
+    finish_run(context, run, &done)?;
+    done
+}
+
+/// Cuts the plan down to what a person has seen.
+fn narrow(plan: &mut Plan, listed: Option<&RetentionPlan>) {
+    let Some(listed) = listed else { return };
+    let cut: Vec<RetentionPlan> = plan.retention.drain(..).map(|today| intersect(listed, today)).collect();
+    plan.retention = cut;
+    plan.reseal();
+}
+
+fn carry_out(
+    context: &Context,
+    facts: &Facts,
+    host: &SqlHost,
+    order: &DeletionOrder,
+    lock: &HostLock,
+    run: RunId,
+) -> Result<PruneReport, Error> {
+    everything_kept_is_whole(context, facts, host, order, lock)?;
+    let rows = facts.rows(host.id);
+    let mut report = PruneReport { plan: Some(order.plan()), ..PruneReport::nothing(&host.name) };
+    let mut going: Vec<(SnapshotId, SnapshotName)> = Vec::new();
+    for deletion in order.deletions() {
+        let now = super::clock::now();
+        if !context.store.heartbeat(run, now)? {
+            report.left.push((deletion.name.clone(), "the run was ended from elsewhere".to_owned()));
+            break;
+        }
+        let Some(row) = rows.get(&(deletion.kind, &deletion.name)).copied() else { continue };
+        match context.store.mark_deleting(row, order.plan(), now)? {
+            Marking::Marked => match to_trash(lock, deletion) {
+                Ok(()) => going.push((row, deletion.name.clone())),
+                Err(error) => report.left.push((deletion.name.clone(), error.to_string())),
+            },
+            refused => report.left.push((deletion.name.clone(), marking_text(refused).to_owned())),
+        }
+    }
+    empty_trash(context, lock, going, &mut report)?;
+    Ok(report)
+}
+
+/// If one snapshot that the plan keeps is not on disk, whole and under its name, then the disk is not what the plan was
+/// made for: nothing goes.
+fn everything_kept_is_whole(
+    context: &Context,
+    facts: &Facts,
+    host: &SqlHost,
+    order: &DeletionOrder,
+    lock: &HostLock,
+) -> Result<(), Error> {
+    let rows = facts.rows(host.id);
+    let known_as = [host.name.clone()];
+    let mut first = None;
+    for (kind, name) in order.must_be_whole() {
+        let expected = Expected { kind: *kind, name, known_as: &known_as, is_legacy: false };
+        let Err(damage) = lock.check_whole(expected) else { continue };
+        if let (Damage::Missing, Some(row)) = (&damage, rows.get(&(*kind, name))) {
+            context.store.mark_missing(&[*row])?;
+        }
+        first.get_or_insert(Error::KeptIsNotWhole {
+            host: host.name.clone(),
+            kind: *kind,
+            name: name.clone(),
+            problem: damage.to_string(),
+        });
+    }
+    first.map_or(Ok(()), Err)
+}
+
+pub(super) fn to_trash(lock: &HostLock, deletion: &OrderedDeletion) -> Result<(), DiskError> {
+    let moved = match deletion.status {
+        SnapshotStatus::Complete => lock.trash(deletion.kind, &deletion.name),
+        SnapshotStatus::Deleting => lock
+            .trash(deletion.kind, &deletion.name)
+            .or_else(|_| lock.trash_incomplete(deletion.kind, &deletion.name)),
+        _ => lock.trash_incomplete(deletion.kind, &deletion.name),
+    };
+    match moved {
+        // An incomplete one may have left nothing on disk, and a cut-off prune has moved it already.
+        Err(DiskError::Absent { .. }) => Ok(()),
+        moved => moved.map(|_| ()),
+    }
+}
+
+/// Empties the trash and says of each row that its snapshot is gone, which is so only once the trash is empty.
+fn empty_trash(
+    context: &Context,
+    lock: &HostLock,
+    going: Vec<(SnapshotId, SnapshotName)>,
+    report: &mut PruneReport,
+) -> Result<(), Error> {
+    let emptied = lock.empty_trash(&|_| std::ops::ControlFlow::Continue(()))?;
+    report.freed += emptied.removed.bytes;
+    if emptied.is_finished() {
+        for (row, name) in going {
+            context.store.mark_deleted(row, super::clock::now())?;
+            report.deleted.push(name);
+        }
+        return Ok(());
+    }
+    let why = emptied
+        .unremoved
+        .first()
+        .map_or("it was stopped".to_owned(), |left| format!("{}: {}", left.path.display(), left.cause));
+    report.left.extend(going.into_iter().map(|(_, name)| (name, format!("in the trash, not empty yet: {why}"))));
+    Ok(())
+}
+
+/// Empties the trash after `going` were moved there.
+///
+/// # Errors
+/// When the database or the disk cannot be worked with.
+pub(super) fn empty_trash_of(
+    context: &Context,
+    lock: &HostLock,
+    going: Vec<(SnapshotId, SnapshotName)>,
+) -> Result<(), Error> {
+    let mut report = PruneReport { plan: None, deleted: Vec::new(), left: Vec::new(), freed: 0, host: lock.name().clone() };
+    empty_trash(context, lock, going, &mut report)
+}
+
+/// Finishes what a killed prune had committed to: the rows say `deleting` and point at their plan.
+///
+/// # Errors
+/// When the database or the disk cannot be worked with.
+pub(super) fn finish_cut_off(context: &Context, host: &SqlHost, lock: &HostLock) -> Result<(), Error> {
+    let rows = context.store.deleting_rows(host.id)?;
+    if rows.is_empty() && lock.trash_names()?.is_empty() {
+        return Ok(());
+    }
+    let mut report = PruneReport::nothing(&host.name);
+    let mut going = Vec::new();
+    for record in rows {
+        let Snapshot { id, kind, name, status, .. } = record.snapshot;
+        to_trash(lock, &OrderedDeletion { kind, name: name.clone(), status })?;
+        going.push((id, name));
+    }
+    empty_trash(context, lock, going, &mut report)
+}
+
+/// With the host's lock in hand, every run of it that still says `running` has lost its process.
+///
+/// # Errors
+/// When the database cannot be worked with.
+pub(super) fn settle_lost_runs(context: &Context, host: &SqlHost) -> Result<(), Error> {
+    let filter = crate::store::RunFilter {
+        host: Some(host.id),
+        status: Some(RunStatus::Running),
+        ..crate::store::RunFilter::default()
+    };
+    let own = super::process_name();
+    for record in context.store.runs(&filter, u32::MAX)? {
+        // Discovery takes no lock; its own rows are its own business while it lives.
+        if record.run.process == own || record.run.kind == RunKind::Discovery {
+            continue;
+        }
+        context.store.finish_run(&RunEnd {
+            run: record.run.id,
+            status: RunStatus::Interrupted,
+            at: super::clock::now(),
+            message: "its process went away without a word".to_owned(),
+        })?;
+    }
+    Ok(())
+}
+
+fn marking_text(marking: Marking) -> &'static str {
+    match marking {
+        Marking::Marked => "marked",
+        Marking::Unknown => "there is no row of it any more",
+        Marking::NotListed => "the recorded plan does not list it",
+        Marking::SerialMoved => "the configuration has changed meanwhile: make a new plan",
+        Marking::Held => "it is held",
+        Marking::Live => "a run is at work on it",
+        Marking::LaterPlan => "a later plan is deleting it",
+        Marking::Gone(_) => "it is gone already",
+    }
+}
+
+fn finish_run(context: &Context, run: RunId, done: &Result<PruneReport, Error>) -> Result<(), Error> {
+    let (status, message) = match done {
+        Ok(report) if report.left.is_empty() => (RunStatus::Complete, format!("{} deleted", report.deleted.len())),
+        Ok(report) => (
+            RunStatus::Partial,
+            format!("{} deleted, {} left", report.deleted.len(), report.left.len()),
+        ),
+        Err(error) => {
+            let is_refusal = matches!(error.outcome(), Outcome::Refused | Outcome::ApprovalMissing | Outcome::Stale);
+            (if is_refusal { RunStatus::Refused } else { RunStatus::Failed }, error.to_string())
+        }
+    };
+    Ok(context.store.finish_run(&RunEnd { run, status, at: super::clock::now(), message })?)
+}
+
+/// When the last sign of life was given, moved forward to `now`: never back, so that a clock that jumped back is seen.
+///
+/// # Errors
+/// When the database cannot be worked with.
+pub(super) fn record_life(context: &Context, now: Timestamp) -> Result<(), Error> {
+    if context.store.sign_of_life()?.is_none_or(|last| last < now) {
+        context.store.record_sign_of_life(now)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! From the settings of a host to the pull that rsync is asked for: references are resolved here, on use.
+
+use camino::Utf8PathBuf;
+
+use super::backup::backed_up;
+use super::context::{Facts, ServerLookup};
+use super::{Context, Error};
+use crate::core::model::{
+    AbsolutePath, Address, HostName, HostSettings, Invalid, Lookup, ProxyJump, SqlHost, UserName, Value, ValueError,
+};
+use crate::rsync::Pull;
+
+/// The settings of a host with every reference resolved, and what of them must not be shown.
+pub(super) struct Resolved {
+    settings: HostSettings,
+    pub(super) address: Address,
+    user: UserName,
+    identity: Option<AbsolutePath>,
+    pub(super) known_hosts: AbsolutePath,
+    proxy_jump: Option<ProxyJump>,
+    hidden: Vec<(String, String)>,
+}
+
+/// Resolves the references of a host's settings.
+///
+/// # Errors
+/// When one cannot be resolved; the message never holds what it stands for.
+pub(super) fn resolve(context: &Context, host: &SqlHost, lookup: &dyn Lookup) -> Result<Resolved, Error> {
+    let failed = |source: ValueError| Error::Reference { host: host.name.clone(), source };
+    let settings = &host.settings;
+    let ssh = &settings.ssh;
+    let mut hidden = Vec::new();
+    let address = find(&settings.address, lookup, &mut hidden).map_err(failed)?;
+    let user = find(&ssh.user, lookup, &mut hidden).map_err(failed)?;
+    let identity = ssh.identity.as_ref().map(|v| find(v, lookup, &mut hidden)).transpose().map_err(failed)?;
+    let known_hosts = ssh.known_hosts.as_ref().map(|v| find(v, lookup, &mut hidden)).transpose().map_err(failed)?;
+    let proxy_jump = ssh.proxy_jump.as_ref().map(|v| find(v, lookup, &mut hidden)).transpose().map_err(failed)?;
+    let known_hosts = match known_hosts {
+        Some(path) => path,
+        None => context.default_known_hosts()?,
+    };
+    Ok(Resolved { settings: settings.clone(), address, user, identity, known_hosts, proxy_jump, hidden })
+}
+
+fn find<T>(value: &Value<T>, lookup: &dyn Lookup, hidden: &mut Vec<(String, String)>) -> Result<T, ValueError>
+where
+    T: std::str::FromStr<Err = Invalid> + Clone + std::fmt::Display,
+{
+    let found = value.resolve(lookup)?;
+    if value.literal().is_none() {
+        hidden.push((found.to_string(), value.to_string()));
+    }
+    Ok(found)
+}
+
+impl Resolved {
+    /// The pull into `destination`, linked against `link_dests`.
+    pub(super) fn pull(&self, destination: Utf8PathBuf, link_dests: Vec<Utf8PathBuf>) -> Pull {
+        Pull {
+            address: self.address.clone(),
+            user: self.user.clone(),
+            port: self.settings.ssh.port,
+            identity: self.identity.clone(),
+            known_hosts: self.known_hosts.clone(),
+            proxy_jump: self.proxy_jump.clone(),
+            rsync: self.settings.rsync.clone(),
+            sources: self.settings.sources.clone(),
+            excludes: self.settings.excludes.clone(),
+            destination,
+            link_dests,
+        }
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.settings.ssh.port
+    }
+}
+
+/// The exact argument vector of the next backup of `host`, as a shell would be given it, and nothing done.
+///
+/// # Errors
+/// When the host may not be backed up or a reference cannot be resolved.
+pub fn dry_run(context: &Context, facts: &Facts, host: &HostName) -> Result<String, Error> {
+    let host = backed_up(facts, host)?;
+    let resolved = resolve(context, host, &ServerLookup)?;
+    let root = context.backup_root(&facts.state)?;
+    let folder = Utf8PathBuf::from(root.as_str()).join(host.directory.as_str());
+    let snapshots = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
+    let base = snapshots
+        .iter()
+        .filter(|s| s.status == crate::core::model::SnapshotStatus::Complete)
+        .max_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
+    let link_dests = base.iter().map(|s| folder.join(s.kind.as_str()).join(s.name.as_str()).join("data")).collect();
+    let pull = resolved.pull(folder.join(".incomplete/manual/NEW/data"), link_dests);
+    Ok(pull.shown(&resolved.hidden))
+}

@@ -1,0 +1,65 @@
+//! The backup root of this server: opened, or taken into use by the first who may.
+
+use super::context::Facts;
+use super::{Context, Error};
+use crate::core::model::{HostName, SqlHost, Timestamp};
+use crate::disk::{DiskError, Holder, HostDir, HostLock, Liveness, Root};
+
+/// Opens the root that SQL names and demands that it belongs to this database; takes it into use if none ever was.
+///
+/// # Errors
+/// When no root is set, its disk is not mounted, or it belongs to another database.
+pub(super) fn open_root(context: &Context, facts: &Facts, now: Timestamp) -> Result<Root, Error> {
+    let root = open_root_to_read(context, facts, now)?;
+    root.require_lineage(&facts.state.lineage)?;
+    Ok(root)
+}
+
+/// Opens the root for discovery: a root of another database may be read.
+///
+/// # Errors
+/// When no root is set or its disk is not mounted.
+pub(super) fn open_root_to_read(context: &Context, facts: &Facts, now: Timestamp) -> Result<Root, Error> {
+    let path = context.backup_root(&facts.state)?;
+    let root = Root::adopt_or_open(&path, facts.root_id(), facts.state.lineage.clone(), now)?;
+    context.store.root_seen(root.id(), &path, now)?;
+    Ok(root)
+}
+
+/// Takes the lock of a host. What a killed program left at work on it is ended first.
+///
+/// # Errors
+/// When another process that is alive holds it; the message names it.
+pub(super) fn lock_host(dir: &HostDir, host: &SqlHost, what: &str, now: Timestamp) -> Result<HostLock, Error> {
+    match dir.try_lock(None, what, now) {
+        Err(DiskError::Locked { holder: Some(holder), .. }) if holder.liveness() == Liveness::Gone => {
+            end_orphans(dir, &holder)?;
+            dir.try_lock(None, what, now).map_err(|error| locked(error, &host.name))
+        }
+        done => done.map_err(|error| locked(error, &host.name)),
+    }
+}
+
+fn locked(error: DiskError, host: &HostName) -> Error {
+    match error {
+        DiskError::Locked { holder, .. } => Error::Locked {
+            host: host.clone(),
+            holder: holder.map_or("a process that has left no note".to_owned(), |holder| holder.to_string()),
+        },
+        error => error.into(),
+    }
+}
+
+fn end_orphans(dir: &HostDir, holder: &Holder) -> Result<(), Error> {
+    for group in dir.orphan_groups(holder)? {
+        tracing::warn!("ending process group {} that a killed {} left behind", group.id, holder.what);
+        let ended = i32::try_from(group.id)
+            .ok()
+            .zip(group.leader_start_time)
+            .map(|(id, start)| crate::rsync::end_group(id, start));
+        if let Some(Err(error)) = ended {
+            tracing::warn!("process group {}: {error}", group.id);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! What earlier pulls left incomplete, once a complete one has taken its place.
+//!
+//! Deletions need a recorded plan, these too: it lists exactly what is superseded.
+
+use std::collections::BTreeSet;
+
+use super::prune::{empty_trash_of, to_trash};
+use super::{Context, Error};
+use crate::core::model::{Kinds, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost};
+use crate::core::plan::{OrderedDeletion, superseded_plan};
+use crate::disk::HostLock;
+use crate::store::{Marking, PlanKind};
+
+/// Moves each of `left` to the trash that is neither held nor at work, and empties it.
+///
+/// # Errors
+/// When the database or the disk cannot be worked with.
+pub(super) fn drop_superseded(
+    context: &Context,
+    host: &SqlHost,
+    lock: &HostLock,
+    left: &BTreeSet<(SnapshotKind, SnapshotName)>,
+) -> Result<(), Error> {
+    let facts = context.facts()?;
+    let host: &SqlHost = facts.by_directory(&host.directory)?;
+    let mut plan = super::plan::plan_in_force(&facts, std::slice::from_ref(host), Some(Kinds::ALL), &[])?;
+    superseded_plan(&mut plan, left);
+    if plan.summary.deletions() == 0 {
+        return Ok(());
+    }
+    let recorded = context.record(&facts, &plan, PlanKind::Prune)?;
+    let rows = facts.rows(host.id);
+    let mut going = Vec::new();
+    for (kind, name) in left {
+        let Some(row) = rows.get(&(*kind, name)).copied() else { continue };
+        if context.store.mark_deleting(row, recorded, super::clock::now())? == Marking::Marked {
+            to_trash(lock, &OrderedDeletion { kind: *kind, name: name.clone(), status: SnapshotStatus::Partial })?;
+            going.push((row, name.clone()));
+        }
+    }
+    empty_trash_of(context, lock, going)
+}
