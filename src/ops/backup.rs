@@ -52,6 +52,8 @@ pub struct BackupReport {
     pub warnings: Vec<String>,
     /// What the transfer told.
     pub stats: Stats,
+    /// What rsync ended with.
+    pub rsync_exit: Option<i32>,
     /// The snapshot it was linked against.
     pub base: Option<SnapshotName>,
     /// What came of the prune, if one was asked for and the backup succeeded.
@@ -279,6 +281,7 @@ impl Attempt<'_> {
             message: verdict.message.clone(),
             warnings: verdict.warnings.clone(),
             stats: ended.stats.clone(),
+            rsync_exit: ended.exit,
             base: links.base.clone(),
             pruned: None,
         };
@@ -291,7 +294,6 @@ impl Attempt<'_> {
             report.status = RunStatus::Failed;
             report.message = super::sentence(&error.into());
         }
-        report.stats.exit = ended.exit;
         Ok(report)
     }
 
@@ -317,7 +319,7 @@ impl Attempt<'_> {
 
     fn record(&self, snapshot: SnapshotId, report: &BackupReport) -> Result<(), Error> {
         let base = report.base.clone();
-        let end = self.snapshot_end(snapshot, settled(report.status), &report.stats, base, report.stats.exit);
+        let end = self.snapshot_end(snapshot, settled(report.status), &report.stats, base, report.rsync_exit);
         let mut message = report.message.clone();
         for warning in &report.warnings {
             message.push_str("; ");

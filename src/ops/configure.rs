@@ -62,7 +62,7 @@ pub fn configure_global(context: &Context, edit: &GlobalEdit) -> Result<Configur
 ///
 /// # Errors
 /// When it is `/`.
-pub fn check_root_path(path: &AbsolutePath) -> Result<(), Error> {
+pub(super) fn check_root_path(path: &AbsolutePath) -> Result<(), Error> {
     if path.as_str() == "/" { Err(Error::RootIsSlash) } else { Ok(()) }
 }
 

@@ -172,7 +172,7 @@ pub(super) fn nearest<'a>(name: &HostName, all: impl Iterator<Item = &'a HostNam
 }
 
 /// Looks references up in the environment and the files of this server.
-pub struct ServerLookup;
+pub(super) struct ServerLookup;
 
 /// A credential longer than this is none.
 const LONGEST_VALUE: u64 = 64 * 1024;

@@ -53,11 +53,7 @@ fn locked(error: DiskError, host: &HostName) -> Error {
 fn end_orphans(dir: &HostDir, holder: &Holder) -> Result<(), Error> {
     for group in dir.orphan_groups(holder)? {
         tracing::warn!("ending process group {} that a killed {} left behind", group.id, holder.what);
-        let ended = i32::try_from(group.id)
-            .ok()
-            .zip(group.leader_start_time)
-            .map(|(id, start)| crate::rsync::end_group(id, start));
-        if let Some(Err(error)) = ended {
+        if let Err(error) = crate::rsync::end_group(group.id, group.leader_start_time) {
             tracing::warn!("process group {}: {error}", group.id);
         }
     }

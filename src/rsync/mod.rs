@@ -1,1 +1,20 @@
-//! (module head)
+//! rsync over ssh: the argument vector, the process, what it says and what its exit means.
+//!
+//! One struct builds the command, and pure functions read its bytes. Knows neither backup roots nor SQL: a destination is
+//! a path. No shell is ever involved, and nothing that a host sends is believed before it is checked.
+
+mod argv;
+mod group;
+mod keyscan;
+mod outcome;
+mod probe;
+mod process;
+mod stats;
+
+pub use argv::Pull;
+pub use group::end_group;
+pub use keyscan::{OfferedKey, add_known_host, scan};
+pub use outcome::{Class, Room, Verdict, classify};
+pub use probe::{MINIMUM_VERSION, Version, local_version, probe_remote, probe_sources};
+pub use process::{Ended, Progress, Started, run};
+pub use stats::Stats;

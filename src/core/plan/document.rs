@@ -363,13 +363,14 @@ impl Plan {
         self.deletions_fingerprint = self.listed_deletions_fingerprint();
     }
 
-    /// SHA-256 over the lineage, the desired state, the changes, the policies, and which hosts were looked at: what a
-    /// person approves. Snapshots, times and versions are not part of it, so that a night between review and apply
+    /// SHA-256 over the lineage, the desired state, the changes, the policies, which hosts were looked at and which limits
+    /// are lifted: what a person approves. Snapshots, times and versions are not part of it, so that a night between review and apply
     /// changes nothing.
     pub(super) fn configuration_fingerprint(&self, desired: Option<&DesiredState>) -> Fingerprint {
         let policies: Vec<_> =
             self.retention.iter().map(|r| (&r.host, &r.directory, r.retired, &r.policy_fingerprint)).collect();
-        Fingerprint::of(&(&self.lineage, desired, &self.changes, policies, self.partial.then_some(&self.hosts)))
+        let scope = self.partial.then_some((&self.hosts, &self.kinds));
+        Fingerprint::of(&(&self.lineage, desired, &self.changes, policies, scope, &self.allow))
     }
 
     fn listed_deletions_fingerprint(&self) -> Fingerprint {

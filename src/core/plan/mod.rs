@@ -11,6 +11,8 @@ mod gate;
 mod guards;
 mod outcome;
 mod stale;
+#[cfg(test)]
+mod tests;
 
 pub use allow::Allow;
 pub use approve::ApprovedPlan;

@@ -1,0 +1,259 @@
+//! The exact words that rsync and ssh are called with.
+
+use camino::Utf8PathBuf;
+
+use crate::core::model::{AbsolutePath, Address, ExcludePattern, ProxyJump, RsyncSettings, SourcePath, UserName};
+
+/// One pull of one host: every value is checked where it entered, and each becomes one word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// Where the host is reached; `local` without ssh.
+    pub address: Address,
+    /// The ssh user.
+    pub user: UserName,
+    /// The ssh port.
+    pub port: u16,
+    /// The ssh private key; ssh's defaults if absent.
+    pub identity: Option<AbsolutePath>,
+    /// The file of host keys that are trusted.
+    pub known_hosts: AbsolutePath,
+    /// A host to jump through.
+    pub proxy_jump: Option<ProxyJump>,
+    /// How rsync is called.
+    pub rsync: RsyncSettings,
+    /// What is pulled.
+    pub sources: Vec<SourcePath>,
+    /// What is left out.
+    pub excludes: Vec<ExcludePattern>,
+    /// An empty directory, absolute: a pull never goes into a tree that has files, since they share inodes with older
+    /// snapshots and rsync would change modes on them.
+    pub destination: Utf8PathBuf,
+    /// Trees in which unchanged files are found, absolute: rsync takes a relative one from the destination.
+    pub link_dests: Vec<Utf8PathBuf>,
+}
+
+impl Pull {
+    /// The argument vector of the transfer, the program first.
+    #[must_use]
+    pub fn argv(&self) -> Vec<String> {
+        let mut argv = self.common();
+        let s = &self.rsync;
+        argv.extend(["--hard-links", "--sparse", "--numeric-ids", "--stats", "--info=progress2"].map(String::from));
+        let switches = [(s.acls, "--acls"), (s.xattrs, "--xattrs"), (s.one_file_system, "--one-file-system")];
+        argv.extend(switches.into_iter().filter(|(is_on, _)| *is_on).map(|(_, word)| word.to_owned()));
+        if !s.specials {
+            // Devices, sockets and fifos hold no data, and a host could plant them on the server.
+            argv.push("--no-D".to_owned());
+        }
+        argv.push(format!("--timeout={}", s.timeout.seconds()));
+        if let Some(limit) = s.bwlimit {
+            // rsync(1): units of 1024 bytes a second; 0 would be no limit.
+            argv.push(format!("--bwlimit={}", (limit.0 / 1024).max(1)));
+        }
+        argv.extend(self.link_dests.iter().map(|path| format!("--link-dest={path}")));
+        argv.push("--".to_owned());
+        argv.extend(self.sources.iter().map(|source| self.source(source)));
+        argv.push(format!("{}/", self.destination));
+        argv
+    }
+
+    /// The argument vector that lists one source without going into it.
+    pub(super) fn listing_argv(&self, source: &SourcePath) -> Vec<String> {
+        let mut argv = self.common();
+        argv.extend(["--list-only", "--dirs", "--no-recursive", "--timeout=60", "--"].map(String::from));
+        argv.push(self.source(source));
+        argv
+    }
+
+    /// What both have: how trees are named, what is left out, and how the host is reached.
+    fn common(&self) -> Vec<String> {
+        let mut argv: Vec<String> =
+            ["rsync", "--archive", "--relative", "--secluded-args", "--no-human-readable"].map(String::from).into();
+        argv.extend(self.excludes.iter().map(|pattern| format!("--exclude={pattern}")));
+        if !self.address.is_local() {
+            argv.push(format!("--rsh={}", self.ssh_argv().iter().map(|word| quoted_for_rsync(word)).collect::<Vec<_>>().join(" ")));
+            if let Some(path) = &self.rsync.rsync_path {
+                argv.push(format!("--rsync-path={path}"));
+            }
+        }
+        argv
+    }
+
+    /// ssh and its options, without the host: rsync appends that.
+    #[must_use]
+    pub fn ssh_argv(&self) -> Vec<String> {
+        let mut argv: Vec<String> = ["ssh", "-F", "none", "-a", "-x", "-T"].map(String::from).into();
+        argv.extend(["-p".to_owned(), self.port.to_string()]);
+        if let Some(identity) = &self.identity {
+            argv.extend(["-i".to_owned(), without_tokens(identity.as_str())]);
+        }
+        let known_hosts = without_tokens(self.known_hosts.as_str()).replace('\\', "\\\\").replace('"', "\\\"");
+        let options = [
+            "BatchMode=yes",
+            "StrictHostKeyChecking=yes",
+            &format!("UserKnownHostsFile=\"{known_hosts}\""),
+            "GlobalKnownHostsFile=/dev/null",
+            "IdentitiesOnly=yes",
+            "IdentityAgent=none",
+            "ForwardAgent=no",
+            "ForwardX11=no",
+            "ClearAllForwardings=yes",
+            "PermitLocalCommand=no",
+            "ControlMaster=no",
+            "ControlPath=none",
+            "UpdateHostKeys=no",
+            "ConnectTimeout=20",
+            "ServerAliveInterval=15",
+            "ServerAliveCountMax=4",
+            "LogLevel=ERROR",
+        ];
+        argv.extend(options.into_iter().flat_map(|option| ["-o".to_owned(), option.to_owned()]));
+        if let Some(jump) = &self.proxy_jump {
+            argv.extend(["-J".to_owned(), jump.to_string()]);
+        }
+        argv.extend(["-l".to_owned(), self.user.to_string()]);
+        argv
+    }
+
+    /// The host as rsync and ssh want it: an IPv6 address in brackets.
+    pub(super) fn host(&self) -> String {
+        if self.address.is_ipv6() { format!("[{}]", self.address) } else { self.address.to_string() }
+    }
+
+    fn source(&self, source: &SourcePath) -> String {
+        if self.address.is_local() {
+            return source.to_string();
+        }
+        format!("{}@{}:{}", self.user, self.host(), literal(source.as_str()))
+    }
+
+    /// The vector as a person would type it, with each secret of `hidden` replaced by what stands for it. For eyes only:
+    /// the program never hands it to a shell.
+    #[must_use]
+    pub fn shown(&self, hidden: &[(String, String)]) -> String {
+        let words = self.argv().into_iter().map(|word| {
+            let word = hidden.iter().fold(word, |word, (secret, stands)| word.replace(secret.as_str(), stands));
+            quoted_for_people(&word)
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The receiving rsync expands `*`, `?` and `[` of a source by itself (rsync(1), --secluded-args); a source is a path.
+fn literal(path: &str) -> String {
+    if !path.contains(['*', '?', '[']) {
+        return path.to_owned();
+    }
+    let mut out = String::with_capacity(path.len() + 4);
+    for c in path.chars() {
+        if matches!(c, '*' | '?' | '[' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// ssh_config(5), TOKENS: a percent sign is written twice.
+fn without_tokens(path: &str) -> String {
+    path.replace('%', "%%")
+}
+
+/// rsync(1), --rsh: words are parted by spaces, quotes keep spaces, and a quote inside quotes is doubled.
+fn quoted_for_rsync(word: &str) -> String {
+    if word.contains([' ', '\'', '"']) { format!("'{}'", word.replace('\'', "''")) } else { word.to_owned() }
+}
+
+fn quoted_for_people(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=+.,/:@%[]*?".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", crate::core::model::visible(word).replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::model::ByteCount;
+
+    fn pull() -> Pull {
+        Pull {
+            address: "web-01.example.net".parse().unwrap(),
+            user: "root".parse().unwrap(),
+            port: 22,
+            identity: Some("/etc/pobsync/id".parse().unwrap()),
+            known_hosts: "/etc/pobsync/known_hosts".parse().unwrap(),
+            proxy_jump: None,
+            rsync: RsyncSettings::default(),
+            sources: vec!["/etc".parse().unwrap(), "/var/www".parse().unwrap()],
+            excludes: vec!["/proc/*".parse().unwrap()],
+            destination: "/mnt/b/web/.incomplete/manual/x/data".into(),
+            link_dests: vec!["/mnt/b/web/manual/y/data".into()],
+        }
+    }
+
+    #[test]
+    fn the_vector_is_this() {
+        insta::assert_snapshot!(pull().argv().join("\n"));
+    }
+
+    #[test]
+    fn this_machine_needs_no_ssh() {
+        let mut pull = pull();
+        pull.address = "local".parse().unwrap();
+        let argv = pull.argv();
+        assert!(argv.iter().all(|word| !word.starts_with("--rsh")));
+        assert_eq!(argv[argv.len() - 3..], ["/etc", "/var/www", "/mnt/b/web/.incomplete/manual/x/data/"]);
+    }
+
+    #[test]
+    fn what_would_destroy_history_is_never_said() {
+        let mut pull = pull();
+        pull.rsync.specials = true;
+        pull.rsync.bwlimit = Some(ByteCount(1));
+        let argv = pull.argv();
+        for word in ["--inplace", "--append", "--delete", "--copy-links", "-L", "--old-args", "--trust-sender", "-z"] {
+            assert!(!argv.iter().any(|w| w == word), "{word}");
+        }
+        assert!(argv.contains(&"--bwlimit=1".to_owned()));
+    }
+
+    #[test]
+    fn references_are_shown_and_not_what_they_stand_for() {
+        let shown = pull().shown(&[("web-01.example.net".into(), "(env)\"WEB\"".into())]);
+        assert!(shown.contains("root@(env)") && !shown.contains("example.net"), "{shown}");
+    }
+
+    #[test]
+    fn ipv6_stands_in_brackets() {
+        let mut pull = pull();
+        pull.address = "2001:db8::1".parse().unwrap();
+        assert!(pull.argv().contains(&"root@[2001:db8::1]:/etc".to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_settings_words_stay_where_they_belong(
+            source in "/[ -~]{0,20}", pattern in "[ -~]{1,20}", identity in "/[ -~]{0,20}", xattrs in any::<bool>(),
+        ) {
+            let (Ok(source), Ok(pattern), Ok(identity)) =
+                (source.parse::<SourcePath>(), pattern.parse::<ExcludePattern>(), identity.parse::<AbsolutePath>())
+            else { return Ok(()) };
+            let mut pull = pull();
+            pull.sources = vec![source];
+            pull.excludes = vec![pattern.clone()];
+            pull.identity = Some(identity);
+            pull.rsync.xattrs = xattrs;
+            let argv = pull.argv();
+            let dashes = argv.iter().position(|word| word == "--").unwrap();
+            prop_assert_eq!(argv.len(), dashes + 3);
+            prop_assert!(argv[dashes + 1].starts_with("root@web-01.example.net:/"));
+            let exclude = format!("--exclude={pattern}");
+            prop_assert!(argv[..dashes].contains(&exclude));
+            prop_assert!(argv[1..dashes].iter().all(|word| word.starts_with("--")));
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Running a transfer: its own process group, a deadline by our own clock, and everything it says kept within bounds.
+
+use std::fs::File;
+use std::io::{Read, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
+
+use super::Pull;
+use super::group::{GRACE, signal_group};
+use super::stats::Stats;
+
+/// What is kept of the complaints of a transfer: enough for every kind, not for a million of one.
+const KEPT_LINES: usize = 400;
+/// A line longer than this is cut: rsync's own are shorter, names included.
+const LONGEST_LINE: usize = 8 * 1024;
+/// What one transfer may add to its log.
+const LARGEST_LOG: u64 = 64 << 20;
+/// Lines that wait to be heard: a host that talks faster is made to wait.
+const HEARD_AT_ONCE: usize = 1024;
+/// How long a wish to stop may go unheard.
+const TICK: Duration = Duration::from_millis(200);
+
+/// The transfer has begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Started {
+    /// The process, which leads its group.
+    pub pid: u32,
+}
+
+/// How far a transfer is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Bytes of files handled so far.
+    pub bytes: u64,
+}
+
+/// How a transfer ended.
+#[derive(Debug, Clone, Default)]
+pub struct Ended {
+    /// The exit code; nothing if a signal ended it.
+    pub exit: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Somebody asked for it to stop.
+    pub cancelled: bool,
+    /// It took longer than it may.
+    pub timed_out: bool,
+    /// The figures.
+    pub stats: Stats,
+    /// What it complained about, in order, within bounds.
+    pub complaints: Vec<String>,
+    /// How many more complaints there were.
+    pub dropped: u64,
+}
+
+/// Runs a transfer until it ends, takes longer than `deadline`, or `cancel` is set; the whole group is gone then.
+///
+/// `stdin` is the standard input of the transfer, which reads nothing from it: the host's lock. What it says goes to
+/// `log` too.
+///
+/// # Errors
+/// When rsync cannot be started or waited for.
+pub fn run(
+    pull: &Pull,
+    stdin: Stdio,
+    log: File,
+    deadline: Duration,
+    cancel: &AtomicBool,
+    on_start: &mut dyn FnMut(Started),
+    on_progress: &mut dyn FnMut(Progress),
+) -> std::io::Result<Ended> {
+    let mut command = command(&pull.argv());
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut ear = Ear::new(Some(log), 0);
+    let status = attend(&mut command, deadline, cancel, &mut ear, on_start, on_progress)?;
+    Ok(ear.finish(status).0)
+}
+
+/// Runs a short question and keeps at most `longest` bytes of its answer.
+///
+/// # Errors
+/// When it cannot be started or waited for.
+pub(super) fn collect(
+    command: &mut Command,
+    deadline: Duration,
+    cancel: &AtomicBool,
+    longest: usize,
+) -> std::io::Result<(Ended, String)> {
+    let mut ear = Ear::new(None, longest);
+    let status = attend(command, deadline, cancel, &mut ear, &mut |_| {}, &mut |_| {})?;
+    Ok(ear.finish(status))
+}
+
+fn attend(
+    command: &mut Command,
+    deadline: Duration,
+    cancel: &AtomicBool,
+    ear: &mut Ear,
+    on_start: &mut dyn FnMut(Started),
+    on_progress: &mut dyn FnMut(Progress),
+) -> std::io::Result<ExitStatus> {
+    let mut child = command.spawn()?;
+    on_start(Started { pid: child.id() });
+    let (said, hear) = sync_channel(HEARD_AT_ONCE);
+    let readers = [
+        child.stdout.take().map(|out| read(out, said.clone(), Said::Out)),
+        child.stderr.take().map(|err| read(err, said, Said::Err)),
+    ];
+    let waited = wait(&mut child, deadline, cancel, &hear, ear, on_progress);
+    // Nothing of the group may outlive it, whatever it did; the readers end with the last holder of the pipes.
+    signal_group(child.id(), Signal::KILL);
+    let status = child.wait();
+    while let Ok(heard) = hear.recv() {
+        ear.hear(heard, on_progress);
+    }
+    for reader in readers.into_iter().flatten() {
+        let _ = reader.join();
+    }
+    waited?;
+    status
+}
+
+/// A command of its own group with a clean environment: no agent, no locale, nothing of the caller's.
+pub(super) fn command(argv: &[String]) -> Command {
+    let mut words = argv.iter();
+    let mut command = Command::new(words.next().map_or("rsync", String::as_str));
+    command.args(words).env_clear().process_group(0);
+    command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
+    if let Some(home) = std::env::var_os("HOME") {
+        command.env("HOME", home);
+    }
+    command
+}
+
+/// Waits for the leader of the group and leaves it unreaped, so that its number stays its own.
+fn wait(
+    child: &mut Child,
+    deadline: Duration,
+    cancel: &AtomicBool,
+    hear: &Receiver<Said>,
+    ear: &mut Ear,
+    on_progress: &mut dyn FnMut(Progress),
+) -> std::io::Result<()> {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(std::io::ErrorKind::InvalidData)?;
+    let handle = pidfd_open(pid, PidfdFlags::empty())?;
+    let begun = Instant::now();
+    let mut asked: Option<Instant> = None;
+    let mut is_silent = false;
+    loop {
+        match hear.recv_timeout(if is_silent { Duration::ZERO } else { TICK }) {
+            Ok(heard) => ear.hear(heard, on_progress),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => is_silent = true,
+        }
+        let patience = if is_silent { TICK } else { Duration::ZERO };
+        let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(patience.subsec_nanos()) };
+        match poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&timeout)) {
+            Ok(n) if n > 0 => return Ok(()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match asked {
+            Some(since) if since.elapsed() > GRACE => signal_group(child.id(), Signal::KILL),
+            Some(_) => {}
+            None => {
+                ear.ended.cancelled = cancel.load(Ordering::Relaxed);
+                ear.ended.timed_out = begun.elapsed() > deadline;
+                if ear.ended.cancelled || ear.ended.timed_out {
+                    signal_group(child.id(), Signal::TERM);
+                    asked = Some(Instant::now());
+                }
+            }
+        }
+    }
+}
+
+/// A line of one of the two streams.
+enum Said {
+    Out(String),
+    Err(String),
+}
+
+fn read<R: Read + Send + 'static>(
+    mut from: R,
+    to: SyncSender<Said>,
+    as_said: fn(String) -> Said,
+) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut line: Vec<u8> = Vec::new();
+        let mut chunk = [0; 16 * 1024];
+        while let Ok(n) = from.read(&mut chunk) {
+            if n == 0 {
+                break;
+            }
+            for byte in chunk.iter().take(n) {
+                match byte {
+                    b'\n' | b'\r' => {
+                        if !line.is_empty() && to.send(as_said(String::from_utf8_lossy(&line).into_owned())).is_err() {
+                            return;
+                        }
+                        line.clear();
+                    }
+                    byte if line.len() < LONGEST_LINE => line.push(*byte),
+                    _ => {}
+                }
+            }
+        }
+        if !line.is_empty() {
+            let _ = to.send(as_said(String::from_utf8_lossy(&line).into_owned()));
+        }
+    })
+}
+
+struct Ear {
+    log: Option<File>,
+    logged: u64,
+    answer: String,
+    longest_answer: usize,
+    ended: Ended,
+}
+
+impl Ear {
+    fn new(log: Option<File>, longest_answer: usize) -> Self {
+        Self { log, logged: 0, answer: String::new(), longest_answer, ended: Ended::default() }
+    }
+
+    fn hear(&mut self, said: Said, on_progress: &mut dyn FnMut(Progress)) {
+        match said {
+            Said::Out(line) => {
+                if let Some(bytes) = progress(&line) {
+                    on_progress(Progress { bytes });
+                } else {
+                    self.ended.stats.take(&line);
+                    if self.answer.len() + line.len() < self.longest_answer {
+                        self.answer.push_str(&line);
+                        self.answer.push('\n');
+                    }
+                    self.write(&line);
+                }
+            }
+            Said::Err(line) => {
+                self.write(&line);
+                if self.ended.complaints.len() < KEPT_LINES {
+                    self.ended.complaints.push(line);
+                } else {
+                    self.ended.dropped += 1;
+                }
+            }
+        }
+    }
+
+    /// A log that cannot be written makes no backup fail.
+    fn write(&mut self, line: &str) {
+        if let Some(log) = self.log.as_mut().filter(|_| self.logged < LARGEST_LOG) {
+            self.logged += line.len() as u64 + 1;
+            let _ = writeln!(log, "{line}");
+        }
+    }
+
+    fn finish(mut self, status: ExitStatus) -> (Ended, String) {
+        use std::os::unix::process::ExitStatusExt as _;
+        self.ended.exit = status.code();
+        self.ended.signal = status.signal();
+        (self.ended, self.answer)
+    }
+}
+
+/// The bytes of a progress line: `     1234567  45%   12.3MB/s    0:00:01 (xfr#1, to-chk=0/3)`.
+fn progress(line: &str) -> Option<u64> {
+    let mut words = line.split_ascii_whitespace();
+    let bytes = words.next()?.parse().ok()?;
+    words.next()?.strip_suffix('%')?.parse::<u32>().ok()?;
+    Some(bytes)
+}

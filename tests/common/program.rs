@@ -1,0 +1,118 @@
+//! The program as a user runs it: its own folder, database, configuration and root.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder with a configuration, a database and a root, and the program that works on them.
+pub struct Program {
+    folder: tempfile::TempDir,
+}
+
+/// What a call of the program printed, and how it ended.
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Program {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.path("root")
+    }
+
+    /// Writes the configuration. `ROOT`, `KEY` and `HOSTS` in it stand for the folder's own.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text.replace("ROOT", self.root().to_str().unwrap())).unwrap();
+        path
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pobsync"));
+        command
+            .current_dir(self.folder.path())
+            .env_remove("SUDO_USER")
+            .env("POBSYNC_ACTOR", "alice")
+            .env("POBSYNC_DATABASE", self.path("state/pobsync.db"))
+            .env("POBSYNC_FILE", self.path("pobsync.kdl"))
+            .env("NO_COLOR", "1")
+            .stdin(std::process::Stdio::null())
+            .args(args);
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Said {
+        Said::of(self.command(args).output().unwrap())
+    }
+
+    /// Runs and demands that it ends with `code`.
+    pub fn ends(&self, code: i32, args: &[&str]) -> Said {
+        let said = self.run(args);
+        assert_eq!(said.code, code, "pobsync {args:?}\n--- stdout\n{}\n--- stderr\n{}", said.out, said.err);
+        said
+    }
+
+    pub fn json(&self, code: i32, args: &[&str]) -> serde_json::Value {
+        let all: Vec<&str> = args.iter().copied().chain(["--format", "json"]).collect();
+        let said = self.ends(code, &all);
+        serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {}", said.out))
+    }
+
+    /// The names of the visible snapshots of a host, oldest first.
+    pub fn visible(&self, host: &str, kind: &str) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.root().join(host).join(kind))
+            .map(|entries| entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect())
+            .unwrap_or_default();
+        names.sort();
+        names
+    }
+
+    /// Where the tree of a snapshot lies.
+    pub fn data(&self, host: &str, kind: &str, name: &str) -> PathBuf {
+        self.root().join(host).join(kind).join(name).join("data")
+    }
+
+    /// Makes a visible snapshot as an earlier backup would have left it, and records it.
+    pub fn plant(&self, host: &str, kind: &str, name: &str) {
+        let folder = self.root().join(host).join(kind).join(name);
+        std::fs::create_dir_all(folder.join("data/etc")).unwrap();
+        std::fs::write(folder.join("data/etc/hostname"), name).unwrap();
+        let stamp = format!(
+            "{}-{}-{}T{}:{}:{}Z",
+            &name[0..4], &name[4..6], &name[6..8], &name[9..11], &name[11..13], &name[13..15]
+        );
+        let meta = serde_json::json!({
+            "format_version": 1, "name": name, "host": host, "kind": kind, "status": "complete", "started_at": stamp,
+            "finished_at": stamp, "base": null, "files": 1, "bytes": 28, "rsync_exit": 0,
+        });
+        std::fs::write(folder.join("meta.json"), meta.to_string()).unwrap();
+    }
+}
+
+impl Said {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// The files below `dir`, for a look at what is left.
+pub fn names_below(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .map(|entries| entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect())
+        .unwrap_or_default();
+    names.sort();
+    names
+}
