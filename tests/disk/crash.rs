@@ -3,6 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
+use pobsync::core::model::SnapshotName;
 use pobsync::disk::{Expected, Place};
 
 use crate::parts;
@@ -46,7 +47,7 @@ fn has_strace() -> bool {
     works
 }
 
-fn whole(name: &pobsync::core::model::SnapshotName) -> Expected<'_> {
+fn whole(name: &SnapshotName) -> Expected<'_> {
     Expected {
         kind: SCHEDULED,
         name,
@@ -236,7 +237,8 @@ fn a_removal_that_is_killed_anywhere_is_finished_by_the_next() {
             let end = injected("empty", test.root.path(), call, "signal=KILL", nth);
             killed += usize::from(end == End::Killed);
             let lock = test.lock();
-            assert!(lock.find_nothing_of(&name(1)), "{call} {nth}");
+            let visible = lock.scan().unwrap().found;
+            assert!(visible.iter().all(|f| f.name != name(1)), "{call} {nth}");
             assert!(empty_trash(&lock).is_finished(), "{call} {nth}");
             assert_eq!(lock.trash_names().unwrap(), [""; 0]);
             lock.check_whole(whole(&name(2))).unwrap();
@@ -262,20 +264,6 @@ fn fill(data: &Path) {
         std::fs::create_dir(&closed).unwrap();
         std::fs::write(closed.join("file"), "x").unwrap();
         std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(mode)).unwrap();
-    }
-}
-
-trait FindNothing {
-    fn find_nothing_of(&self, name: &pobsync::core::model::SnapshotName) -> bool;
-}
-
-impl FindNothing for pobsync::disk::HostLock {
-    fn find_nothing_of(&self, name: &pobsync::core::model::SnapshotName) -> bool {
-        self.scan()
-            .unwrap()
-            .found
-            .iter()
-            .all(|found| found.name != *name)
     }
 }
 
