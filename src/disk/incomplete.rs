@@ -1,0 +1,148 @@
+//! Pulls in progress.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, OFlags, statat};
+
+use super::error::DiskError;
+use super::handle::Handle;
+use super::host::{DATA, INCOMPLETE};
+use super::lock::HostLock;
+use super::marks::{self, Suspect};
+use super::meta::{self, SnapshotMeta};
+use crate::core::model::{SnapshotKind, SnapshotName};
+
+/// rsync's own words, beside `data/`.
+const LOG: &str = "rsync.log";
+
+/// A snapshot that is being made, invisible under `.incomplete/<kind>/<name>/`.
+///
+/// Begin it before the first byte is written: its handle is what later tells whether the disk lost any of them.
+#[derive(Debug)]
+pub struct Incomplete {
+    kind: SnapshotKind,
+    name: SnapshotName,
+    dir: Handle,
+}
+
+impl HostLock {
+    /// Makes `.incomplete/<kind>/<name>/data`, empty.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError::NameTaken`] if a snapshot of that name is in progress or visible: a pull never goes into a tree
+    /// that has files already, since they share inodes with older snapshots. Else it cannot be made, or the path of the
+    /// root leads elsewhere by now ([`DiskError::Replaced`]), so that rsync would write there.
+    pub fn begin(&self, kind: SnapshotKind, name: &SnapshotName) -> Result<Incomplete, DiskError> {
+        if self.has_snapshot(kind, name)? {
+            return Err(DiskError::NameTaken {
+                path: self.snapshot_path(kind, name),
+            });
+        }
+        let parent = self.dir().make(INCOMPLETE)?.make(kind.as_str())?;
+        let dir = parent.make_new(name.as_str())?;
+        let incomplete = Incomplete {
+            kind,
+            name: name.clone(),
+            dir,
+        };
+        let data = incomplete.dir.make_new(DATA)?;
+        let by_path = statat(CWD, data.path(), AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| DiskError::io("look at", data.path(), errno))?;
+        if data.is_same(&by_path)? {
+            Ok(incomplete)
+        } else {
+            Err(DiskError::Replaced {
+                path: data.path().to_owned(),
+            })
+        }
+    }
+
+    /// Opens a pull that an earlier run left; nothing if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened, or is a link or no directory.
+    pub fn open_incomplete(
+        &self,
+        kind: SnapshotKind,
+        name: &SnapshotName,
+    ) -> Result<Option<Incomplete>, DiskError> {
+        let Some(parent) = self.incomplete_dir(kind)? else {
+            return Ok(None);
+        };
+        Ok(parent.child(name.as_str())?.map(|dir| Incomplete {
+            kind,
+            name: name.clone(),
+            dir,
+        }))
+    }
+}
+
+impl Incomplete {
+    /// Why it is made.
+    #[must_use]
+    pub fn kind(&self) -> SnapshotKind {
+        self.kind
+    }
+
+    /// Its name, which stays when it becomes visible.
+    #[must_use]
+    pub fn name(&self) -> &SnapshotName {
+        &self.name
+    }
+
+    /// Its absolute path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The absolute path of its tree: rsync's destination, and a `--link-dest` for the pull that follows a cut-off one.
+    #[must_use]
+    pub fn data_path(&self) -> PathBuf {
+        self.path().join(DATA)
+    }
+
+    /// Opens `rsync.log` to add to its end.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made or opened.
+    pub fn open_log(&self) -> Result<File, DiskError> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND;
+        self.dir
+            .open_file(LOG, flags)?
+            .ok_or_else(|| DiskError::Absent {
+                path: self.path().join(LOG),
+            })
+    }
+
+    /// Writes `meta.json`, durably, for a pull that stays incomplete; publishing writes its own.
+    ///
+    /// # Errors
+    ///
+    /// The metadata is of another snapshot, or cannot be written.
+    pub fn write_meta(&self, meta: &SnapshotMeta) -> Result<(), DiskError> {
+        meta.check_is_of([&meta.host], self.kind, &self.name)
+            .map_err(|source| DiskError::Meta {
+                path: self.path().to_owned(),
+                source,
+            })?;
+        meta::write(&self.dir, meta)
+    }
+
+    /// Marks it suspect, durably, so that it never is visible without the mark.
+    ///
+    /// # Errors
+    ///
+    /// The mark cannot be written.
+    pub fn write_suspect(&self, suspect: &Suspect) -> Result<(), DiskError> {
+        marks::write_suspect(&self.dir, suspect)
+    }
+
+    pub(super) fn dir(&self) -> &Handle {
+        &self.dir
+    }
+}
