@@ -1,5 +1,19 @@
 //! The desired state: parts as written, checked and resolved into what every host should be.
+//!
+//! Pure: text and files are the configuration room's business; here are values with their places.
 
+mod checks;
+mod explain;
+mod finding;
+mod parts;
+mod resolve;
 mod state;
 
+pub use explain::explain;
+pub use finding::{At, Finding, Severity};
+pub use parts::{
+    GlobalPart, GroupPart, GuardPart, HooksPart, HostPart, Layer, ListPart, Maybe, Parts, RemovedPart, RetentionNode,
+    RetentionPart, RetentionUse, RsyncPart, ScheduleNode, SchedulePart, ScheduleUse, Spanned, SshPart,
+};
+pub use resolve::{Places, resolve};
 pub use state::{DesiredHost, DesiredState, Removed};

@@ -1,0 +1,307 @@
+//! The table of checks: each has a name, all run, and every finding is collected.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::parts::{Layer, Parts, Spanned};
+use super::resolve::{Index, layers};
+use super::{At, Finding};
+use crate::core::model::{HostName, Label};
+
+struct Given<'a> {
+    parts: &'a Parts,
+    index: &'a Index<'a>,
+    /// Every file was read: what is not there is missing.
+    is_whole: bool,
+}
+
+type Check = fn(&Given<'_>) -> Vec<Finding>;
+
+const CHECKS: [(&str, Check); 12] = [
+    ("global-twice", global_twice),
+    ("duplicate-host", duplicate_hosts),
+    ("duplicate-name", duplicate_names),
+    ("unknown-group", unknown_groups),
+    ("unknown-retention", unknown_retentions),
+    ("unknown-schedule", unknown_schedules),
+    ("no-address", no_address),
+    ("no-source", no_source),
+    ("rename", renames),
+    ("removed", removed),
+    ("root-is-slash", root_is_slash),
+    ("unused", unused),
+];
+
+/// Runs every check.
+pub(super) fn run(parts: &Parts, index: &Index<'_>, is_whole: bool) -> Vec<Finding> {
+    let given = Given { parts, index, is_whole };
+    CHECKS.iter().flat_map(|(_, check)| check(&given)).collect()
+}
+
+fn global_twice(given: &Given<'_>) -> Vec<Finding> {
+    let Some(first) = given.parts.globals.first() else { return Vec::new() };
+    let again = given.parts.globals.iter().skip(1);
+    again
+        .map(|part| {
+            Finding::error("global-twice", part.at, "`global` stands twice", "a second one", "put all of it into one node")
+                .also(first.at, "the first one")
+        })
+        .collect()
+}
+
+fn duplicate_hosts(given: &Given<'_>) -> Vec<Finding> {
+    let mut seen: HashMap<String, &Spanned<HostName>> = HashMap::new();
+    let mut found = Vec::new();
+    for name in given.parts.hosts.iter().map(|host| &host.name) {
+        match seen.get(&name.value.folded()) {
+            Some(first) => found.push(
+                Finding::error(
+                    "duplicate-host",
+                    name.at,
+                    format!("host {} is defined twice", name.value),
+                    "defined again here",
+                    "host names are unique whatever their case: rename or remove one of them",
+                )
+                .also(first.at, "first defined here"),
+            ),
+            None => {
+                seen.insert(name.value.folded(), name);
+            }
+        }
+    }
+    found
+}
+
+fn duplicate_names(given: &Given<'_>) -> Vec<Finding> {
+    let parts = given.parts;
+    let twice = |kind: &str, names: Vec<&Spanned<Label>>| -> Vec<Finding> {
+        let mut seen: HashMap<&Label, At> = HashMap::new();
+        let mut found = Vec::new();
+        for name in names {
+            match seen.get(&name.value) {
+                Some(first) => found.push(
+                    Finding::error(
+                        "duplicate-name",
+                        name.at,
+                        format!("{kind} {} is defined twice", name.value),
+                        "defined again here",
+                        "rename or remove one of them",
+                    )
+                    .also(*first, "first defined here"),
+                ),
+                None => {
+                    seen.insert(&name.value, name.at);
+                }
+            }
+        }
+        found
+    };
+    let mut found = twice("group", parts.groups.iter().map(|p| &p.name).collect());
+    found.extend(twice("retention", parts.retentions.iter().map(|p| &p.name).collect()));
+    found.extend(twice("schedule", parts.schedules.iter().map(|p| &p.name).collect()));
+    found
+}
+
+fn all_layers<'a>(parts: &'a Parts) -> impl Iterator<Item = &'a Layer> {
+    let globals = parts.globals.iter().map(|part| &part.layer);
+    let groups = parts.groups.iter().map(|part| &part.layer);
+    globals.chain(groups).chain(parts.hosts.iter().map(|part| &part.layer))
+}
+
+fn unknown<'a>(
+    code: &'static str,
+    kind: &str,
+    used: impl Iterator<Item = &'a Spanned<Label>>,
+    known: &HashSet<&Label>,
+) -> Vec<Finding> {
+    used.filter(|name| !known.contains(&name.value))
+        .map(|name| {
+            let nearest = nearest(name.value.as_str(), known.iter().map(|label| label.as_str()));
+            let help = match nearest {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if known.is_empty() => format!("no {kind} is defined; write `{kind} \"{}\" …` at the top", name.value),
+                None => {
+                    let mut names: Vec<&str> = known.iter().map(|label| label.as_str()).take(8).collect();
+                    names.sort_unstable();
+                    format!("there are {}", names.join(", "))
+                }
+            };
+            Finding::error(code, name.at, format!("there is no {kind} called {}", name.value), "unknown", help)
+        })
+        .collect()
+}
+
+fn unknown_groups(given: &Given<'_>) -> Vec<Finding> {
+    if !given.is_whole {
+        return Vec::new();
+    }
+    let known = given.index.groups.keys().copied().collect();
+    unknown("unknown-group", "group", given.parts.hosts.iter().flat_map(|host| &host.groups), &known)
+}
+
+fn unknown_retentions(given: &Given<'_>) -> Vec<Finding> {
+    if !given.is_whole {
+        return Vec::new();
+    }
+    let known = given.index.retentions.keys().copied().collect();
+    let used = all_layers(given.parts).filter_map(|layer| layer.retention.as_ref()?.name.as_ref());
+    unknown("unknown-retention", "retention", used, &known)
+}
+
+fn unknown_schedules(given: &Given<'_>) -> Vec<Finding> {
+    if !given.is_whole {
+        return Vec::new();
+    }
+    let known = given.index.schedules.keys().copied().collect();
+    let used = all_layers(given.parts).flat_map(|layer| &layer.schedules).filter_map(|usage| usage.name.as_ref());
+    unknown("unknown-schedule", "schedule", used, &known)
+}
+
+fn no_address(given: &Given<'_>) -> Vec<Finding> {
+    let has = |host| layers(given.parts, host, given.index).iter().any(|layer| layer.address.is_some());
+    given
+        .parts
+        .hosts
+        .iter()
+        .filter(|host| given.is_whole && !has(host))
+        .map(|host| {
+            Finding::error(
+                "no-address",
+                host.name.at,
+                format!("host {} has no address", host.name.value),
+                "nothing says where it is",
+                format!("add `address \"{}.example.net\"`, an IP address, or `address \"local\"` for this machine", host.name.value),
+            )
+        })
+        .collect()
+}
+
+fn no_source(given: &Given<'_>) -> Vec<Finding> {
+    let has = |host| layers(given.parts, host, given.index).iter().any(|layer| !layer.sources.is_empty());
+    given
+        .parts
+        .hosts
+        .iter()
+        .filter(|host| given.is_whole && !has(host))
+        .map(|host| {
+            Finding::error(
+                "no-source",
+                host.name.at,
+                format!("host {} has nothing to back up", host.name.value),
+                "neither it nor its groups name a source",
+                "add `source \"/etc\" \"/home\"` to it or to a group of it",
+            )
+        })
+        .collect()
+}
+
+fn renames(given: &Given<'_>) -> Vec<Finding> {
+    let live: HashMap<&HostName, At> = given.parts.hosts.iter().map(|host| (&host.name.value, host.name.at)).collect();
+    let mut seen: HashMap<&HostName, At> = HashMap::new();
+    let mut found = Vec::new();
+    for was in given.parts.hosts.iter().filter_map(|host| host.was.as_ref()) {
+        if let Some(at) = live.get(&was.value) {
+            found.push(
+                Finding::error(
+                    "rename-of-a-host",
+                    was.at,
+                    format!("{} is still a host of its own", was.value),
+                    "renamed from it here",
+                    "take the old host out, or take `was` off",
+                )
+                .also(*at, "defined here"),
+            );
+        }
+        match seen.get(&was.value) {
+            Some(at) => found.push(
+                Finding::error(
+                    "renamed-twice",
+                    was.at,
+                    format!("two hosts were {}", was.value),
+                    "again here",
+                    "only one of them can keep its snapshots",
+                )
+                .also(*at, "first here"),
+            ),
+            None => {
+                seen.insert(&was.value, was.at);
+            }
+        }
+    }
+    found
+}
+
+fn removed(given: &Given<'_>) -> Vec<Finding> {
+    let live: HashMap<String, At> =
+        given.parts.hosts.iter().map(|host| (host.name.value.folded(), host.name.at)).collect();
+    let renamed: HashMap<&HostName, At> =
+        given.parts.hosts.iter().filter_map(|host| host.was.as_ref()).map(|was| (&was.value, was.at)).collect();
+    let mut seen: HashMap<&HostName, At> = HashMap::new();
+    let mut found = Vec::new();
+    for part in &given.parts.removed {
+        let name = &part.name;
+        let there = live.get(&name.value.folded()).or_else(|| renamed.get(&name.value));
+        if let Some(at) = there {
+            found.push(
+                Finding::error(
+                    "removed-and-there",
+                    name.at,
+                    format!("{} is removed and there", name.value),
+                    "said to be gone here",
+                    "take out one of the two",
+                )
+                .also(*at, "and there here"),
+            );
+        }
+        if let Some(first) = seen.insert(&name.value, name.at) {
+            found.push(
+                Finding::error("removed-twice", name.at, format!("{} is removed twice", name.value), "again here", "take out one of the two")
+                    .also(first, "first here"),
+            );
+        }
+    }
+    found
+}
+
+fn root_is_slash(given: &Given<'_>) -> Vec<Finding> {
+    let roots = given.parts.globals.iter().filter_map(|part| part.backup_root.as_ref());
+    roots
+        .filter(|root| root.value.as_str() == "/")
+        .map(|root| {
+            Finding::error(
+                "root-is-slash",
+                root.at,
+                "`/` cannot be the backup root",
+                "the whole server",
+                "name a folder of its own, on the disk that holds the backups: /mnt/backups/pobsync",
+            )
+        })
+        .collect()
+}
+
+fn unused(given: &Given<'_>) -> Vec<Finding> {
+    if !given.is_whole {
+        return Vec::new();
+    }
+    let parts = given.parts;
+    let groups: BTreeSet<&Label> = parts.hosts.iter().flat_map(|host| &host.groups).map(|name| &name.value).collect();
+    let retentions: BTreeSet<&Label> =
+        all_layers(parts).filter_map(|layer| Some(&layer.retention.as_ref()?.name.as_ref()?.value)).collect();
+    let schedules: BTreeSet<&Label> = all_layers(parts)
+        .flat_map(|layer| &layer.schedules)
+        .filter_map(|usage| Some(&usage.name.as_ref()?.value))
+        .collect();
+    let tell = |kind: &str, name: &Spanned<Label>| {
+        Finding::error("unused", name.at, format!("{kind} {} is never used", name.value), "", "").as_warning()
+    };
+    let mut found: Vec<Finding> = Vec::new();
+    found.extend(parts.groups.iter().filter(|p| !groups.contains(&p.name.value)).map(|p| tell("group", &p.name)));
+    found.extend(parts.retentions.iter().filter(|p| !retentions.contains(&p.name.value)).map(|p| tell("retention", &p.name)));
+    found.extend(parts.schedules.iter().filter(|p| !schedules.contains(&p.name.value)).map(|p| tell("schedule", &p.name)));
+    found
+}
+
+/// The word most like `word`, if one is like it at all.
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let best = known.map(|other| (strsim::jaro_winkler(word, other), other)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.8).then_some(best.1)
+}
