@@ -1,0 +1,337 @@
+//! The settings that `global`, a group and a host share.
+
+use kdl::KdlNode;
+
+use super::node::Reader;
+use crate::core::desired::{
+    HooksPart, Layer, ListPart, RetentionPart, RetentionUse, RsyncPart, SchedulePart, ScheduleUse, Spanned, SshPart,
+};
+use crate::core::model::{Count, HookName, Incremental, Invalid, Kinds, Label, Percent, Rule};
+
+/// What a layer may say, wherever it stands.
+pub(super) const SHARED: [&str; 14] = [
+    "ssh", "rsync", "source", "exclude", "retention", "schedule", "timezone", "hooks", "suspect-percent", "stale-after",
+    "accept-partial", "enabled", "server", "protect",
+];
+
+impl Reader<'_> {
+    /// Reads a node of a layer; false if it is none.
+    pub(super) fn layer_node(&mut self, layer: &mut Layer, node: &KdlNode) -> bool {
+        match node.name().value() {
+            "ssh" => self.ssh(&mut layer.ssh, node),
+            "rsync" => self.rsync(&mut layer.rsync, node),
+            "source" => {
+                let list = self.list(node);
+                layer.sources.push(list);
+            }
+            "exclude" => {
+                let list = self.list(node);
+                layer.excludes.push(list);
+            }
+            "retention" => self.retention_use(layer, node),
+            "schedule" => self.schedule_use(layer, node),
+            "timezone" => {
+                let zone = self.value(node, "a time zone").and_then(|entry| self.timezone(entry));
+                self.set(&mut layer.timezone, node, zone);
+            }
+            "hooks" => self.hooks(&mut layer.hooks, node),
+            "suspect-percent" => {
+                let percent = self.value(node, "a percentage").and_then(|entry| self.percent(entry));
+                self.set(&mut layer.suspect_percent, node, percent);
+            }
+            "stale-after" => {
+                let span = self.value(node, "a duration").and_then(|entry| self.parsed(entry));
+                self.set(&mut layer.stale_after, node, span);
+            }
+            "accept-partial" => {
+                let value = self.switch(node);
+                self.set(&mut layer.accept_partial, node, value);
+            }
+            "enabled" => {
+                let value = self.switch(node);
+                self.set(&mut layer.enabled, node, value);
+            }
+            "protect" => {
+                let value = self.switch(node);
+                self.set(&mut layer.protect, node, value);
+            }
+            "server" => {
+                let name = self.value(node, "a name").and_then(|entry| self.parsed(entry));
+                self.set(&mut layer.server, node, name);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) fn timezone(&mut self, entry: &kdl::KdlEntry) -> Option<Spanned<chrono_tz::Tz>> {
+        let text = self.text(entry)?;
+        match text.value.parse() {
+            Ok(value) => Some(Spanned { value, at: text.at }),
+            Err(_) => {
+                let nearest = chrono_tz::TZ_VARIANTS
+                    .iter()
+                    .map(|zone| (strsim::jaro_winkler(&text.value.to_lowercase(), &zone.name().to_lowercase()), zone.name()))
+                    .max_by(|a, b| a.0.total_cmp(&b.0));
+                let help = match nearest {
+                    Some((likeness, name)) if likeness > 0.8 => format!("did you mean `{name}`?"),
+                    _ => "write an IANA name such as `Europe/Amsterdam`, or `UTC`".to_owned(),
+                };
+                self.wrong("unknown-timezone", text.at, "this is no time zone", help);
+                None
+            }
+        }
+    }
+
+    /// `30` or `"30%"`.
+    pub(super) fn percent(&mut self, entry: &kdl::KdlEntry) -> Option<Spanned<Percent>> {
+        if matches!(entry.value(), kdl::KdlValue::Integer(_)) {
+            let number = self.number(entry, 0, 100)?;
+            return Some(Spanned { value: Percent::clamped(u8::try_from(number.value).unwrap_or(100)), at: number.at });
+        }
+        self.parsed(entry)
+    }
+
+    fn list<T: std::str::FromStr<Err = Invalid>>(&mut self, node: &KdlNode) -> ListPart<T> {
+        self.shape(node, usize::MAX - 1, &["reset"]);
+        self.no_block(node);
+        let reset = self.reset(node);
+        let entries: Vec<&kdl::KdlEntry> = self.arguments(node).collect();
+        if entries.is_empty() && !reset {
+            self.first(node, "at least one value");
+        }
+        ListPart { reset, items: entries.into_iter().filter_map(|entry| self.parsed(entry)).collect() }
+    }
+
+    fn reset(&mut self, node: &KdlNode) -> bool {
+        let entry = self.property(node, "reset");
+        entry.and_then(|entry| self.truth(entry)).is_some_and(|value| value.value)
+    }
+
+    fn ssh(&mut self, part: &mut SshPart, node: &KdlNode) {
+        const KNOWN: [&str; 5] = ["user", "port", "identity", "known-hosts", "proxy-jump"];
+        self.shape(node, 0, &[]);
+        for child in node.iter_children() {
+            match child.name().value() {
+                "user" => {
+                    let value = self.value(child, "a user").and_then(|entry| self.referable(entry));
+                    self.set(&mut part.user, child, value);
+                }
+                "port" => {
+                    let port = self.value(child, "a port").and_then(|entry| self.number(entry, 1, 65_535));
+                    let port = port.map(|n| Spanned { value: u16::try_from(n.value).unwrap_or(22), at: n.at });
+                    self.set(&mut part.port, child, port);
+                }
+                "identity" => {
+                    let value = self.value(child, "a path").and_then(|entry| self.referable(entry));
+                    self.set(&mut part.identity, child, value);
+                }
+                "known-hosts" => {
+                    let value = self.value(child, "a path").and_then(|entry| self.referable(entry));
+                    self.set(&mut part.known_hosts, child, value);
+                }
+                "proxy-jump" => {
+                    let value = self.value(child, "a host").and_then(|entry| self.referable(entry));
+                    self.set(&mut part.proxy_jump, child, value);
+                }
+                _ => self.unknown(child, "in `ssh`", &KNOWN),
+            }
+        }
+    }
+
+    fn rsync(&mut self, part: &mut RsyncPart, node: &KdlNode) {
+        const KNOWN: [&str; 9] = [
+            "xattrs", "acls", "one-file-system", "specials", "bwlimit", "timeout", "deadline", "rsync-path", "incremental",
+        ];
+        self.shape(node, 0, &[]);
+        for child in node.iter_children() {
+            macro_rules! switch {
+                ($field:ident) => {{
+                    let value = self.switch(child);
+                    self.set(&mut part.$field, child, value);
+                }};
+            }
+            macro_rules! parsed {
+                ($field:ident, $what:literal) => {{
+                    let value = self.value(child, $what).and_then(|entry| self.parsed(entry));
+                    self.set(&mut part.$field, child, value);
+                }};
+            }
+            match child.name().value() {
+                "xattrs" => switch!(xattrs),
+                "acls" => switch!(acls),
+                "one-file-system" => switch!(one_file_system),
+                "specials" => switch!(specials),
+                "bwlimit" => parsed!(bwlimit, "a size a second"),
+                "timeout" => parsed!(timeout, "a duration"),
+                "deadline" => parsed!(deadline, "a duration"),
+                "rsync-path" => parsed!(rsync_path, "a path"),
+                "incremental" => {
+                    let text = self.value(child, "a word").and_then(|entry| self.text(entry));
+                    let value = text.and_then(|text| {
+                        if text.value == "link-dest" {
+                            return Some(Spanned { value: Incremental::LinkDest, at: text.at });
+                        }
+                        self.wrong("invalid-value", text.at, "there is no such way", "write `link-dest`");
+                        None
+                    });
+                    self.set(&mut part.incremental, child, value);
+                }
+                _ => self.unknown(child, "in `rsync`", &KNOWN),
+            }
+        }
+    }
+
+    fn hooks(&mut self, part: &mut HooksPart, node: &KdlNode) {
+        const KNOWN: [&str; 4] = ["before", "after", "remote-before", "remote-after"];
+        self.shape(node, 0, &[]);
+        for child in node.iter_children() {
+            let list: &mut Vec<Spanned<HookName>> = match child.name().value() {
+                "before" => &mut part.before,
+                "after" => &mut part.after,
+                "remote-before" => &mut part.remote_before,
+                "remote-after" => &mut part.remote_after,
+                _ => {
+                    self.unknown(child, "in `hooks`", &KNOWN);
+                    continue;
+                }
+            };
+            list.extend(self.list(child).items);
+        }
+    }
+
+    fn retention_use(&mut self, layer: &mut Layer, node: &KdlNode) {
+        self.shape(node, 1, &[]);
+        let at = self.at_node(node);
+        let entry = self.arguments(node).next();
+        let name = entry.and_then(|entry| self.parsed::<Label>(entry));
+        let part = self.retention_part(node);
+        if entry.is_none() && node.children().is_none_or(|block| block.nodes().is_empty()) {
+            self.wrong("missing-value", at, "this `retention` says nothing", "name a policy, or write rules: `retention { keep daily=14 }`");
+        }
+        if layer.retention.is_some() {
+            self.wrong("twice", at, "`retention` stands twice", "a host has one policy: put the rules together");
+            return;
+        }
+        layer.retention = Some(RetentionUse { at, name, part });
+    }
+
+    pub(super) fn retention_part(&mut self, node: &KdlNode) -> RetentionPart {
+        const KNOWN: [&str; 4] = ["keep", "protect-bases", "kinds", "incomplete-after"];
+        let mut part = RetentionPart::default();
+        for child in node.iter_children() {
+            match child.name().value() {
+                "keep" => self.keep(&mut part, child),
+                "protect-bases" => {
+                    let value = self.switch(child);
+                    self.set(&mut part.protect_bases, child, value);
+                }
+                "kinds" => {
+                    let kinds = self.kinds(child);
+                    self.set(&mut part.kinds, child, kinds);
+                }
+                "incomplete-after" => {
+                    let value = self.value(child, "a duration").and_then(|entry| self.parsed(entry));
+                    self.set(&mut part.incomplete_after, child, value);
+                }
+                _ => self.unknown(child, "in `retention`", &KNOWN),
+            }
+        }
+        part
+    }
+
+    fn kinds(&mut self, node: &KdlNode) -> Option<Spanned<Kinds>> {
+        let at = self.at_node(node);
+        let kinds: Vec<Spanned<Kinds>> = self.list(node).items;
+        let all: Vec<_> = kinds.iter().flat_map(|kind| kind.value.iter()).collect();
+        Kinds::try_from(all).ok().map(|value| Spanned { value, at })
+    }
+
+    fn keep(&mut self, part: &mut RetentionPart, node: &KdlNode) {
+        let counts: Vec<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
+        let withins: Vec<String> = Rule::ALL
+            .iter()
+            .map(|rule| if *rule == Rule::Last { "within".to_owned() } else { format!("within-{rule}") })
+            .collect();
+        let known: Vec<&str> = counts.iter().copied().chain(withins.iter().map(String::as_str)).collect();
+        self.shape(node, 0, &known);
+        self.no_block(node);
+        if node.entries().is_empty() {
+            let at = self.at_node(node);
+            self.wrong("missing-value", at, "this `keep` says nothing", "name rules: `keep last=3 daily=14 within=\"30d\"`");
+        }
+        for entry in node.entries() {
+            let Some(name) = entry.name().map(kdl::KdlIdentifier::value) else { continue };
+            if let Some(rule) = Rule::ALL.into_iter().find(|rule| rule.as_str() == name) {
+                if let Some(count) = self.count(entry) {
+                    part.counts.push((rule, count));
+                }
+            } else if let Some(i) = withins.iter().position(|within| within == name) {
+                if let (Some(rule), Some(span)) = (Rule::ALL.get(i), self.parsed(entry)) {
+                    part.withins.push((*rule, span));
+                }
+            }
+        }
+    }
+
+    /// A number, `"unlimited"`, or 0 to take an inherited rule away.
+    fn count(&mut self, entry: &kdl::KdlEntry) -> Option<Spanned<Option<Count>>> {
+        if let kdl::KdlValue::String(word) = entry.value() {
+            let at = self.at(entry.span());
+            if word == "unlimited" {
+                return Some(Spanned { value: Some(Count::Unlimited), at });
+            }
+            self.wrong("invalid-value", at, "this is no count", "write a number without quotes, or `\"unlimited\"`");
+            return None;
+        }
+        let number = self.number(entry, 0, 100_000)?;
+        Some(Spanned { value: std::num::NonZeroU32::new(number.value).map(Count::Number), at: number.at })
+    }
+
+    fn schedule_use(&mut self, layer: &mut Layer, node: &KdlNode) {
+        self.shape(node, 1, &["cron", "jitter", "prune", "reset"]);
+        let at = self.at_node(node);
+        let name = self.arguments(node).next().and_then(|entry| self.parsed::<Label>(entry));
+        let reset = self.reset(node);
+        let part = self.schedule_part(node);
+        let is_only_reset = reset && name.is_none() && part.cron.is_none();
+        layer.schedules.push(ScheduleUse { at, name, reset, part });
+        if is_only_reset {
+            // It takes the inherited ones away and brings none.
+            layer.schedules.pop();
+            self.wrong("missing-value", at, "this `schedule` resets and brings none", "name a schedule or write `cron`; to pause a host write `enabled #false`");
+        }
+    }
+
+    pub(super) fn schedule_part(&mut self, node: &KdlNode) -> SchedulePart {
+        const KNOWN: [&str; 3] = ["cron", "jitter", "prune"];
+        let mut part = SchedulePart::default();
+        if let Some(entry) = self.property(node, "cron") {
+            part.cron = self.parsed(entry);
+        }
+        if let Some(entry) = self.property(node, "jitter") {
+            part.jitter = self.parsed(entry);
+        }
+        if let Some(entry) = self.property(node, "prune") {
+            part.prune = self.truth(entry);
+        }
+        for child in node.iter_children() {
+            match child.name().value() {
+                "cron" => {
+                    let value = self.value(child, "a crontab line").and_then(|entry| self.parsed(entry));
+                    self.set(&mut part.cron, child, value);
+                }
+                "jitter" => {
+                    let value = self.value(child, "a duration").and_then(|entry| self.parsed(entry));
+                    self.set(&mut part.jitter, child, value);
+                }
+                "prune" => {
+                    let value = self.switch(child);
+                    self.set(&mut part.prune, child, value);
+                }
+                _ => self.unknown(child, "in `schedule`", &KNOWN),
+            }
+        }
+        part
+    }
+}
