@@ -208,7 +208,7 @@ fn a_plan_is_what_its_schema_says() {
     let file = |keep: &str| {
         format!("global {{ backup-root \"ROOT\" }}\nhost \"web\" {{ address (env)\"WEB\"; source \"/etc/hostname\"; exclude \"*.tmp\"; retention {{ keep {keep}; kinds \"scheduled\"; protect-bases #true }}; schedule cron=\"15 2 * * *\" }}")
     };
-    program.write("pobsync.kdl", &file("last=3 within=7d"));
+    program.write("pobsync.kdl", &file("last=3 within=\"7d\""));
     program.ends(0, &["init"]);
     let check = |args: &[&str]| {
         let plan = program.json(0, args);

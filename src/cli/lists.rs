@@ -116,6 +116,8 @@ pub(super) fn snapshots(context: &Context, args: &SnapshotsArgs, output: &Output
         })
         .collect();
     output.data(&rows, |style| {
+        // A name of ours tells its start; those of the older service need not.
+        let tells_start = rows.iter().all(|r| r.snapshot.name.time().is_some());
         let cells = |r: &SnapshotRow| {
             let s = &r.snapshot;
             let mut notes: Vec<String> = Vec::new();
@@ -128,29 +130,34 @@ pub(super) fn snapshots(context: &Context, args: &SnapshotsArgs, output: &Output
             if let Some(plan) = r.plan {
                 notes.push(format!("plan {plan}"));
             }
-            vec![
+            let mut cells = vec![
                 r.host.to_string(),
                 s.name.to_string(),
                 s.kind.to_string(),
                 s.status.to_string(),
-                moment(s.started_at),
                 s.files.map_or("?".to_owned(), |n| n.to_string()),
                 s.bytes.map_or("?".to_owned(), |n| ByteCount(n).to_string()),
                 s.base.as_ref().map_or("-".to_owned(), ToString::to_string),
                 notes.join("; "),
-            ]
+            ];
+            if !tells_start {
+                cells.insert(4, moment(s.started_at));
+            }
+            cells
         };
-        let columns = [
+        let mut columns = vec![
             Column("HOST", false),
             Column("SNAPSHOT", false),
             Column("KIND", false),
             Column("STATUS", false),
-            Column("STARTED", false),
             Column("FILES", true),
             Column("SIZE", true),
             Column("BASE", false),
             Column("NOTES", false),
         ];
+        if !tells_start {
+            columns.insert(4, Column("STARTED", false));
+        }
         table(&columns, &rows.iter().map(cells).collect::<Vec<_>>(), style)
     });
     Ok(Outcome::Done)

@@ -17,8 +17,8 @@ pub(super) struct Output {
     pub(super) progress: bool,
 }
 
-/// Without a terminal there is no width to fit; this is what fits most screens and mails.
-const WIDTH: usize = 110;
+/// Without a terminal there is no width to fit: a program that reads lines wants them whole.
+const WIDTH: usize = 60_000;
 
 impl Output {
     pub(super) fn new(common: &Common) -> Self {

@@ -13,6 +13,7 @@ use crate::core::model::{
 };
 use crate::core::plan::{
     Allow, Authority, ClockFacts, DeletionOrder, OrderedDeletion, Outcome, Plan, RetentionPlan, authorise, intersect,
+    require_approval,
 };
 use crate::disk::{Damage, DiskError, Expected, HostLock};
 use crate::store::{Marking, NewRun, PlanKind, RunEnd};
@@ -88,6 +89,9 @@ pub(super) fn prune_locked(context: &Context, request: &PruneRequest, lock: &Hos
     let host = facts.by_directory(&request.directory)?;
     let mut plan = plan_in_force(&facts, std::slice::from_ref(host), request.kinds, &request.allow)?;
     narrow(&mut plan, request.listed.as_ref());
+    if let Some(retention) = plan.retention.first() {
+        require_approval(request.authority, retention, &facts.state)?;
+    }
     let Some(retention) = plan.retention.first().filter(|retention| !retention.delete.is_empty()).cloned() else {
         return Ok(PruneReport::nothing(&host.name));
     };

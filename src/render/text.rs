@@ -7,8 +7,10 @@ use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::{Paint, Style};
-use crate::core::diff::{Action, Change, Drift, FieldChange, Object};
-use crate::core::model::{ByteCount, Count, Keep, Policy, Rule, Timestamp, visible};
+use crate::core::diff::{Action, Change, Drift, FieldChange, Object, changed_fields};
+use crate::core::model::{
+    ByteCount, Count, GlobalSettings, HostSettings, Keep, Policy, Rule, Timestamp, Value as SettingValue, visible,
+};
 use crate::core::plan::{DeleteEntry, KeepEntry, Plan, Refusal, RetentionPlan};
 use crate::core::retention::Cause;
 
@@ -274,10 +276,29 @@ pub fn change_lines(change: &Change, style: &Style) -> String {
     }
     let place = change.at.as_ref().map_or(String::new(), |at| format!("  {}", style.paint(Paint::Faint, &visible(at))));
     let mut out = format!("{}{place}\n", style.paint(paint, &head));
+    let built_in = if change.action == Action::Create { built_in_fields(change) } else { Vec::new() };
     for field in &change.fields {
-        out.push_str(&field_lines(field, change.action, style));
+        if !built_in.iter().any(|other| other.path == field.path && other.new == field.new) {
+            out.push_str(&field_lines(field, change.action, style));
+        }
     }
     out
+}
+
+/// What a new object would say if nothing had been set: only the rest is worth a line. The JSON has all of it.
+fn built_in_fields(change: &Change) -> Vec<FieldChange> {
+    let address = change.fields.iter().find(|field| field.path == "address");
+    match (change.object, address.and_then(|field| field.new.as_str()?.parse().ok())) {
+        (Object::Global, _) => changed_fields(None, Some(&GlobalSettings::default())),
+        (Object::Host, Some(address)) => {
+            let mut settings = HostSettings::at(SettingValue::Literal(address));
+            settings.retention = Some(Policy::of(Keep::default()));
+            let mut fields = changed_fields(None, Some(&settings));
+            fields.retain(|field| field.path != "address" && field.path != "retention.kinds" && field.path != "retention.timezone");
+            fields
+        }
+        (Object::Host, None) => Vec::new(),
+    }
 }
 
 fn field_lines(field: &FieldChange, action: Action, style: &Style) -> String {
@@ -369,7 +390,7 @@ pub fn summary_lines(plan: &Plan) -> String {
         "Fingerprint: {}  serial {}  as of {}\n",
         plan.fingerprint.short(),
         plan.serial,
-        plan.as_of
+        plan.as_of.utc().format("%Y-%m-%dT%H:%M:%SZ")
     );
     let _ = write!(out, "Plan: {} to create, {} to change, {} to retire.", s.create, s.update, s.retire);
     if s.rename > 0 {

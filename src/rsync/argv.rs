@@ -39,6 +39,9 @@ impl Pull {
         let mut argv = self.common();
         let s = &self.rsync;
         argv.extend(["--hard-links", "--sparse", "--numeric-ids", "--stats", "--info=progress2"].map(String::from));
+        // rsync(1): -1 compares nanoseconds. Else a file changed twice in one second would be missed, and a directory
+        // made in the second of its source would keep its own time.
+        argv.push("--modify-window=-1".to_owned());
         let switches = [(s.acls, "--acls"), (s.xattrs, "--xattrs"), (s.one_file_system, "--one-file-system")];
         argv.extend(switches.into_iter().filter(|(is_on, _)| *is_on).map(|(_, word)| word.to_owned()));
         if !s.specials {

@@ -399,7 +399,7 @@ impl Plan {
         self.reseal();
     }
 
-    /// Counts and signs again, after deletions were taken off.
+    /// Counts again, after deletions were taken off. What was approved stays the same: it is the configuration.
     pub fn reseal(&mut self) {
         let mut summary = Summary { drift: self.drift.len(), ..Summary::default() };
         summary.count_changes(&self.changes);
@@ -408,9 +408,7 @@ impl Plan {
         }
         summary.delete_by_change = self.summary.delete_by_change.min(summary.deletions());
         self.summary = summary;
-        let desired = self.desired.take();
-        self.seal(desired.as_ref());
-        self.desired = desired;
+        self.deletions_fingerprint = self.listed_deletions_fingerprint();
     }
 
     /// The plan as it is saved: with the resolved state in it, so that it applies without the file.

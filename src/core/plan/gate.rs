@@ -152,18 +152,7 @@ pub fn authorise(
     allow: &[Allow],
     clock: ClockFacts,
 ) -> Result<DeletionOrder, GateError> {
-    let is_removed = plan.delete.iter().all(|entry| entry.reason == Cause::HostRemoved);
-    let needs_approval = match authority {
-        Authority::Unattended => true,
-        // The apply that says `snapshots="delete"` is itself the approval of that.
-        Authority::Applied => !is_removed,
-        Authority::ByName { .. } => false,
-    };
-    if needs_approval && !plan.approved {
-        let approved = state.host(&plan.host).and_then(|host| host.approved_policy.clone());
-        return Err(GateError::ApprovalMissing { host: plan.host.clone(), approved });
-    }
-
+    require_approval(authority, plan, state)?;
     let mut refusals = limit_refusals(authority, plan, state, allow);
     refusals.extend(from_the_future(plan, clock.now));
     if authority == Authority::Unattended {
@@ -187,6 +176,27 @@ pub fn authorise(
         .map(|k| (k.kind, k.snapshot.clone()))
         .collect();
     Ok(DeletionOrder { plan: recorded, host: plan.host.clone(), directory: plan.directory.clone(), delete, keep })
+}
+
+/// Demands that the policy in force is the approved one, where nobody asked by name. An unattended prune is told so also
+/// while there is nothing to delete yet: the night on which there is would be too late to hear of it.
+///
+/// # Errors
+/// [`GateError::ApprovalMissing`].
+pub fn require_approval(authority: Authority, plan: &RetentionPlan, state: &SqlState) -> Result<(), GateError> {
+    let is_removed = plan.delete.iter().all(|entry| entry.reason == Cause::HostRemoved);
+    let needs_approval = match authority {
+        Authority::Unattended => true,
+        // The apply that says `snapshots="delete"` is itself the approval of that.
+        Authority::Applied => !is_removed,
+        Authority::ByName { .. } => false,
+    };
+    // Without a policy everything is kept, and there is nothing to approve.
+    if !needs_approval || plan.approved || (plan.policy.is_none() && plan.delete.is_empty()) {
+        return Ok(());
+    }
+    let approved = state.host(&plan.host).and_then(|host| host.approved_policy.clone());
+    Err(GateError::ApprovalMissing { host: plan.host.clone(), approved })
 }
 
 fn limit_refusals(

@@ -1,0 +1,20 @@
+//! What whole-program tests share: a private sshd that plays the remote machine, trees with all odd things in them, and
+//! the program in a folder of its own.
+
+#![allow(dead_code)]
+
+pub mod program;
+mod sshd;
+mod tree;
+
+pub use sshd::Sshd;
+pub use tree::{assert_same_tree, build_tree};
+
+/// Says why a test does not run here; CI runs as root with everything installed.
+pub fn is_root() -> bool {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
+    if !is_root {
+        eprintln!("skipped: needs root");
+    }
+    is_root
+}

@@ -1,0 +1,89 @@
+//! A private sshd on a free loopback port, in a folder of its own, stopped by process id.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+pub struct Sshd {
+    folder: tempfile::TempDir,
+    child: Child,
+    pub port: u16,
+    pub identity: PathBuf,
+    pub known_hosts: PathBuf,
+}
+
+impl Sshd {
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Every login runs `command` instead of what was asked for.
+    pub fn with_forced_command(command: &str) -> Self {
+        Self::with(&[format!("ForceCommand={command}")])
+    }
+
+    fn with(options: &[String]) -> Self {
+        // sshd wants its empty folder for privilege separation.
+        let _ = std::fs::create_dir_all("/run/sshd");
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for key in ["host_key", "id"] {
+            let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path(key)).status();
+            assert!(made.unwrap().success());
+        }
+        std::fs::copy(path("id.pub"), path("authorized_keys")).unwrap();
+        // A port that is free now may be taken a moment later: try until sshd holds one.
+        for _ in 0..20 {
+            let port = free_port();
+            if let Some(child) = listen(folder.path(), port, options) {
+                let key = std::fs::read_to_string(path("host_key.pub")).unwrap();
+                std::fs::write(path("known_hosts"), format!("[127.0.0.1]:{port} {key}")).unwrap();
+                return Self { identity: path("id"), known_hosts: path("known_hosts"), port, child, folder };
+            }
+        }
+        panic!("no sshd could be started");
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn listen(folder: &Path, port: u16, options: &[String]) -> Option<Child> {
+    let mut command = Command::new("/usr/sbin/sshd");
+    command.args(["-D", "-e", "-f", "/dev/null", "-p", &port.to_string()]);
+    let own = [
+        "ListenAddress=127.0.0.1".to_owned(),
+        format!("HostKey={}", folder.join("host_key").display()),
+        format!("AuthorizedKeysFile={}", folder.join("authorized_keys").display()),
+        "StrictModes=no".to_owned(),
+        "UsePAM=no".to_owned(),
+        "PermitRootLogin=yes".to_owned(),
+        "PasswordAuthentication=no".to_owned(),
+        "PidFile=none".to_owned(),
+        "MaxStartups=100".to_owned(),
+    ];
+    for option in own.iter().chain(options) {
+        command.args(["-o", option]);
+    }
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while said.read_line(&mut line).unwrap() > 0 {
+        if line.contains("Server listening") {
+            // What it says later must not fill the pipe.
+            std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+            return Some(child);
+        }
+        line.clear();
+    }
+    let _ = child.wait();
+    None
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
