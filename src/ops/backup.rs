@@ -236,9 +236,12 @@ impl Attempt<'_> {
         }
         let mut left = lock.list_incomplete()?;
         left.sort_by(|a, b| b.1.cmp(&a.1));
-        if let Some((kind, name)) = left.first() {
-            if let Some(incomplete) = lock.open_incomplete(*kind, name)? {
-                links.data.push(utf8(incomplete.data_path())?);
+        for (kind, name) in left {
+            // A pull that was killed at its very beginning has no tree, and rsync would take that for a lost base.
+            let data = lock.open_incomplete(kind, &name)?.map(|incomplete| incomplete.data_path());
+            if let Some(data) = data.filter(|path| path.is_dir()) {
+                links.data.push(utf8(data)?);
+                break;
             }
         }
         Ok(links)

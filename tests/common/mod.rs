@@ -1,7 +1,7 @@
 //! What whole-program tests share: a private sshd that plays the remote machine, trees with all odd things in them, and
 //! the program in a folder of its own.
 
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub, unused_imports)]
 
 pub mod program;
 mod sshd;

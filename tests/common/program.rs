@@ -67,13 +67,19 @@ impl Program {
         serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {}", said.out))
     }
 
-    /// The names of the visible snapshots of a host, oldest first.
+    /// The names of the visible snapshots of a host, oldest first: several may have begun in one second.
     pub fn visible(&self, host: &str, kind: &str) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir(self.root().join(host).join(kind))
-            .map(|entries| entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect())
-            .unwrap_or_default();
-        names.sort();
-        names
+        let folder = self.root().join(host).join(kind);
+        let mut found: Vec<(String, String)> = names_below(&folder)
+            .into_iter()
+            .map(|name| {
+                let meta = std::fs::read_to_string(folder.join(&name).join("meta.json")).unwrap_or_default();
+                let meta: serde_json::Value = serde_json::from_str(&meta).unwrap_or_default();
+                (meta["started_at"].as_str().unwrap_or_default().replace('Z', ""), name)
+            })
+            .collect();
+        found.sort();
+        found.into_iter().map(|(_, name)| name).collect()
     }
 
     /// Where the tree of a snapshot lies.

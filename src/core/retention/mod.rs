@@ -12,4 +12,4 @@ mod rules;
 mod tests;
 
 pub use decide::{Decision, EmptyPolicy, HostRetention, Mode, Question, Side, Verdict, plan_host};
-pub use reason::{Cause, Reason, RuleHit};
+pub use reason::{Cause, Extent, Reason, RuleHit};

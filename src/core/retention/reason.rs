@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{Invalid, Rule, SnapshotName};
+use crate::core::model::{CalendarSpan, Count, Invalid, Rule, SnapshotName};
 
 /// Why a snapshot stays.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -115,10 +115,29 @@ pub struct RuleHit {
     pub rule: Reason,
     /// The how-manieth it counted, from 1; nothing for rules that measure time.
     pub n: Option<u32>,
-    /// Of how many, `unlimited`, or within which time.
-    pub of: String,
+    /// Of how many, or within which time.
+    pub of: Extent,
     /// The bucket, as its zone's wall clock names it; empty for `last` and `within`.
     pub bucket: String,
+}
+
+/// How far a rule reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Extent {
+    /// So many buckets.
+    Count(Count),
+    /// So far back in time.
+    Span(CalendarSpan),
+}
+
+impl std::fmt::Display for Extent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Count(count) => count.fmt(f),
+            Self::Span(span) => span.fmt(f),
+        }
+    }
 }
 
 #[cfg(test)]

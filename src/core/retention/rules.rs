@@ -5,7 +5,7 @@
 use chrono::NaiveDateTime;
 
 use super::buckets::{bucket, bucket_name, start_of_window, wall_clock};
-use super::{Reason, RuleHit};
+use super::{Extent, Reason, RuleHit};
 use crate::core::model::{Count, Policy, Rule, Timestamp};
 
 /// What the rules say of one snapshot.
@@ -38,7 +38,7 @@ pub(super) fn apply(policy: &Policy, times: &[Timestamp], now: Timestamp) -> Vec
                 last = Some(key);
                 kept.reasons.push(Reason::Within(rule));
                 let bucket = bucket_name(rule, *wall);
-                kept.hits.push(RuleHit { rule: Reason::Within(rule), n: None, of: span.to_string(), bucket });
+                kept.hits.push(RuleHit { rule: Reason::Within(rule), n: None, of: Extent::Span(span), bucket });
             }
         }
     }
@@ -65,7 +65,7 @@ fn count_buckets(rule: Rule, count: Count, walls: &[NaiveDateTime], kept: &mut [
             last = Some(key);
             let reason = if is_new { Reason::Rule(rule) } else { Reason::Oldest(rule) };
             kept.reasons.push(reason.clone());
-            kept.hits.push(RuleHit { rule: reason, n: Some(used), of: count.to_string(), bucket: bucket_name(rule, *wall) });
+            kept.hits.push(RuleHit { rule: reason, n: Some(used), of: Extent::Count(count), bucket: bucket_name(rule, *wall) });
         }
     }
 }
