@@ -1,0 +1,325 @@
+use camino::{Utf8Path, Utf8PathBuf};
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+use crate::core::desired::{DesiredState, explain};
+use crate::core::model::{Rule, Value};
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn of(files: &[(&str, &str)]) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    fn path(&self) -> Utf8PathBuf {
+        Utf8PathBuf::from_path_buf(self.0.path().canonicalize().unwrap()).unwrap()
+    }
+
+    fn load(&self) -> Loaded {
+        load(&self.path().join("pobsync.kdl"))
+    }
+
+    /// The report with the folder's own name taken out.
+    fn report(&self) -> String {
+        self.load().report.text(false, 100).replace(self.path().as_str(), "")
+    }
+
+    fn codes(&self) -> Vec<&'static str> {
+        self.load().report.findings().iter().map(|finding| finding.code).collect()
+    }
+}
+
+fn one(text: &str) -> Folder {
+    Folder::of(&[("pobsync.kdl", text)])
+}
+
+fn state(text: &str) -> DesiredState {
+    let loaded = load_text("pobsync.kdl", text.to_owned());
+    loaded.state.unwrap_or_else(|| panic!("{}", loaded.report.text(false, 100)))
+}
+
+const GOOD: &str = r#"
+/- kdl-version 2
+global {
+    backup-root "/mnt/backups/pobsync"
+    timezone "Europe/Amsterdam"
+    max-concurrent 4
+    ssh { user "root"; port 22; identity "/etc/pobsync/id_ed25519"; known-hosts "/etc/pobsync/known_hosts" }
+    guard { max-delete 25; max-delete-percent 30; max-retire-percent "20%" }
+    notify "ops" on="failure,stale" { webhook (env)"POBSYNC_OPS_WEBHOOK" }
+    exclude "*.tmp"
+}
+retention "standard" {
+    keep last=3 daily=14 weekly=8 monthly=12 yearly=5
+    protect-bases #true
+    kinds "scheduled"
+}
+schedule "nightly" cron="15 2 * * *" {
+    jitter "20m"
+    prune #true
+}
+group "web" {
+    retention "standard"
+    schedule "nightly"
+    source "/etc" "/var/www"
+    exclude "/var/www/*/cache"
+}
+host "web-01" group="web" {
+    address "web-01.example.net"
+    retention "standard" { keep daily=30 yearly=0 }
+    protect #true
+    exclude "/etc/secret"
+}
+host "web-02" group="web" {
+    address (env)"WEB_02"
+    source reset=#true "/srv"
+    exclude reset=#true "/srv/x"
+    schedule reset=#true cron="0 3 * * *"
+    ssh { port 2222 }
+    timezone "UTC"
+}
+host "bare" { address "local"; source "/" }
+removed "gone" snapshots="keep"
+"#;
+
+#[test]
+fn later_layers_win_and_lists_add_up() {
+    let state = state(GOOD);
+    let host = |name: &str| &state.hosts.iter().find(|host| host.name.as_str() == name).unwrap().settings;
+    let web = host("web-01");
+    let policy = web.retention.as_ref().unwrap();
+    assert_eq!(policy.keep.count(Rule::Daily).map(|c| c.to_string()).as_deref(), Some("30"));
+    assert_eq!(policy.keep.count(Rule::Yearly), None, "0 takes an inherited rule away");
+    assert_eq!(policy.keep.count(Rule::Weekly).map(|c| c.to_string()).as_deref(), Some("8"));
+    assert!(policy.protect_bases && web.protect);
+    assert_eq!(policy.timezone.name(), "Europe/Amsterdam");
+    let words = |list: &[crate::core::model::ExcludePattern]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        words(&web.excludes),
+        ["/proc/*", "/sys/*", "/dev/*", "/run/*", "*.tmp", "/var/www/*/cache", "/etc/secret"]
+    );
+    assert_eq!(web.schedules[0].jitter.to_string(), "20m");
+
+    let other = host("web-02");
+    assert_eq!(other.address, Value::Env { env: "WEB_02".into() });
+    assert_eq!(other.sources.iter().map(|s| s.as_str()).collect::<Vec<_>>(), ["/srv"]);
+    assert_eq!(words(&other.excludes), ["/srv/x"]);
+    assert_eq!((other.schedules.len(), other.schedules[0].cron.as_str()), (1, "0 3 * * *"));
+    assert_eq!((other.schedules[0].timezone, other.schedules[0].prune), (chrono_tz::UTC, false));
+    assert_eq!((other.ssh.port, other.ssh.user.to_string().as_str()), (2222, "root"));
+
+    let bare = host("bare");
+    assert!(bare.retention.is_none() && bare.schedules.is_empty());
+    assert_eq!(state.removed[0].name.as_str(), "gone");
+    assert_eq!(state.global.guard.max_retire_percent.get(), 20);
+}
+
+#[test]
+fn every_value_knows_the_line_that_set_it() {
+    let state = state(GOOD);
+    let host = state.hosts.iter().find(|host| host.name.as_str() == "web-01").unwrap();
+    let rows: Vec<String> = explain(host).into_iter().map(|(path, value, at)| format!("{path} = {value}  [{at}]")).collect();
+    insta::assert_snapshot!(rows.join("\n"));
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let folder = one(r#"
+globl { backup-root "/x" }
+global { backup-root "/"; timezone "Europe/Amsterdm"; guard { max-delete "x" } }
+retention "standard" { keep daily=7 }
+host "web" gruop="a" { adress "x"; source "etc" "/a/../b"; retention "standrd"; enabled "true" }
+host "Web" { address "a\nb"; source "/x"; retention { keep daily=0 } }
+host "-oProxyCommand=x" { address "a"; source "/" }
+schedule "s" cron="0 0 30 2 *"
+host "c" { address "c"; source (env)"X"; ssh { port 22; port 23 } }
+"#);
+    insta::assert_snapshot!(folder.report());
+}
+
+#[test]
+fn kdl_1_habits_get_a_hint_of_their_own() {
+    insta::assert_snapshot!(one("host \"a\" {\n    address \"a\"\n    enabled true\n}\n").report());
+    insta::assert_snapshot!(one("host \"a\" {\n    address r\"a\"\n}\n").report());
+}
+
+#[test]
+fn a_duplicate_in_another_file_shows_both_places() {
+    let folder = Folder::of(&[
+        ("pobsync.kdl", "include \"hosts/*.kdl\"\n"),
+        ("hosts/a.kdl", "host \"web\" { address \"a\"; source \"/\" }\n"),
+        ("hosts/b.kdl", "\nhost \"WEB\" { address \"a\"; source \"/\" }\n"),
+    ]);
+    insta::assert_snapshot!(folder.report());
+}
+
+#[rstest]
+#[case("nonsense", "unknown-node")]
+#[case("host \"a\" { source \"/\" }", "no-address")]
+#[case("host \"a\" { address \"a\" }", "no-source")]
+#[case("host \"a\" { address \"a\"; source \"/\" }\nhost \"A\" { address \"a\"; source \"/\" }", "duplicate-host")]
+#[case("host \"a\" { address \"a\"; source \"etc\" }", "invalid-value")]
+#[case("host \"a\" { address \"a\"; source \"/etc/../x\" }", "invalid-value")]
+#[case("host \"-oProxyCommand=x\" { address \"a\"; source \"/\" }", "invalid-value")]
+#[case("host \"a\" { address \"a\\nb\"; source \"/\" }", "invalid-value")]
+#[case("host \"a\" { address \"a/b:c\"; source \"/\" }", "invalid-value")]
+#[case("host \"a\" { address \"a\"; source \"/\"; schedule cron=\"0 0 30 2 *\" }", "invalid-value")]
+#[case("host \"a\" { address \"a\"; source \"/\"; retention { keep daily=0 } }", "keeps-nothing")]
+#[case("retention \"r\" { protect-bases }", "keeps-nothing")]
+#[case("global { backup-root \"/\" }", "root-is-slash")]
+#[case("global { backup-root \"mnt\" }", "invalid-value")]
+#[case("host \"a\" group=\"b\" { address \"a\"; source \"/\" }", "unknown-group")]
+#[case("host \"a\" { address \"a\"; source \"/\" }\nremoved \"a\" snapshots=\"delete\"", "removed-and-there")]
+#[case("removed \"a\"", "missing-value")]
+#[case("host \"a\" was=\"b\" { address \"a\"; source \"/\" }\nhost \"b\" { address \"a\"; source \"/\" }", "rename-of-a-host")]
+#[case("global { timezone (env)\"TZ\" }", "annotation")]
+#[case("host \"a\" group=\"g\" group=\"h\" { address \"a\"; source \"/\" }", "twice")]
+#[case("global\nglobal", "global-twice")]
+#[case("host \"a\" { address \"a\"; source \"/\"; enabled \"yes\" }", "wrong-type")]
+#[case("include \"/etc/passwd\"", "outside-root")]
+#[case("include \"../x.kdl\"", "outside-root")]
+#[case("include \"nothing/*.kdl\"", "no-match")]
+#[case("include \"pobsync.kdl\"", "include-cycle")]
+fn each_mistake_has_its_name(#[case] text: &str, #[case] code: &str) {
+    let folder = one(text);
+    let found = folder.codes();
+    assert!(found.contains(&code), "{found:?}\n{}", folder.report());
+    let loaded = folder.load();
+    assert!(loaded.state.is_none());
+    assert_eq!(loaded.files[0].path, folder.path().join("pobsync.kdl"), "the file is told also when it is wrong");
+}
+
+#[test]
+fn includes_stay_below_the_folder_whatever_links_say() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("secret.kdl"), "host \"secret-content\" { }").unwrap();
+    let folder = one("include \"hosts/*.kdl\"");
+    std::fs::create_dir(folder.path().join("hosts")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("secret.kdl"), folder.path().join("hosts/x.kdl")).unwrap();
+    assert_eq!(folder.codes(), ["outside-root"]);
+    assert!(!folder.report().contains("secret-content"));
+}
+
+#[test]
+fn includes_are_bounded_in_depth_and_read_once() {
+    let mut files: Vec<(String, String)> =
+        (0..12).map(|i| (format!("{i}.kdl"), format!("include \"{}.kdl\" optional=#true", i + 1))).collect();
+    files[0].0 = "pobsync.kdl".into();
+    let named: Vec<(&str, &str)> = files.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    assert_eq!(Folder::of(&named).codes(), ["too-deep"]);
+    let twice = Folder::of(&[("pobsync.kdl", "include \"a*.kdl\"\ninclude \"a.kdl\""), ("a.kdl", "")]);
+    assert_eq!(twice.codes(), ["included-twice"]);
+}
+
+#[test]
+fn what_is_no_text_or_too_large_or_not_there_is_told() {
+    let folder = one("");
+    let path = folder.path().join("pobsync.kdl");
+    std::fs::write(&path, b"host \"a\xff\"").unwrap();
+    assert_eq!(folder.codes(), ["not-utf8"]);
+    std::fs::write(&path, vec![b' '; 5 << 20]).unwrap();
+    assert_eq!(folder.codes(), ["too-large"]);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(folder.codes(), ["unreadable"]);
+    assert!(folder.report().contains("pobsync init"));
+}
+
+#[test]
+fn tiny_files_that_hang_or_crash_the_parser_are_refused_at_once() {
+    for text in [
+        "a /-{\n".repeat(18),
+        "/- a {\n b\n".repeat(16),
+        "a {\n".repeat(17),
+        "a{".repeat(100_000),
+        "/*".repeat(50_000),
+        "a /-{".repeat(5_000),
+    ] {
+        assert_eq!(one(&text).codes(), ["too-complex"], "{}", &text[..40]);
+    }
+}
+
+#[test]
+fn terminal_controls_of_a_file_do_not_reach_the_terminal() {
+    let folder = one("host \"a\u{1b}[2J\" { address \"a\"; source \"/\" }\n// \u{1b}]0;x\u{7}\n");
+    let report = folder.report();
+    assert!(!report.contains('\u{1b}') && !report.contains('\u{7}'), "{report:?}");
+}
+
+#[test]
+fn a_report_for_programs_says_where() {
+    let folder = one("\nhost \"é\" { address \"a\"; source \"/\" }\n");
+    let json: serde_json::Value = serde_json::from_str(&folder.load().report.json()).unwrap();
+    let finding = &json["findings"][0];
+    assert_eq!((&finding["line"], &finding["column"], &finding["offset"]), (&2.into(), &6.into(), &6.into()));
+    assert_eq!((&json["outcome"], &finding["severity"]), (&"invalid".into(), &"error".into()));
+}
+
+#[test]
+fn a_text_that_was_sent_includes_nothing() {
+    let loaded = load_text("sent.kdl", "include \"*.kdl\"".to_owned());
+    assert_eq!(loaded.report.findings()[0].code, "include-refused");
+}
+
+#[test]
+fn the_starter_file_is_valid_for_any_root() {
+    for root in ["/mnt/backups", "/mnt/with \"quotes\" and \\"] {
+        let loaded = one(&starter(root)).load();
+        let state = loaded.state.unwrap_or_else(|| panic!("{}", loaded.report.text(false, 100)));
+        assert_eq!(state.global.backup_root.unwrap().as_str(), root);
+    }
+}
+
+#[test]
+fn every_example_and_every_block_of_the_documentation_is_valid() {
+    let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let blocks: Vec<&str> =
+        readme.split("```kdl\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        state(block);
+    }
+    for name in ["schema/pobsync.kdl", "examples/pobsync.kdl"] {
+        let loaded = load(&root.join(name));
+        assert!(loaded.state.is_some(), "{}", loaded.report.text(false, 100));
+    }
+}
+
+fn token() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("{".to_owned()), Just("}".to_owned()), Just("/-".to_owned()), Just("/*".to_owned()), Just("*/".to_owned()),
+        Just("//".to_owned()), Just("\n".to_owned()), Just("\"".to_owned()), Just("#\"".to_owned()), Just("\"#".to_owned()),
+        Just("\"\"\"".to_owned()), Just("\\".to_owned()), Just(";".to_owned()), Just("=".to_owned()), Just("(env)".to_owned()),
+        Just("host".to_owned()), Just("#true".to_owned()), Just(" ".to_owned()), Just("\u{feff}".to_owned()),
+        "[a-z0-9.#-]{1,4}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// A hang would be seen by the run never ending: the longest of these takes milliseconds behind the guard.
+    #[test]
+    fn any_soup_of_tokens_ends_in_a_state_or_a_report(tokens in proptest::collection::vec(token(), 0..60)) {
+        let loaded = load_text("soup.kdl", tokens.concat());
+        prop_assert_eq!(loaded.state.is_some(), !loaded.report.has_errors());
+        let _ = (loaded.report.text(true, 60), loaded.report.json());
+    }
+
+    #[test]
+    fn a_damaged_file_never_panics(at in 0_usize..GOOD.len(), cut in 0_usize..40, put in "[ -~\n]{0,8}") {
+        let start = (0..=at).rev().find(|i| GOOD.is_char_boundary(*i)).unwrap();
+        let end = (start + cut..=GOOD.len()).find(|i| GOOD.is_char_boundary(*i)).unwrap_or(GOOD.len());
+        let damaged = format!("{}{put}{}", &GOOD[..start], &GOOD[end..]);
+        let loaded = load_text("damaged.kdl", damaged);
+        let _ = (loaded.report.text(false, 80), loaded.report.json(), loaded.state);
+    }
+}
