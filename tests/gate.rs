@@ -1,5 +1,7 @@
 //! The gate as a person meets it: what a prune must get past, on a real root and a real database.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::program::{Program, names_below};
@@ -22,14 +24,22 @@ fn with_snapshots(keep: &str, days: &[u32]) -> Program {
     program.ends(0, &["apply", "--yes"]);
     program.ends(0, &["discover-snapshots"]);
     for day in days {
-        program.plant("web", "scheduled", &format!("202512{day:02}-021500Z__abc{day:03}"));
+        program.plant(
+            "web",
+            "scheduled",
+            &format!("202512{day:02}-021500Z__abc{day:03}"),
+        );
     }
     program.ends(0, &["discover-snapshots"]);
     program
 }
 
 fn days(program: &Program) -> Vec<u32> {
-    program.visible("web", "scheduled").iter().map(|name| name[6..8].parse().unwrap()).collect()
+    program
+        .visible("web", "scheduled")
+        .iter()
+        .map(|name| name[6..8].parse().unwrap())
+        .collect()
 }
 
 #[test]
@@ -42,7 +52,10 @@ fn apply_deletes_nothing_unless_prune_is_said() {
     assert_eq!(days(&program), [1, 2, 3, 4]);
     program.ends(0, &["apply", "--yes", "--prune"]);
     assert_eq!(days(&program), [3, 4]);
-    assert_eq!(names_below(&program.root().join("web/.trash")), Vec::<String>::new());
+    assert_eq!(
+        names_below(&program.root().join("web/.trash")),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -50,11 +63,21 @@ fn every_deleted_row_points_at_a_recorded_plan() {
     let program = with_snapshots("last=2", &[1, 2, 3, 4]);
     program.ends(0, &["retention", "web", "--apply", "--yes"]);
     let rows = program.json(0, &["snapshots", "--all"]);
-    let gone: Vec<&serde_json::Value> = rows.as_array().unwrap().iter().filter(|r| r["status"] == "deleted").collect();
+    let gone: Vec<&serde_json::Value> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|r| r["status"] == "deleted")
+        .collect();
     assert_eq!(gone.len(), 2);
     let plans = program.json(0, &["plans"]);
     for row in gone {
-        let plan = plans.as_array().unwrap().iter().find(|p| p["plan"] == row["plan"]).unwrap();
+        let plan = plans
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|p| p["plan"] == row["plan"])
+            .unwrap();
         assert_eq!(plan["deletions"], 2);
     }
 }
@@ -66,7 +89,10 @@ fn without_a_terminal_and_without_yes_nothing_happens() {
     assert!(said.err.contains("--yes"), "{}", said.err);
     program.write("pobsync.kdl", &FILE.replace("KEEP", "last=1"));
     program.ends(1, &["apply"]);
-    assert_eq!(program.json(0, &["hosts"])[0]["retention"], "last=2, kinds scheduled,manual, UTC");
+    assert_eq!(
+        program.json(0, &["hosts"])[0]["retention"],
+        "last=2, kinds scheduled,manual, UTC"
+    );
     assert_eq!(days(&program), [1, 2, 3]);
 }
 
@@ -75,27 +101,59 @@ fn limits_refuse_with_ten_and_say_what_lifts_them() {
     let all: Vec<u32> = (1..=28).collect();
     let program = with_snapshots("last=1", &all);
     let said = program.ends(10, &["apply", "--yes", "--prune"]);
-    assert!(said.err.contains("max-delete: a prune of web would delete 27 snapshots, over the limit of 25"), "{}", said.err);
+    assert!(
+        said.err
+            .contains("max-delete: a prune of web would delete 27 snapshots, over the limit of 25"),
+        "{}",
+        said.err
+    );
     assert!(said.err.contains("--allow delete:web:27"), "{}", said.err);
     let said = program.ends(10, &["retention", "web", "--apply", "--yes"]);
     assert!(said.err.contains("--max-delete 27"), "{}", said.err);
-    program.ends(10, &["retention", "web", "--apply", "--yes", "--max-delete", "26"]);
+    program.ends(
+        10,
+        &["retention", "web", "--apply", "--yes", "--max-delete", "26"],
+    );
     assert_eq!(days(&program).len(), 28);
-    program.ends(0, &["retention", "web", "--apply", "--yes", "--max-delete", "27"]);
+    program.ends(
+        0,
+        &["retention", "web", "--apply", "--yes", "--max-delete", "27"],
+    );
     assert_eq!(days(&program), [28]);
 }
 
 #[test]
 fn a_lost_snapshot_stops_the_prune_of_its_host() {
     let program = with_snapshots("last=2", &[1, 2, 3, 4]);
-    std::fs::rename(program.root().join("web/scheduled/20251203-021500Z__abc003"), program.path("elsewhere")).unwrap();
+    std::fs::rename(
+        program
+            .root()
+            .join("web/scheduled/20251203-021500Z__abc003"),
+        program.path("elsewhere"),
+    )
+    .unwrap();
     let said = program.ends(11, &["retention", "web", "--apply", "--yes"]);
-    assert!(said.err.contains("20251203-021500Z__abc003"), "{}", said.err);
+    assert!(
+        said.err.contains("20251203-021500Z__abc003"),
+        "{}",
+        said.err
+    );
     assert_eq!(days(&program), [1, 2, 4]);
     let rows = program.json(0, &["snapshots", "--all"]);
-    assert!(rows.as_array().unwrap().iter().any(|r| r["status"] == "missing"));
+    assert!(
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .any(|r| r["status"] == "missing")
+    );
     // It comes back, and is found.
-    std::fs::rename(program.path("elsewhere"), program.root().join("web/scheduled/20251203-021500Z__abc003")).unwrap();
+    std::fs::rename(
+        program.path("elsewhere"),
+        program
+            .root()
+            .join("web/scheduled/20251203-021500Z__abc003"),
+    )
+    .unwrap();
     program.ends(0, &["discover-snapshots"]);
     program.ends(0, &["retention", "web", "--apply", "--yes"]);
     assert_eq!(days(&program), [3, 4]);
@@ -106,12 +164,29 @@ fn an_unmounted_root_is_no_empty_root() {
     let program = with_snapshots("last=2", &[1, 2, 3]);
     std::fs::rename(program.root(), program.path("unmounted")).unwrap();
     std::fs::create_dir(program.root()).unwrap();
-    for args in [&["retention", "web", "--apply", "--yes"][..], &["discover-snapshots"], &["backup", "web"]] {
+    for args in [
+        &["retention", "web", "--apply", "--yes"][..],
+        &["discover-snapshots"],
+        &["backup", "web"],
+    ] {
         let said = program.ends(10, args);
-        assert!(said.err.contains("is its disk not mounted?"), "{}", said.err);
+        assert!(
+            said.err.contains("is its disk not mounted?"),
+            "{}",
+            said.err
+        );
     }
-    assert_eq!(names_below(&program.root()), Vec::<String>::new(), "the bare mount point stays bare");
-    assert!(!program.ends(0, &["snapshots", "--all"]).out.contains("missing"));
+    assert_eq!(
+        names_below(&program.root()),
+        Vec::<String>::new(),
+        "the bare mount point stays bare"
+    );
+    assert!(
+        !program
+            .ends(0, &["snapshots", "--all"])
+            .out
+            .contains("missing")
+    );
 }
 
 #[test]
@@ -119,7 +194,14 @@ fn a_held_snapshot_stays_until_the_hold_is_taken_off() {
     let program = with_snapshots("last=1", &[1, 2, 3]);
     let name = "20251201-021500Z__abc001";
     program.ends(0, &["hold", "web", name, "--reason", "audit"]);
-    assert!(program.root().join("web/scheduled").join(name).join("hold.json").exists());
+    assert!(
+        program
+            .root()
+            .join("web/scheduled")
+            .join(name)
+            .join("hold.json")
+            .exists()
+    );
     program.ends(0, &["retention", "web", "--apply", "--yes"]);
     assert_eq!(days(&program), [1, 3]);
     program.ends(0, &["unhold", "web", name]);
@@ -135,7 +217,12 @@ fn a_saved_plan_deletes_what_it_listed_and_goes_stale_by_a_change() {
     // A night passes: what has come since is normal, and what today's rules let go of was not reviewed.
     program.plant("web", "scheduled", "20251205-021500Z__abc005");
     program.ends(0, &["discover-snapshots"]);
-    assert!(program.ends(0, &["show-plan", "plan.json"]).err.contains("current"));
+    assert!(
+        program
+            .ends(0, &["show-plan", "plan.json"])
+            .err
+            .contains("current")
+    );
     program.ends(0, &["apply", "plan.json", "--yes", "--prune"]);
     assert_eq!(days(&program), [3, 4, 5]);
     let said = program.ends(11, &["apply", "plan.json", "--yes", "--prune"]);
@@ -145,8 +232,17 @@ fn a_saved_plan_deletes_what_it_listed_and_goes_stale_by_a_change() {
     program.ends(0, &["plan", "--out", "plan.json"]);
     program.ends(0, &["configure-host", "web", "--port", "2222"]);
     let said = program.ends(11, &["apply", "plan.json", "--yes"]);
-    assert!(said.err.contains("configure-host web") && said.err.contains("alice"), "{}", said.err);
-    assert!(program.ends(0, &["show-plan", "plan.json"]).err.contains("STALE"));
+    assert!(
+        said.err.contains("configure-host web") && said.err.contains("alice"),
+        "{}",
+        said.err
+    );
+    assert!(
+        program
+            .ends(0, &["show-plan", "plan.json"])
+            .err
+            .contains("STALE")
+    );
     assert_eq!(days(&program), [3, 4, 5]);
 }
 
@@ -157,9 +253,15 @@ fn an_edited_truncated_or_newer_plan_is_refused() {
     program.ends(0, &["plan", "--out", "plan.json"]);
     let text = std::fs::read_to_string(program.path("plan.json")).unwrap();
     for (edited, why) in [
-        (text.replace("\"last\":2", "\"last\":1"), "was changed after it was made"),
+        (
+            text.replace("\"last\":2", "\"last\":1"),
+            "was changed after it was made",
+        ),
         (text[..text.len() / 2].to_owned(), "not a whole plan"),
-        (text.replace("\"format_version\":1", "\"format_version\":2"), "format_version 2"),
+        (
+            text.replace("\"format_version\":1", "\"format_version\":2"),
+            "format_version 2",
+        ),
     ] {
         std::fs::write(program.path("edited.json"), edited).unwrap();
         let said = program.ends(65, &["apply", "edited.json", "--yes", "--prune"]);
@@ -171,30 +273,69 @@ fn an_edited_truncated_or_newer_plan_is_refused() {
 #[test]
 fn a_removed_host_goes_through_the_gate_and_a_protected_one_needs_two_applies() {
     let program = with_snapshots("last=9", &[1, 2, 3]);
-    let protected = FILE.replace("KEEP", "last=9").replace("address", "protect #true; address");
+    let protected = FILE
+        .replace("KEEP", "last=9")
+        .replace("address", "protect #true; address");
     program.write("pobsync.kdl", &protected);
     program.ends(0, &["apply", "--yes"]);
     let gone = "global { backup-root \"ROOT\" }\nremoved \"web\" snapshots=\"delete\"\nhost \"other\" { address \"local\"; source \"/etc\" }";
     program.write("pobsync.kdl", gone);
-    assert!(program.ends(10, &["apply", "--yes", "--prune"]).err.contains("protected"));
+    assert!(
+        program
+            .ends(10, &["apply", "--yes", "--prune"])
+            .err
+            .contains("protected")
+    );
     program.write("pobsync.kdl", &FILE.replace("KEEP", "last=9"));
     program.ends(0, &["apply", "--yes"]);
     program.write("pobsync.kdl", gone);
     assert!(program.ends(0, &["plan"]).out.contains("host-removed"));
     program.ends(0, &["apply", "--yes", "--prune"]);
     assert_eq!(days(&program), Vec::<u32>::new());
-    assert!(program.ends(0, &["plan", "--detailed-exitcode"]).out.contains("Plan: 0 to create, 0 to change, 0 to retire"));
+    assert!(
+        program
+            .ends(0, &["plan", "--detailed-exitcode"])
+            .out
+            .contains("Plan: 0 to create, 0 to change, 0 to retire")
+    );
 }
 
 #[test]
 fn unattended_prunes_need_the_approval_of_the_policy_in_force() {
     let program = Program::new();
-    program.ends(0, &["configure-global", "--backup-root", program.root().to_str().unwrap()]);
-    program.ends(0, &["configure-host", "web", "--address", "local", "--source", "/etc/hostname", "--keep", "last=1"]);
+    program.ends(
+        0,
+        &[
+            "configure-global",
+            "--backup-root",
+            program.root().to_str().unwrap(),
+        ],
+    );
+    program.ends(
+        0,
+        &[
+            "configure-host",
+            "web",
+            "--address",
+            "local",
+            "--source",
+            "/etc/hostname",
+            "--keep",
+            "last=1",
+        ],
+    );
     program.ends(0, &["backup", "web", "--scheduled"]);
     let said = program.ends(14, &["backup", "web", "--scheduled", "--prune"]);
-    assert!(said.err.contains("pobsync retention web --approve"), "{}", said.err);
-    assert_eq!(program.visible("web", "scheduled").len(), 2, "the backup itself stands, and nothing went");
+    assert!(
+        said.err.contains("pobsync retention web --approve"),
+        "{}",
+        said.err
+    );
+    assert_eq!(
+        program.visible("web", "scheduled").len(),
+        2,
+        "the backup itself stands, and nothing went"
+    );
     program.ends(0, &["retention", "web", "--approve", "--yes"]);
     program.ends(0, &["backup", "web", "--scheduled", "--prune"]);
     assert_eq!(program.visible("web", "scheduled").len(), 1);

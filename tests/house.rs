@@ -1,18 +1,36 @@
 //! The house rules: which room may name which, and that the core stays pure.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The rooms in the order data flows; each may name those before it.
-const ROOMS: [&str; 9] = ["core", "config", "store", "disk", "rsync", "render", "ops", "cli", "web"];
+const ROOMS: [&str; 9] = [
+    "core", "config", "store", "disk", "rsync", "render", "ops", "cli", "web",
+];
 /// Edges that never name each other.
 const EDGES: [&str; 5] = ["config", "store", "disk", "rsync", "render"];
 /// The parts of the core in their own order.
 const CORE: [&str; 6] = ["model", "schedule", "desired", "retention", "diff", "plan"];
 /// What a pure room cannot name: clocks, files, processes, the network, threads, and the crates of the edges.
 const IMPURE: [&str; 16] = [
-    "std::fs", "std::io::Read", "std::net", "std::process", "std::env", "std::thread", "std::time::SystemTime",
-    "std::time::Instant", "rusqlite", "kdl", "clap", "rustix", "tokio", "Utc::now", "Local::now", "tracing",
+    "std::fs",
+    "std::io::Read",
+    "std::net",
+    "std::process",
+    "std::env",
+    "std::thread",
+    "std::time::SystemTime",
+    "std::time::Instant",
+    "rusqlite",
+    "kdl",
+    "clap",
+    "rustix",
+    "tokio",
+    "Utc::now",
+    "Local::now",
+    "tracing",
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -33,7 +51,10 @@ fn names(text: &str) -> Vec<(usize, Vec<String>)> {
         let code = line.split("//").next().unwrap_or_default();
         for (start, _) in code.match_indices("crate::") {
             let rest = &code[start + "crate::".len()..];
-            let path = rest.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).next().unwrap_or_default();
+            let path = rest
+                .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+                .next()
+                .unwrap_or_default();
             found.push((number + 1, path.split("::").map(str::to_owned).collect()));
         }
     }
@@ -51,12 +72,24 @@ fn house() -> BTreeMap<PathBuf, String> {
     assert!(files.len() > 30, "the walk found the sources");
     files
         .into_iter()
-        .map(|path| (path.strip_prefix(&root).unwrap().to_owned(), std::fs::read_to_string(&path).unwrap()))
+        .map(|path| {
+            (
+                path.strip_prefix(&root).unwrap().to_owned(),
+                std::fs::read_to_string(&path).unwrap(),
+            )
+        })
         .collect()
 }
 
 fn component(path: &Path, n: usize) -> Option<String> {
-    Some(path.components().nth(n)?.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned())
+    Some(
+        path.components()
+            .nth(n)?
+            .as_os_str()
+            .to_string_lossy()
+            .trim_end_matches(".rs")
+            .to_owned(),
+    )
 }
 
 #[test]
@@ -64,13 +97,21 @@ fn every_room_names_only_rooms_before_it() {
     let mut wrong = Vec::new();
     for (path, text) in house() {
         let room = component(&path, 0).unwrap();
-        let Some(own) = rank(&ROOMS, &room) else { continue };
+        let Some(own) = rank(&ROOMS, &room) else {
+            continue;
+        };
         for (line, name) in names(&text) {
-            let Some(other) = rank(&ROOMS, &name[0]) else { continue };
+            let Some(other) = rank(&ROOMS, &name[0]) else {
+                continue;
+            };
             let both_edges = EDGES.contains(&ROOMS[own]) && EDGES.contains(&ROOMS[other]);
             let is_serve = room == "cli" && name[0] == "web" && path.ends_with("serve.rs");
             if own != other && (other > own || both_edges) && !is_serve {
-                wrong.push(format!("src/{}:{line}: {room} names {}", path.display(), name[0]));
+                wrong.push(format!(
+                    "src/{}:{line}: {room} names {}",
+                    path.display(),
+                    name[0]
+                ));
             }
         }
     }
@@ -80,13 +121,27 @@ fn every_room_names_only_rooms_before_it() {
 #[test]
 fn the_parts_of_the_core_keep_their_order() {
     let mut wrong = Vec::new();
-    for (path, text) in house().into_iter().filter(|(path, _)| path.starts_with("core")) {
-        let Some(own) = component(&path, 1).and_then(|part| rank(&CORE, &part)) else { continue };
-        for (line, name) in names(&text).into_iter().filter(|(_, name)| name[0] == "core" && name.len() > 1) {
+    for (path, text) in house()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("core"))
+    {
+        let Some(own) = component(&path, 1).and_then(|part| rank(&CORE, &part)) else {
+            continue;
+        };
+        for (line, name) in names(&text)
+            .into_iter()
+            .filter(|(_, name)| name[0] == "core" && name.len() > 1)
+        {
             // A cron line is checked where its type is made.
-            let is_cron_check = path.ends_with("model/schedule.rs") && name.get(1).is_some_and(|n| n == "schedule");
+            let is_cron_check =
+                path.ends_with("model/schedule.rs") && name.get(1).is_some_and(|n| n == "schedule");
             if rank(&CORE, &name[1]).is_some_and(|other| other > own) && !is_cron_check {
-                wrong.push(format!("src/{}:{line}: {} names {}", path.display(), CORE[own], name[1]));
+                wrong.push(format!(
+                    "src/{}:{line}: {} names {}",
+                    path.display(),
+                    CORE[own],
+                    name[1]
+                ));
             }
         }
     }
@@ -96,7 +151,10 @@ fn the_parts_of_the_core_keep_their_order() {
 #[test]
 fn the_core_is_pure() {
     let mut wrong = Vec::new();
-    for (path, text) in house().into_iter().filter(|(path, _)| path.starts_with("core")) {
+    for (path, text) in house()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("core"))
+    {
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
             for impure in IMPURE {
@@ -119,8 +177,17 @@ fn only_the_store_speaks_sql_and_only_the_configuration_speaks_kdl() {
     let mut wrong = Vec::new();
     for (path, text) in house() {
         let room = component(&path, 0).unwrap();
-        for (word, owner) in [("rusqlite::", "store"), ("refinery::", "store"), ("kdl::", "config"), ("clap::", "cli")] {
-            if room != owner && text.lines().any(|l| l.split("//").next().unwrap_or_default().contains(word)) {
+        for (word, owner) in [
+            ("rusqlite::", "store"),
+            ("refinery::", "store"),
+            ("kdl::", "config"),
+            ("clap::", "cli"),
+        ] {
+            if room != owner
+                && text
+                    .lines()
+                    .any(|l| l.split("//").next().unwrap_or_default().contains(word))
+            {
                 wrong.push(format!("src/{} names {word}", path.display()));
             }
         }

@@ -1,6 +1,8 @@
 //! kill -9 at many points of a backup and of a prune: nothing half is ever visible, nothing is lost, and the next run
 //! mends what was left.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::os::unix::process::ExitStatusExt as _;
@@ -10,7 +12,16 @@ use common::program::{Program, names_below};
 use common::{assert_same_tree, build_tree};
 
 /// Calls of the system after each of which the disk or the database is in another state.
-const CALLS: [&str; 8] = ["mkdirat", "openat2", "renameat2", "fsync", "syncfs", "pwrite64", "unlinkat", "fdatasync"];
+const CALLS: [&str; 8] = [
+    "mkdirat",
+    "openat2",
+    "renameat2",
+    "fsync",
+    "syncfs",
+    "pwrite64",
+    "unlinkat",
+    "fdatasync",
+];
 
 /// Runs the program so that it is killed at its n-th `call`; false if it ended before that.
 fn killed_at(program: &Program, call: &str, n: usize, args: &[&str]) -> bool {
@@ -38,7 +49,9 @@ fn killed_at(program: &Program, call: &str, n: usize, args: &[&str]) -> bool {
 
 /// The first calls one by one, then fewer and fewer: what differs between the hundredth and the next is the same.
 fn points() -> impl Iterator<Item = usize> {
-    (1..=8).chain((1..).map(|i| 8 + i * (i + 5) / 2)).take_while(|n| *n < 4_000)
+    (1..=8)
+        .chain((1..).map(|i| 8 + i * (i + 5) / 2))
+        .take_while(|n| *n < 4_000)
 }
 
 /// Every visible snapshot is whole, and every row that says so is true.
@@ -46,10 +59,20 @@ fn check(program: &Program, source: &std::path::Path) {
     let rows = program.json(0, &["snapshots", "--all"]);
     let rows = rows.as_array().unwrap();
     for name in program.visible("web", "manual") {
-        let tree = program.data("web", "manual", &name).join(source.strip_prefix("/").unwrap());
+        let tree = program
+            .data("web", "manual", &name)
+            .join(source.strip_prefix("/").unwrap());
         assert_same_tree(source, &tree);
-        let meta = std::fs::read_to_string(program.data("web", "manual", &name).with_file_name("meta.json")).unwrap();
-        assert!(meta.contains(&name) && meta.contains("\"complete\""), "{meta}");
+        let meta = std::fs::read_to_string(
+            program
+                .data("web", "manual", &name)
+                .with_file_name("meta.json"),
+        )
+        .unwrap();
+        assert!(
+            meta.contains(&name) && meta.contains("\"complete\""),
+            "{meta}"
+        );
     }
     for row in rows {
         let name = row["name"].as_str().unwrap();
@@ -93,9 +116,19 @@ fn a_backup_killed_anywhere_leaves_nothing_half_and_the_next_one_mends_it() {
             check(&program, &source);
             program.ends(0, &["backup", "web"]);
             check(&program, &source);
-            assert_eq!(names_below(&program.root().join("web/.incomplete/manual")), Vec::<String>::new(), "{call} {n}");
+            assert_eq!(
+                names_below(&program.root().join("web/.incomplete/manual")),
+                Vec::<String>::new(),
+                "{call} {n}"
+            );
             let runs = program.json(0, &["runs", "-n", "3"]);
-            assert!(runs.as_array().unwrap().iter().all(|run| run["status"] != "running"), "{call} {n}: {runs}");
+            assert!(
+                runs.as_array()
+                    .unwrap()
+                    .iter()
+                    .all(|run| run["status"] != "running"),
+                "{call} {n}: {runs}"
+            );
             // What was killed right behind the rename is whole and has no row: discovery finds it.
             program.ends(0, &["discover-snapshots"]);
             program.ends(0, &["retention", "web", "--apply", "--yes"]);
@@ -121,7 +154,11 @@ fn a_prune_killed_anywhere_is_finished_by_the_next_one() {
             }
             kills += 1;
             check(&program, &source);
-            assert!(stay.iter().all(|name| program.visible("web", "manual").contains(name)), "{call} {n}");
+            assert!(
+                stay.iter()
+                    .all(|name| program.visible("web", "manual").contains(name)),
+                "{call} {n}"
+            );
             program.ends(0, &["retention", "web", "--apply", "--yes"]);
             check(&program, &source);
             assert_eq!(program.visible("web", "manual"), stay, "{call} {n}");
@@ -129,7 +166,13 @@ fn a_prune_killed_anywhere_is_finished_by_the_next_one() {
                 panic!("{call} {n}: {left} is left in the trash");
             }
             let rows = program.json(0, &["snapshots", "--all"]);
-            assert!(rows.as_array().unwrap().iter().all(|row| row["status"] != "deleting"), "{call} {n}: {rows}");
+            assert!(
+                rows.as_array()
+                    .unwrap()
+                    .iter()
+                    .all(|row| row["status"] != "deleting"),
+                "{call} {n}: {rows}"
+            );
         }
     }
     println!("killed {kills} prunes");
@@ -140,18 +183,33 @@ fn a_prune_killed_anywhere_is_finished_by_the_next_one() {
 fn an_rsync_that_outlives_its_killed_parent_is_ended_before_the_next_backup() {
     let (program, source) = prepared();
     std::fs::write(source.join("large"), vec![7; 8 << 20]).unwrap();
-    let slow = std::fs::read_to_string(program.path("pobsync.kdl")).unwrap().replace("address", "rsync { bwlimit \"64KiB\" }; address");
+    let slow = std::fs::read_to_string(program.path("pobsync.kdl"))
+        .unwrap()
+        .replace("address", "rsync { bwlimit \"64KiB\" }; address");
     program.write("pobsync.kdl", &slow);
     program.ends(0, &["apply", "--yes"]);
-    let mut child = program.command(&["backup", "web"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = program
+        .command(&["backup", "web"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let lock = program.root().join("web/.lock");
     let group = loop {
-        let note: serde_json::Value =
-            std::fs::read_to_string(&lock).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        if let Some(id) = note["children"]["id"].as_u64().filter(|_| note["pid"] == child.id()) {
+        let note: serde_json::Value = std::fs::read_to_string(&lock)
+            .ok()
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
+        if let Some(id) = note["children"]["id"]
+            .as_u64()
+            .filter(|_| note["pid"] == child.id())
+        {
             break id;
         }
-        assert!(child.try_wait().unwrap().is_none(), "the backup ended before it was killed");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "the backup ended before it was killed"
+        );
         std::thread::yield_now();
     };
     child.kill().unwrap();
@@ -159,13 +217,22 @@ fn an_rsync_that_outlives_its_killed_parent_is_ended_before_the_next_backup() {
     // A zombie is gone, whoever should have buried it.
     let is_there = || {
         let stat = std::fs::read_to_string(format!("/proc/{group}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| !rest.starts_with('Z'))
     };
     assert!(is_there(), "rsync goes on without its parent");
-    program.write("pobsync.kdl", &slow.replace("rsync { bwlimit \"64KiB\" }; ", ""));
+    program.write(
+        "pobsync.kdl",
+        &slow.replace("rsync { bwlimit \"64KiB\" }; ", ""),
+    );
     program.ends(0, &["apply", "--yes"]);
     program.ends(0, &["backup", "web"]);
     assert!(!is_there(), "and is ended before the next one begins");
     let newest = program.visible("web", "manual").pop().unwrap();
-    assert_same_tree(&source, &program.data("web", "manual", &newest).join(source.strip_prefix("/").unwrap()));
+    assert_same_tree(
+        &source,
+        &program
+            .data("web", "manual", &newest)
+            .join(source.strip_prefix("/").unwrap()),
+    );
 }

@@ -1,5 +1,7 @@
 //! The main job on real machines: from a KDL file to pruned backups, over a private sshd on loopback.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::program::Program;
@@ -29,7 +31,9 @@ host "web-01" {{
 /// The tree of the newest visible snapshot, at the place of `source` in it.
 fn newest(program: &Program, source: &std::path::Path) -> std::path::PathBuf {
     let name = program.visible("web-01", "manual").pop().unwrap();
-    program.data("web-01", "manual", &name).join(source.strip_prefix("/").unwrap())
+    program
+        .data("web-01", "manual", &name)
+        .join(source.strip_prefix("/").unwrap())
 }
 
 fn inode(path: &std::path::Path) -> u64 {
@@ -59,7 +63,10 @@ fn backups_over_ssh_equal_the_source_and_share_what_did_not_change() {
     let second = newest(&program, &source);
     assert_same_tree(&source, &second);
     assert_eq!(inode(&first.join("stays")), inode(&second.join("stays")));
-    assert_eq!(inode(&first.join("changes")), inode(&second.join("changes")));
+    assert_eq!(
+        inode(&first.join("changes")),
+        inode(&second.join("changes"))
+    );
 
     std::fs::write(source.join("changes"), "two!").unwrap();
     std::fs::remove_file(source.join("stays")).unwrap();
@@ -68,19 +75,34 @@ fn backups_over_ssh_equal_the_source_and_share_what_did_not_change() {
     let third = newest(&program, &source);
     assert_same_tree(&source, &third);
     assert_ne!(inode(&first.join("changes")), inode(&third.join("changes")));
-    assert_eq!(std::fs::read_to_string(second.join("changes")).unwrap(), "one", "history does not change");
+    assert_eq!(
+        std::fs::read_to_string(second.join("changes")).unwrap(),
+        "one",
+        "history does not change"
+    );
 
     let rows = program.json(0, &["snapshots"]);
     assert_eq!(rows.as_array().unwrap().len(), 3);
     assert_eq!(rows[2]["base"], rows[1]["name"]);
     assert!(rows[2]["files"].as_u64().unwrap() > 5 && rows[2]["bytes"].as_u64().unwrap() > 0);
     let meta: serde_json::Value = serde_json::from_str(
-        &std::fs::read_to_string(third.ancestors().find(|p| p.join("meta.json").exists()).unwrap().join("meta.json")).unwrap(),
+        &std::fs::read_to_string(
+            third
+                .ancestors()
+                .find(|p| p.join("meta.json").exists())
+                .unwrap()
+                .join("meta.json"),
+        )
+        .unwrap(),
     )
     .unwrap();
-    let schema: serde_json::Value = serde_json::from_str(include_str!("../schema/snapshot-meta.schema.json")).unwrap();
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../schema/snapshot-meta.schema.json")).unwrap();
     assert!(jsonschema::is_valid(&schema, &meta), "{meta}");
-    assert_eq!((&meta["host"], &meta["kind"], &meta["rsync_exit"]), (&"web-01".into(), &"manual".into(), &0.into()));
+    assert_eq!(
+        (&meta["host"], &meta["kind"], &meta["rsync_exit"]),
+        (&"web-01".into(), &"manual".into(), &0.into())
+    );
 }
 
 #[test]
@@ -100,7 +122,11 @@ fn a_whole_life_from_the_file_to_the_prune() {
     }
     program.write("pobsync.kdl", &configuration(&sshd, &source, "last=1"));
     let plan = program.ends(3, &["plan", "--detailed-exitcode"]);
-    assert!(plan.out.contains("policy-change, kept until now by last"), "{}", plan.out);
+    assert!(
+        plan.out.contains("policy-change, kept until now by last"),
+        "{}",
+        plan.out
+    );
     let all = program.visible("web-01", "manual");
     program.ends(0, &["apply", "--yes", "--prune"]);
     assert_eq!(program.visible("web-01", "manual"), all[2..]);
@@ -131,9 +157,21 @@ fn what_goes_wrong_is_recorded_and_leaves_nothing_visible() {
     .unwrap();
     let known_hosts = sshd.known_hosts.to_str().unwrap();
     for (text, code, why) in [
-        (good.replace(&format!("port {}", sshd.port), "port 1"), 1, "ssh"),
-        (good.replace(known_hosts, wrong_key.to_str().unwrap()), 1, "host key"),
-        (good.replace(source.to_str().unwrap(), "/nonexistent-source"), 1, "/nonexistent-source"),
+        (
+            good.replace(&format!("port {}", sshd.port), "port 1"),
+            1,
+            "ssh",
+        ),
+        (
+            good.replace(known_hosts, wrong_key.to_str().unwrap()),
+            1,
+            "host key",
+        ),
+        (
+            good.replace(source.to_str().unwrap(), "/nonexistent-source"),
+            1,
+            "/nonexistent-source",
+        ),
     ] {
         program.write("pobsync.kdl", &text);
         program.ends(0, &["apply", "--yes"]);
@@ -148,15 +186,35 @@ fn what_goes_wrong_is_recorded_and_leaves_nothing_visible() {
     program.write("pobsync.kdl", &good);
     program.ends(0, &["apply", "--yes"]);
     program.ends(0, &["backup", "web-01"]);
-    assert_eq!(common::program::names_below(&program.root().join("web-01/.incomplete/manual")), Vec::<String>::new());
+    assert_eq!(
+        common::program::names_below(&program.root().join("web-01/.incomplete/manual")),
+        Vec::<String>::new()
+    );
     program.ends(0, &["status"]);
 }
 
 #[test]
 fn a_host_at_work_is_not_backed_up_twice() {
     let program = Program::new();
-    program.ends(0, &["configure-global", "--backup-root", program.root().to_str().unwrap()]);
-    program.ends(0, &["configure-host", "web", "--address", "local", "--source", "/etc/hostname"]);
+    program.ends(
+        0,
+        &[
+            "configure-global",
+            "--backup-root",
+            program.root().to_str().unwrap(),
+        ],
+    );
+    program.ends(
+        0,
+        &[
+            "configure-host",
+            "web",
+            "--address",
+            "local",
+            "--source",
+            "/etc/hostname",
+        ],
+    );
     program.ends(0, &["backup", "web"]);
     let lock = std::fs::File::open(program.root().join("web/.lock")).unwrap();
     lock.try_lock().unwrap();
@@ -191,10 +249,36 @@ fn a_lost_database_is_rebuilt_from_the_root_and_the_file() {
 #[test]
 fn a_dry_run_prints_the_argument_vector_and_does_nothing() {
     let program = Program::new();
-    program.ends(0, &["configure-global", "--backup-root", program.root().to_str().unwrap()]);
-    program.ends(0, &["configure-host", "web", "--address", "192.0.2.1", "--source", "/etc", "--exclude", "*.tmp"]);
+    program.ends(
+        0,
+        &[
+            "configure-global",
+            "--backup-root",
+            program.root().to_str().unwrap(),
+        ],
+    );
+    program.ends(
+        0,
+        &[
+            "configure-host",
+            "web",
+            "--address",
+            "192.0.2.1",
+            "--source",
+            "/etc",
+            "--exclude",
+            "*.tmp",
+        ],
+    );
     let said = program.ends(0, &["backup", "web", "--dry-run"]);
-    for word in ["rsync ", "--numeric-ids", "--exclude=*.tmp", " -- ", "root@192.0.2.1:/etc", "StrictHostKeyChecking=yes"] {
+    for word in [
+        "rsync ",
+        "--numeric-ids",
+        "--exclude=*.tmp",
+        " -- ",
+        "root@192.0.2.1:/etc",
+        "StrictHostKeyChecking=yes",
+    ] {
         assert!(said.out.contains(word), "{word}: {}", said.out);
     }
     assert!(!program.root().exists());
@@ -202,17 +286,23 @@ fn a_dry_run_prints_the_argument_vector_and_does_nothing() {
 
 #[test]
 fn a_plan_is_what_its_schema_says() {
-    let schema: serde_json::Value = serde_json::from_str(include_str!("../schema/plan.schema.json")).unwrap();
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../schema/plan.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let program = Program::new();
     let file = |keep: &str| {
-        format!("global {{ backup-root \"ROOT\" }}\nhost \"web\" {{ address (env)\"WEB\"; source \"/etc/hostname\"; exclude \"*.tmp\"; retention {{ keep {keep}; kinds \"scheduled\"; protect-bases #true }}; schedule cron=\"15 2 * * *\" }}")
+        format!(
+            "global {{ backup-root \"ROOT\" }}\nhost \"web\" {{ address (env)\"WEB\"; source \"/etc/hostname\"; exclude \"*.tmp\"; retention {{ keep {keep}; kinds \"scheduled\"; protect-bases #true }}; schedule cron=\"15 2 * * *\" }}"
+        )
     };
     program.write("pobsync.kdl", &file("last=3 within=\"7d\""));
     program.ends(0, &["init"]);
     let check = |args: &[&str]| {
         let plan = program.json(0, args);
-        let wrong: Vec<String> = validator.iter_errors(&plan).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        let wrong: Vec<String> = validator
+            .iter_errors(&plan)
+            .map(|e| format!("{}: {e}", e.instance_path()))
+            .collect();
         assert!(wrong.is_empty(), "{}\n{plan:#}", wrong.join("\n"));
         plan
     };
@@ -220,7 +310,11 @@ fn a_plan_is_what_its_schema_says() {
     program.ends(0, &["apply", "--yes"]);
     program.ends(0, &["discover-snapshots"]);
     for day in 1..=6 {
-        program.plant("web", "scheduled", &format!("2025120{day}-021500Z__abc00{day}"));
+        program.plant(
+            "web",
+            "scheduled",
+            &format!("2025120{day}-021500Z__abc00{day}"),
+        );
     }
     program.plant("web", "manual", "20251202-120000Z__abcman");
     program.ends(0, &["discover-snapshots"]);
@@ -228,9 +322,13 @@ fn a_plan_is_what_its_schema_says() {
     let plan = check(&["plan"]);
     assert!(plan["summary"]["delete_by_change"].as_u64().unwrap() > 0);
     let delete = plan["retention"][0]["delete"].as_array().unwrap();
-    assert!(delete.iter().all(|d| d["reason"] == "policy-change" && !d["previously_kept_by"].as_array().unwrap().is_empty()));
+    assert!(delete.iter().all(|d| d["reason"] == "policy-change"
+        && !d["previously_kept_by"].as_array().unwrap().is_empty()));
     program.ends(0, &["configure-host", "web", "--port", "2222"]);
-    program.write("pobsync.kdl", "host \"db\" { address \"local\"; source \"/etc\" }");
+    program.write(
+        "pobsync.kdl",
+        "host \"db\" { address \"local\"; source \"/etc\" }",
+    );
     let plan = check(&["plan"]);
     assert!(plan["refusals"][0]["lift"].is_string());
     let one = program.json(0, &["retention", "web"]);

@@ -8,7 +8,12 @@ use crate::core::plan::{Allow, ApprovedPlan, Authority, Outcome, Plan};
 use crate::ops::{self, Asked, Context, Error};
 use crate::render::plan_text;
 
-pub(super) fn run(context: &Context, common: &Common, args: &ApplyArgs, output: &Output) -> Result<Outcome, Error> {
+pub(super) fn run(
+    context: &Context,
+    common: &Common,
+    args: &ApplyArgs,
+    output: &Output,
+) -> Result<Outcome, Error> {
     let path = file_path(common, args.path.as_ref());
     let facts = context.facts()?;
     let (plan, desired) = if ops::looks_like_a_plan(&path) {
@@ -18,7 +23,11 @@ pub(super) fn run(context: &Context, common: &Common, args: &ApplyArgs, output: 
         ops::saved_for_apply(context, &facts, &path)?
     } else {
         let loaded = ops::load(&path)?;
-        let asked = Asked { allow: allowances(args, &loaded.desired), look_for_root: true, ..Asked::default() };
+        let asked = Asked {
+            allow: allowances(args, &loaded.desired),
+            look_for_root: true,
+            ..Asked::default()
+        };
         let plan = ops::plan_desired(&facts, &loaded.desired, loaded.source, &asked)?;
         (plan, loaded.desired)
     };
@@ -27,7 +36,8 @@ pub(super) fn run(context: &Context, common: &Common, args: &ApplyArgs, output: 
 
     let is_nothing = plan.changes.is_empty() && ops::approves_nothing_new(&facts, &plan, &desired);
     let deletes = args.prune && plan.summary.deletions() > 0;
-    let approved = ApprovedPlan::new(plan, desired, args.prune).map_err(|refusals| Error::Refused { refusals })?;
+    let approved = ApprovedPlan::new(plan, desired, args.prune)
+        .map_err(|refusals| Error::Refused { refusals })?;
     if is_nothing && !deletes {
         output.text("Nothing to apply.\n");
         report(output, approved.plan(), Outcome::NoChanges, None);
@@ -35,8 +45,15 @@ pub(super) fn run(context: &Context, common: &Common, args: &ApplyArgs, output: 
     }
     confirm(args, approved.plan(), deletes)?;
     let configured = ops::apply(context, &facts, &approved)?;
-    output.text(&format!("\nApplied as serial {}; its policies are approved.\n", configured.serial));
-    let outcome = if deletes { prune_listed(context, approved.plan(), output)? } else { Outcome::Done };
+    output.text(&format!(
+        "\nApplied as serial {}; its policies are approved.\n",
+        configured.serial
+    ));
+    let outcome = if deletes {
+        prune_listed(context, approved.plan(), output)?
+    } else {
+        Outcome::Done
+    };
     report(output, approved.plan(), outcome, Some(configured.serial));
     Ok(outcome)
 }
@@ -45,17 +62,25 @@ pub(super) fn run(context: &Context, common: &Common, args: &ApplyArgs, output: 
 fn allowances(args: &ApplyArgs, desired: &crate::core::desired::DesiredState) -> Vec<Allow> {
     let at_most = args.max_delete.map(|n| n as usize);
     let each = desired.hosts.iter().zip(at_most.into_iter().cycle());
-    let by_number = each.map(|(host, at_most)| Allow::Delete { host: host.name.clone(), at_most });
+    let by_number = each.map(|(host, at_most)| Allow::Delete {
+        host: host.name.clone(),
+        at_most,
+    });
     args.allow.iter().cloned().chain(by_number).collect()
 }
 
 fn expect(args: &ApplyArgs, plan: &Plan) -> Result<(), Error> {
-    let Some(expected) = &args.expect else { return Ok(()) };
+    let Some(expected) = &args.expect else {
+        return Ok(());
+    };
     let expected: Fingerprint = expected.parse()?;
     if expected == plan.fingerprint {
         Ok(())
     } else {
-        Err(Error::NotTheExpectedPlan { expected, actual: plan.fingerprint.clone() })
+        Err(Error::NotTheExpectedPlan {
+            expected,
+            actual: plan.fingerprint.clone(),
+        })
     }
 }
 
@@ -66,20 +91,31 @@ fn confirm(args: &ApplyArgs, plan: &Plan, deletes: bool) -> Result<(), Error> {
     }
     let (question, word) = if deletes {
         let n = plan.summary.deletions();
-        (format!("Apply this and delete {n} snapshots?"), n.to_string())
+        (
+            format!("Apply this and delete {n} snapshots?"),
+            n.to_string(),
+        )
     } else {
         ("Apply this?".to_owned(), "yes".to_owned())
     };
     match ask(&question, &word) {
         Some(true) => Ok(()),
-        Some(false) => Err(Error::NotConfirmed { what: "Not applied." }),
-        None => Err(Error::NobodyToAsk { what: "Not applied" }),
+        Some(false) => Err(Error::NotConfirmed {
+            what: "Not applied.",
+        }),
+        None => Err(Error::NobodyToAsk {
+            what: "Not applied",
+        }),
     }
 }
 
 fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Result<Outcome, Error> {
     let mut outcomes = Vec::new();
-    for shown in plan.retention.iter().filter(|retention| !retention.delete.is_empty()) {
+    for shown in plan
+        .retention
+        .iter()
+        .filter(|retention| !retention.delete.is_empty())
+    {
         let request = ops::PruneRequest {
             directory: shown.directory.clone(),
             authority: Authority::Applied,
@@ -99,8 +135,20 @@ struct Applied<'a> {
     plan: &'a Plan,
 }
 
-fn report(output: &Output, plan: &Plan, outcome: Outcome, serial: Option<crate::core::model::Serial>) {
+fn report(
+    output: &Output,
+    plan: &Plan,
+    outcome: Outcome,
+    serial: Option<crate::core::model::Serial>,
+) {
     if output.is_json() {
-        output.data(&Applied { outcome, serial, plan }, |_| String::new());
+        output.data(
+            &Applied {
+                outcome,
+                serial,
+                plan,
+            },
+            |_| String::new(),
+        );
     }
 }

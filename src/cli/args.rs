@@ -13,7 +13,12 @@ use crate::core::plan::Allow;
 /// A KDL file says what is backed up, when, and how long it is kept. `plan` shows what would change and which
 /// snapshots would go; `apply` makes it so; nothing is deleted that no plan has listed.
 #[derive(Debug, Parser)]
-#[command(name = "pobsync", version, propagate_version = true, max_term_width = 110)]
+#[command(
+    name = "pobsync",
+    version,
+    propagate_version = true,
+    max_term_width = 110
+)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) common: Common,
@@ -25,10 +30,23 @@ pub(super) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(super) struct Common {
     /// The configuration [default: pobsync.kdl here, else /etc/pobsync/pobsync.kdl]
-    #[arg(short, long, global = true, env = "POBSYNC_FILE", value_name = "FILE", help_heading = "Common options")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "POBSYNC_FILE",
+        value_name = "FILE",
+        help_heading = "Common options"
+    )]
     pub(super) file: Option<Utf8PathBuf>,
     /// The SQLite database [default: /var/lib/pobsync/pobsync.db for root, else the XDG state folder]
-    #[arg(long, global = true, env = "POBSYNC_DATABASE", value_name = "PATH", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        env = "POBSYNC_DATABASE",
+        value_name = "PATH",
+        help_heading = "Common options"
+    )]
     pub(super) database: Option<Utf8PathBuf>,
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = "Common options")]

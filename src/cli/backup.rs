@@ -43,7 +43,13 @@ pub(super) fn run(context: &Context, args: &BackupArgs, output: &Output) -> Resu
     if output.is_json() {
         output.data(&told, |_| String::new());
     }
-    Ok(if cancel.load(Ordering::Relaxed) && outcome == Outcome::Done { Outcome::Failed } else { outcome })
+    Ok(
+        if cancel.load(Ordering::Relaxed) && outcome == Outcome::Done {
+            Outcome::Failed
+        } else {
+            outcome
+        },
+    )
 }
 
 /// SIGINT and SIGTERM ask the transfer to stop; its rows are left true. A second one ends the program.
@@ -61,11 +67,21 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
 }
 
 /// One host; an error of one does not stop the next.
-fn one(context: &Context, args: &BackupArgs, host: &HostName, cancel: &AtomicBool, output: &Output) -> Told {
+fn one(
+    context: &Context,
+    args: &BackupArgs,
+    host: &HostName,
+    cancel: &AtomicBool,
+    output: &Output,
+) -> Told {
     let bar = progress_bar(host, output);
     let request = BackupRequest {
         host: host.clone(),
-        kind: if args.scheduled { SnapshotKind::Scheduled } else { SnapshotKind::Manual },
+        kind: if args.scheduled {
+            SnapshotKind::Scheduled
+        } else {
+            SnapshotKind::Manual
+        },
         prune: args.prune,
         cancel,
         progress: &mut |seen| bar.set_message(format!("{} {}", host, ByteCount(seen.bytes))),

@@ -6,13 +6,34 @@ use crate::core::plan::Outcome;
 use crate::ops::{self, Context, Error};
 
 pub(super) fn hold(context: &Context, args: &HoldArgs, output: &Output) -> Result<Outcome, Error> {
-    ops::hold(context, &args.host, &args.snapshot.parse()?, &args.reason, args.until)?;
-    output.say(&format!("Held: no prune deletes {} of {}.", args.snapshot, args.host));
+    ops::hold(
+        context,
+        &args.host,
+        &args.snapshot.parse()?,
+        &args.reason,
+        args.until,
+    )?;
+    output.say(&format!(
+        "Held: no prune deletes {} of {}.",
+        args.snapshot, args.host
+    ));
     Ok(Outcome::Done)
 }
 
-pub(super) fn unhold(context: &Context, args: &UnholdArgs, output: &Output) -> Result<Outcome, Error> {
+pub(super) fn unhold(
+    context: &Context,
+    args: &UnholdArgs,
+    output: &Output,
+) -> Result<Outcome, Error> {
     let was_held = ops::unhold(context, &args.host, &args.snapshot.parse()?)?;
-    output.say(if was_held { "The hold is off." } else { "There was no hold on it." });
-    Ok(if was_held { Outcome::Done } else { Outcome::NoChanges })
+    output.say(if was_held {
+        "The hold is off."
+    } else {
+        "There was no hold on it."
+    });
+    Ok(if was_held {
+        Outcome::Done
+    } else {
+        Outcome::NoChanges
+    })
 }

@@ -4,9 +4,7 @@ use serde::Serialize;
 
 use super::args::{DiscoverArgs, LimitArg, ListArgs, SnapshotsArgs};
 use super::output::Output;
-use crate::core::model::{
-    ByteCount, HostName, Snapshot, SnapshotStatus, Timestamp,
-};
+use crate::core::model::{ByteCount, HostName, Snapshot, SnapshotStatus, Timestamp};
 use crate::core::plan::Outcome;
 use crate::ops::{self, Context, Error};
 use crate::render::{Column, policy_words, table};
@@ -39,7 +37,11 @@ pub(super) fn hosts(context: &Context, output: &Output) -> Result<Outcome, Error
     let facts = context.facts()?;
     let row = |host: &crate::core::model::SqlHost| {
         let snapshots = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-        let complete = || snapshots.iter().filter(|s| s.status == SnapshotStatus::Complete);
+        let complete = || {
+            snapshots
+                .iter()
+                .filter(|s| s.status == SnapshotStatus::Complete)
+        };
         let policy = host.settings.retention.as_ref();
         HostRow {
             host: host.name.clone(),
@@ -52,8 +54,14 @@ pub(super) fn hosts(context: &Context, output: &Output) -> Result<Outcome, Error
                 (None, true) => "active",
             },
             retention: policy.map(policy_words),
-            approved: policy.is_some_and(|p| host.approved_policy.as_ref() == Some(&p.fingerprint())),
-            schedules: host.settings.schedules.iter().map(|s| s.cron.to_string()).collect(),
+            approved: policy
+                .is_some_and(|p| host.approved_policy.as_ref() == Some(&p.fingerprint())),
+            schedules: host
+                .settings
+                .schedules
+                .iter()
+                .map(|s| s.cron.to_string())
+                .collect(),
             snapshots: complete().count(),
             newest: complete().map(|s| s.started_at).max(),
         }
@@ -100,11 +108,24 @@ struct SnapshotRow {
     plan: Option<crate::core::model::PlanId>,
 }
 
-pub(super) fn snapshots(context: &Context, args: &SnapshotsArgs, output: &Output) -> Result<Outcome, Error> {
+pub(super) fn snapshots(
+    context: &Context,
+    args: &SnapshotsArgs,
+    output: &Output,
+) -> Result<Outcome, Error> {
     let facts = context.facts()?;
-    let host = args.host.as_ref().map(|name| facts.host(name)).transpose()?;
-    let filter = SnapshotFilter { host: host.map(|h| h.id), with_deleted: args.all, ..SnapshotFilter::default() };
-    let names: std::collections::BTreeMap<_, _> = facts.state.hosts.iter().map(|h| (h.id, &h.name)).collect();
+    let host = args
+        .host
+        .as_ref()
+        .map(|name| facts.host(name))
+        .transpose()?;
+    let filter = SnapshotFilter {
+        host: host.map(|h| h.id),
+        with_deleted: args.all,
+        ..SnapshotFilter::default()
+    };
+    let names: std::collections::BTreeMap<_, _> =
+        facts.state.hosts.iter().map(|h| (h.id, &h.name)).collect();
     let rows: Vec<SnapshotRow> = context
         .store
         .snapshots(&filter)?
@@ -112,7 +133,11 @@ pub(super) fn snapshots(context: &Context, args: &SnapshotsArgs, output: &Output
         .filter(|record| args.all || record.snapshot.status.is_on_disk())
         .filter_map(|record| {
             let host = (*names.get(&record.host)?).clone();
-            Some(SnapshotRow { host, plan: record.plan, snapshot: record.snapshot })
+            Some(SnapshotRow {
+                host,
+                plan: record.plan,
+                snapshot: record.snapshot,
+            })
         })
         .collect();
     output.data(&rows, |style| {
@@ -165,10 +190,21 @@ pub(super) fn snapshots(context: &Context, args: &SnapshotsArgs, output: &Output
 
 pub(super) fn runs(context: &Context, args: &ListArgs, output: &Output) -> Result<Outcome, Error> {
     let facts = context.facts()?;
-    let host = args.host.as_ref().map(|name| facts.host(name)).transpose()?;
-    let filter = RunFilter { host: host.map(|h| h.id), ..RunFilter::default() };
-    let runs: Vec<crate::core::model::Run> =
-        context.store.runs(&filter, limit(args.limit.limit))?.into_iter().map(|record| record.run).collect();
+    let host = args
+        .host
+        .as_ref()
+        .map(|name| facts.host(name))
+        .transpose()?;
+    let filter = RunFilter {
+        host: host.map(|h| h.id),
+        ..RunFilter::default()
+    };
+    let runs: Vec<crate::core::model::Run> = context
+        .store
+        .runs(&filter, limit(args.limit.limit))?
+        .into_iter()
+        .map(|record| record.run)
+        .collect();
     output.data(&runs, |style| {
         let cells = |r: &crate::core::model::Run| {
             let took = r.finished_at.map_or("…".to_owned(), |end| {
@@ -265,7 +301,11 @@ struct HistoryRow {
     serial_after: crate::core::model::Serial,
 }
 
-pub(super) fn history(context: &Context, args: &LimitArg, output: &Output) -> Result<Outcome, Error> {
+pub(super) fn history(
+    context: &Context,
+    args: &LimitArg,
+    output: &Output,
+) -> Result<Outcome, Error> {
     let rows: Vec<HistoryRow> = context
         .store
         .history(limit(args.limit))?
@@ -287,13 +327,22 @@ pub(super) fn history(context: &Context, args: &LimitArg, output: &Output) -> Re
             };
             vec![moment(e.at), e.actor.clone(), serial, e.summary.clone()]
         };
-        let columns = [Column("WHEN", false), Column("WHO", false), Column("SERIAL", false), Column("WHAT", false)];
+        let columns = [
+            Column("WHEN", false),
+            Column("WHO", false),
+            Column("SERIAL", false),
+            Column("WHAT", false),
+        ];
         table(&columns, &rows.iter().map(cells).collect::<Vec<_>>(), style)
     });
     Ok(Outcome::Done)
 }
 
-pub(super) fn discover(context: &Context, args: &DiscoverArgs, output: &Output) -> Result<Outcome, Error> {
+pub(super) fn discover(
+    context: &Context,
+    args: &DiscoverArgs,
+    output: &Output,
+) -> Result<Outcome, Error> {
     let found = ops::discover(context, args.host.as_ref())?;
     output.data(&found, |style| {
         let mut text = String::new();
@@ -315,12 +364,26 @@ pub(super) fn discover(context: &Context, args: &DiscoverArgs, output: &Output) 
             Column("BASES LINKED", true),
             Column("MISSING", true),
         ];
-        text.push_str(&table(&columns, &found.iter().map(cells).collect::<Vec<_>>(), style));
-        for (host, problem) in found.iter().flat_map(|r| r.problems.iter().map(move |p| (&r.host, p))) {
-            text.push_str(&format!("! {host}: {}\n", crate::core::model::visible(problem)));
+        text.push_str(&table(
+            &columns,
+            &found.iter().map(cells).collect::<Vec<_>>(),
+            style,
+        ));
+        for (host, problem) in found
+            .iter()
+            .flat_map(|r| r.problems.iter().map(move |p| (&r.host, p)))
+        {
+            text.push_str(&format!(
+                "! {host}: {}\n",
+                crate::core::model::visible(problem)
+            ));
         }
         text
     });
     let has_problems = found.iter().any(|r| !r.problems.is_empty());
-    Ok(if has_problems { Outcome::PartlyDone } else { Outcome::Done })
+    Ok(if has_problems {
+        Outcome::PartlyDone
+    } else {
+        Outcome::Done
+    })
 }

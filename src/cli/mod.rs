@@ -37,7 +37,10 @@ struct Ended {
 
 impl From<Outcome> for Ended {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, detailed: false }
+        Self {
+            outcome,
+            detailed: false,
+        }
     }
 }
 
@@ -94,8 +97,12 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::Plan(args) => plan::run(&open()?, common, &args, output)?,
         Command::ShowPlan(args) => plan::show(common, &args, output)?.into(),
         Command::Apply(args) => apply::run(&open()?, common, &args, output)?.into(),
-        Command::ConfigureGlobal(args) => configure::global(&create_context(common)?, &args, output)?.into(),
-        Command::ConfigureHost(args) => configure::host(&create_context(common)?, args, output)?.into(),
+        Command::ConfigureGlobal(args) => {
+            configure::global(&create_context(common)?, &args, output)?.into()
+        }
+        Command::ConfigureHost(args) => {
+            configure::host(&create_context(common)?, args, output)?.into()
+        }
         Command::Schedule(args) => configure::schedule(&open()?, &args, output)?.into(),
         Command::Backup(args) => backup::run(&open()?, &args, output)?.into(),
         Command::Retention(args) => retention::run(&open()?, &args, output)?.into(),
@@ -118,7 +125,10 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
 
 /// The database that the command line, the environment or the house rules name.
 fn database_path(common: &Common) -> Utf8PathBuf {
-    common.database.clone().unwrap_or_else(crate::ops::default_database)
+    common
+        .database
+        .clone()
+        .unwrap_or_else(crate::ops::default_database)
 }
 
 fn open_context(common: &Common) -> Result<Context, Error> {
@@ -134,6 +144,10 @@ fn create_context(common: &Common) -> Result<Context, Error> {
 fn file_path(common: &Common, given: Option<&Utf8PathBuf>) -> Utf8PathBuf {
     given.or(common.file.as_ref()).cloned().unwrap_or_else(|| {
         let here = Utf8PathBuf::from("pobsync.kdl");
-        if here.exists() { here } else { Utf8PathBuf::from("/etc/pobsync/pobsync.kdl") }
+        if here.exists() {
+            here
+        } else {
+            Utf8PathBuf::from("/etc/pobsync/pobsync.kdl")
+        }
     })
 }

@@ -31,10 +31,16 @@ impl Output {
             Color::Never => false,
             Color::Auto => is_terminal && !no_color,
         };
-        let width = rustix::termios::tcgetwinsize(&stdout).map(|size| usize::from(size.ws_col)).ok();
+        let width = rustix::termios::tcgetwinsize(&stdout)
+            .map(|size| usize::from(size.ws_col))
+            .ok();
         Self {
             format: common.format,
-            style: Style { color, width: width.filter(|w| *w >= 40).unwrap_or(WIDTH), verbose: common.verbose > 0 },
+            style: Style {
+                color,
+                width: width.filter(|w| *w >= 40).unwrap_or(WIDTH),
+                verbose: common.verbose > 0,
+            },
             quiet: common.quiet,
             progress: std::io::stderr().is_terminal() && !common.quiet,
         }

@@ -7,12 +7,18 @@ use crate::core::plan::{Outcome, Plan, Selection};
 use crate::ops::{self, Asked, Context, Error};
 use crate::render::{document, plan_text};
 
-pub(super) fn run(context: &Context, common: &Common, args: &PlanArgs, output: &Output) -> Result<Ended, Error> {
+pub(super) fn run(
+    context: &Context,
+    common: &Common,
+    args: &PlanArgs,
+    output: &Output,
+) -> Result<Ended, Error> {
     let loaded = ops::load(&file_path(common, args.file.path.as_ref()))?;
     let facts = context.facts()?;
     let asked = Asked {
         selection: Selection {
-            hosts: (!args.selection.hosts.is_empty()).then(|| args.selection.hosts.iter().cloned().collect()),
+            hosts: (!args.selection.hosts.is_empty())
+                .then(|| args.selection.hosts.iter().cloned().collect()),
             kinds: args.selection.kind,
         },
         as_of: args.as_of,
@@ -27,13 +33,22 @@ pub(super) fn run(context: &Context, common: &Common, args: &PlanArgs, output: &
     let outcome = plan.outcome;
     if let Some(path) = &args.out {
         ops::write_plan(path, &plan.saved(loaded.desired))?;
-        output.say(&format!("Saved as {path}. Apply it with: pobsync apply {path}"));
+        output.say(&format!(
+            "Saved as {path}. Apply it with: pobsync apply {path}"
+        ));
     }
-    Ok(Ended { outcome, detailed: args.detailed_exitcode })
+    Ok(Ended {
+        outcome,
+        detailed: args.detailed_exitcode,
+    })
 }
 
 /// A saved plan can always be looked at; what is known of its age is said beside it.
-pub(super) fn show(common: &Common, args: &SavedPlanArg, output: &Output) -> Result<Outcome, Error> {
+pub(super) fn show(
+    common: &Common,
+    args: &SavedPlanArg,
+    output: &Output,
+) -> Result<Outcome, Error> {
     let plan = ops::read_plan(&args.path)?;
     output.data(&plan, |style| plan_text(&plan, style));
     match open_context(common) {

@@ -26,7 +26,9 @@ pub(super) fn tell(done: &PruneReport, output: &Output) {
         output.text(&format!("Pruned {host}: nothing to delete.\n"));
         return;
     }
-    let plan = done.plan.map_or(String::new(), |plan| format!(" by plan {plan}"));
+    let plan = done
+        .plan
+        .map_or(String::new(), |plan| format!(" by plan {plan}"));
     output.text(&format!(
         "Pruned {host}{plan}: {} deleted, {} freed.\n",
         snapshots(done.deleted.len()),
@@ -38,5 +40,9 @@ pub(super) fn tell(done: &PruneReport, output: &Output) {
 }
 
 fn snapshots(n: usize) -> String {
-    if n == 1 { "1 snapshot".to_owned() } else { format!("{n} snapshots") }
+    if n == 1 {
+        "1 snapshot".to_owned()
+    } else {
+        format!("{n} snapshots")
+    }
 }

@@ -29,8 +29,12 @@ pub(super) fn error(output: &Output, error: &Error) {
     }
     let refusals = error.refusals();
     if output.is_json() {
-        let failure =
-            Failure { outcome: error.outcome(), message: visible(&chain(error)), help: error.help(), refusals };
+        let failure = Failure {
+            outcome: error.outcome(),
+            message: visible(&chain(error)),
+            help: error.help(),
+            refusals,
+        };
         print(&document(&failure));
         return;
     }
@@ -71,7 +75,11 @@ fn invalid(output: &Output, findings: &crate::config::Report) {
     if output.is_json() {
         print(&findings.json());
     } else {
-        let _ = std::io::stderr().lock().write_all(findings.text(output.style.color, output.style.width).as_bytes());
+        let _ = std::io::stderr().lock().write_all(
+            findings
+                .text(output.style.color, output.style.width)
+                .as_bytes(),
+        );
     }
 }
 
@@ -94,8 +102,12 @@ pub(super) fn status(context: &Context, output: &Output) -> Result<Outcome, Erro
             Column("SNAPSHOTS", true),
             Column("LAST RUN", false),
         ];
-        let shown: Vec<Vec<String>> =
-            status.hosts.iter().filter(|h| style.verbose || h.needs_attention).map(cells).collect();
+        let shown: Vec<Vec<String>> = status
+            .hosts
+            .iter()
+            .filter(|h| style.verbose || h.needs_attention)
+            .map(cells)
+            .collect();
         let mut text = String::new();
         if !shown.is_empty() {
             text.push_str(&table(&columns, &shown, style));
@@ -112,7 +124,11 @@ pub(super) fn status(context: &Context, output: &Output) -> Result<Outcome, Erro
         ));
         text
     });
-    Ok(if status.attention > 0 { Outcome::Failed } else { Outcome::Done })
+    Ok(if status.attention > 0 {
+        Outcome::Failed
+    } else {
+        Outcome::Done
+    })
 }
 
 pub(super) fn check(common: &Common, output: &Output) -> Result<Outcome, Error> {
@@ -126,11 +142,26 @@ pub(super) fn check(common: &Common, output: &Output) -> Result<Outcome, Error> 
                     ops::Level::Advice => ("advice ", Paint::Changed),
                     ops::Level::Problem => ("PROBLEM", Paint::Refused),
                 };
-                let help = if finding.help.is_empty() { String::new() } else { format!("\n          {}", visible(&finding.help)) };
-                format!("{} {}: {}{help}\n", style.paint(paint, sign), finding.what, visible(&finding.message))
+                let help = if finding.help.is_empty() {
+                    String::new()
+                } else {
+                    format!("\n          {}", visible(&finding.help))
+                };
+                format!(
+                    "{} {}: {}{help}\n",
+                    style.paint(paint, sign),
+                    finding.what,
+                    visible(&finding.message)
+                )
             })
             .collect()
     });
-    let is_wrong = findings.iter().any(|finding| finding.level == ops::Level::Problem);
-    Ok(if is_wrong { Outcome::Failed } else { Outcome::Done })
+    let is_wrong = findings
+        .iter()
+        .any(|finding| finding.level == ops::Level::Problem);
+    Ok(if is_wrong {
+        Outcome::Failed
+    } else {
+        Outcome::Done
+    })
 }

@@ -7,10 +7,16 @@ use crate::core::plan::{Authority, Outcome, Plan, RefusalScope, RetentionPlan};
 use crate::ops::{self, Context, Error};
 use crate::render::{retention_text, visible_refusals};
 
-pub(super) fn run(context: &Context, args: &RetentionArgs, output: &Output) -> Result<Outcome, Error> {
+pub(super) fn run(
+    context: &Context,
+    args: &RetentionArgs,
+    output: &Output,
+) -> Result<Outcome, Error> {
     let facts = context.facts()?;
     let plan = ops::plan_host(&facts, &args.host, args.kind, args.apply)?;
-    let Some(retention) = plan.retention.first().cloned() else { return Ok(Outcome::NoChanges) };
+    let Some(retention) = plan.retention.first().cloned() else {
+        return Ok(Outcome::NoChanges);
+    };
     let listed = match &args.plan {
         Some(path) => ops::listed_by_saved(context, path, retention)?,
         None => retention,
@@ -28,7 +34,10 @@ pub(super) fn run(context: &Context, args: &RetentionArgs, output: &Output) -> R
     }
     if let Some(path) = &args.out {
         ops::write_plan(path, &plan)?;
-        output.say(&format!("Saved as {path}. Carry it out with: pobsync retention {} --plan {path} --apply", args.host));
+        output.say(&format!(
+            "Saved as {path}. Carry it out with: pobsync retention {} --plan {path} --apply",
+            args.host
+        ));
     }
     Ok(Outcome::Done)
 }
@@ -41,26 +50,43 @@ fn approve(
     output: &Output,
 ) -> Result<Outcome, Error> {
     if !args.yes {
-        let question = format!("Approve this policy, so that unattended prunes of {} follow it?", args.host);
+        let question = format!(
+            "Approve this policy, so that unattended prunes of {} follow it?",
+            args.host
+        );
         consent(&question, "yes", "Not approved.")?;
     }
     ops::approve(context, facts, &args.host, plan)?;
-    output.say(&format!("Approved: unattended prunes of {} follow this policy.", args.host));
+    output.say(&format!(
+        "Approved: unattended prunes of {} follow this policy.",
+        args.host
+    ));
     Ok(Outcome::Done)
 }
 
-fn carry_out(context: &Context, args: &RetentionArgs, listed: RetentionPlan, output: &Output) -> Result<Outcome, Error> {
+fn carry_out(
+    context: &Context,
+    args: &RetentionArgs,
+    listed: RetentionPlan,
+    output: &Output,
+) -> Result<Outcome, Error> {
     if listed.delete.is_empty() {
         output.say("Nothing to delete.");
         return Ok(Outcome::Done);
     }
     if !args.yes {
         let n = listed.delete.len();
-        consent(&format!("Delete {n} of the snapshots of {}?", args.host), &n.to_string(), "Nothing was deleted.")?;
+        consent(
+            &format!("Delete {n} of the snapshots of {}?", args.host),
+            &n.to_string(),
+            "Nothing was deleted.",
+        )?;
     }
     let request = ops::PruneRequest {
         directory: listed.directory.clone(),
-        authority: Authority::ByName { max_delete: args.max_delete },
+        authority: Authority::ByName {
+            max_delete: args.max_delete,
+        },
         kinds: args.kind,
         allow: Vec::new(),
         listed: Some(listed),
@@ -72,6 +98,8 @@ fn consent(question: &str, word: &str, refused: &'static str) -> Result<(), Erro
     match ask(question, word) {
         Some(true) => Ok(()),
         Some(false) => Err(Error::NotConfirmed { what: refused }),
-        None => Err(Error::NobodyToAsk { what: refused.trim_end_matches('.') }),
+        None => Err(Error::NobodyToAsk {
+            what: refused.trim_end_matches('.'),
+        }),
     }
 }

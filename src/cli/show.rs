@@ -18,12 +18,28 @@ struct Setting {
 pub(super) fn run(common: &Common, args: &HostArg, output: &Output) -> Result<Outcome, Error> {
     let loaded = ops::load(&file_path(common, None))?;
     let host = ops::desired_host(&loaded.desired, &args.host)?;
-    let settings: Vec<Setting> =
-        explain(host).into_iter().map(|(path, value, origin)| Setting { path, value, origin }).collect();
+    let settings: Vec<Setting> = explain(host)
+        .into_iter()
+        .map(|(path, value, origin)| Setting {
+            path,
+            value,
+            origin,
+        })
+        .collect();
     output.data(&settings, |style| {
-        let rows: Vec<Vec<String>> =
-            settings.iter().map(|s| vec![s.path.clone(), s.value.clone(), s.origin.clone()]).collect();
-        table(&[Column("SETTING", false), Column("VALUE", false), Column("SET BY", false)], &rows, style)
+        let rows: Vec<Vec<String>> = settings
+            .iter()
+            .map(|s| vec![s.path.clone(), s.value.clone(), s.origin.clone()])
+            .collect();
+        table(
+            &[
+                Column("SETTING", false),
+                Column("VALUE", false),
+                Column("SET BY", false),
+            ],
+            &rows,
+            style,
+        )
     });
     Ok(Outcome::Done)
 }

@@ -21,9 +21,27 @@ pub(super) fn run(common: &Common, args: &FileArg, output: &Output) -> Result<Ou
     for warning in &loaded.warnings {
         output.say(warning);
     }
-    output.data(&Valid { outcome: Outcome::Done, hosts, files, findings: [] }, |_| {
-        let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
-        format!("{path} is valid: {} in {}.\n", plural(hosts, "host"), plural(files, "file"))
-    });
+    output.data(
+        &Valid {
+            outcome: Outcome::Done,
+            hosts,
+            files,
+            findings: [],
+        },
+        |_| {
+            let plural = |n: usize, one: &str| {
+                if n == 1 {
+                    format!("1 {one}")
+                } else {
+                    format!("{n} {one}s")
+                }
+            };
+            format!(
+                "{path} is valid: {} in {}.\n",
+                plural(hosts, "host"),
+                plural(files, "file")
+            )
+        },
+    );
     Ok(Outcome::Done)
 }

@@ -19,12 +19,19 @@ pub(super) struct Refused {
 }
 
 fn refused(at: Range<usize>, message: impl Into<String>, help: &'static str) -> Refused {
-    Refused { at, message: message.into(), help }
+    Refused {
+        at,
+        message: message.into(),
+        help,
+    }
 }
 
 /// Looks whether `text` may be parsed: depth of blocks and comments, and slashdash within slashdash. Linear in its length.
 pub(super) fn check(text: &str) -> Result<(), Refused> {
-    let mut lexer = Lexer { bytes: text.as_bytes(), at: 0 };
+    let mut lexer = Lexer {
+        bytes: text.as_bytes(),
+        at: 0,
+    };
     // For each open block, whether it lies in a slashdashed one.
     let mut blocks: Vec<(usize, bool)> = Vec::new();
     let mut slashdash = None;
@@ -36,7 +43,11 @@ pub(super) fn check(text: &str) -> Result<(), Refused> {
             b'/' if lexer.follows(b"//") => lexer.line_comment(),
             b'/' if lexer.follows(b"/*") => {
                 if let Some(deep) = lexer.block_comment() {
-                    return Err(refused(deep..deep + 2, "comments are nested more than 8 deep", "take the inner ones out"));
+                    return Err(refused(
+                        deep..deep + 2,
+                        "comments are nested more than 8 deep",
+                        "take the inner ones out",
+                    ));
                 }
             }
             b'/' if lexer.follows(b"/-") => {
@@ -55,7 +66,11 @@ pub(super) fn check(text: &str) -> Result<(), Refused> {
                 let inherited = blocks.last().is_some_and(|(_, is_dashed)| *is_dashed);
                 blocks.push((start, inherited || slashdash.is_some()));
                 if blocks.len() > DEEPEST {
-                    return Err(refused(start..start + 1, "blocks are nested more than 16 deep", "no setting needs more than four"));
+                    return Err(refused(
+                        start..start + 1,
+                        "blocks are nested more than 16 deep",
+                        "no setting needs more than four",
+                    ));
                 }
                 lexer.at += 1;
             }
@@ -76,7 +91,10 @@ pub(super) fn check(text: &str) -> Result<(), Refused> {
 
 /// A slashdash may stand on a line before what it takes.
 fn has_content_since(text: &str, slashdash: Option<usize>, until: usize) -> bool {
-    slashdash.is_some_and(|from| text.get(from + 2..until).is_some_and(|between| !between.trim().is_empty()))
+    slashdash.is_some_and(|from| {
+        text.get(from + 2..until)
+            .is_some_and(|between| !between.trim().is_empty())
+    })
 }
 
 struct Lexer<'a> {
@@ -90,13 +108,19 @@ impl Lexer<'_> {
     }
 
     fn follows(&self, word: &[u8]) -> bool {
-        self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word))
+        self.bytes
+            .get(self.at..)
+            .is_some_and(|rest| rest.starts_with(word))
     }
 
     /// Says that a line end at `at` is escaped by a backslash before it.
     fn is_continued(&self, at: usize) -> bool {
         let before = self.bytes.get(..at).unwrap_or_default();
-        before.iter().rev().find(|b| !matches!(b, b' ' | b'\t' | b'\r')) == Some(&b'\\')
+        before
+            .iter()
+            .rev()
+            .find(|b| !matches!(b, b' ' | b'\t' | b'\r'))
+            == Some(&b'\\')
     }
 
     fn string(&mut self) {
@@ -111,7 +135,13 @@ impl Lexer<'_> {
 
     /// `#"…"#` and `#"""…"""#`; a lone `#` begins a keyword.
     fn raw_string(&mut self) {
-        let hashes = self.bytes.get(self.at..).unwrap_or_default().iter().take_while(|b| **b == b'#').count();
+        let hashes = self
+            .bytes
+            .get(self.at..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(|b| **b == b'#')
+            .count();
         self.at += hashes;
         if self.peek() != Some(b'"') {
             return;

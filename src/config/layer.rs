@@ -4,14 +4,27 @@ use kdl::KdlNode;
 
 use super::node::Reader;
 use crate::core::desired::{
-    HooksPart, Layer, ListPart, RetentionPart, RetentionUse, RsyncPart, SchedulePart, ScheduleUse, Spanned, SshPart,
+    HooksPart, Layer, ListPart, RetentionPart, RetentionUse, RsyncPart, SchedulePart, ScheduleUse,
+    Spanned, SshPart,
 };
 use crate::core::model::{Count, HookName, Incremental, Invalid, Kinds, Label, Percent, Rule};
 
 /// What a layer may say, wherever it stands.
 pub(super) const SHARED: [&str; 14] = [
-    "ssh", "rsync", "source", "exclude", "retention", "schedule", "timezone", "hooks", "suspect-percent", "stale-after",
-    "accept-partial", "enabled", "server", "protect",
+    "ssh",
+    "rsync",
+    "source",
+    "exclude",
+    "retention",
+    "schedule",
+    "timezone",
+    "hooks",
+    "suspect-percent",
+    "stale-after",
+    "accept-partial",
+    "enabled",
+    "server",
+    "protect",
 ];
 
 impl Reader<'_> {
@@ -31,16 +44,22 @@ impl Reader<'_> {
             "retention" => self.retention_use(layer, node),
             "schedule" => self.schedule_use(layer, node),
             "timezone" => {
-                let zone = self.value(node, "a time zone").and_then(|entry| self.timezone(entry));
+                let zone = self
+                    .value(node, "a time zone")
+                    .and_then(|entry| self.timezone(entry));
                 self.set(&mut layer.timezone, node, zone);
             }
             "hooks" => self.hooks(&mut layer.hooks, node),
             "suspect-percent" => {
-                let percent = self.value(node, "a percentage").and_then(|entry| self.percent(entry));
+                let percent = self
+                    .value(node, "a percentage")
+                    .and_then(|entry| self.percent(entry));
                 self.set(&mut layer.suspect_percent, node, percent);
             }
             "stale-after" => {
-                let span = self.value(node, "a duration").and_then(|entry| self.parsed(entry));
+                let span = self
+                    .value(node, "a duration")
+                    .and_then(|entry| self.parsed(entry));
                 self.set(&mut layer.stale_after, node, span);
             }
             "accept-partial" => {
@@ -56,7 +75,9 @@ impl Reader<'_> {
                 self.set(&mut layer.protect, node, value);
             }
             "server" => {
-                let name = self.value(node, "a name").and_then(|entry| self.parsed(entry));
+                let name = self
+                    .value(node, "a name")
+                    .and_then(|entry| self.parsed(entry));
                 self.set(&mut layer.server, node, name);
             }
             _ => return false,
@@ -71,7 +92,15 @@ impl Reader<'_> {
             Err(_) => {
                 let nearest = chrono_tz::TZ_VARIANTS
                     .iter()
-                    .map(|zone| (strsim::jaro_winkler(&text.value.to_lowercase(), &zone.name().to_lowercase()), zone.name()))
+                    .map(|zone| {
+                        (
+                            strsim::jaro_winkler(
+                                &text.value.to_lowercase(),
+                                &zone.name().to_lowercase(),
+                            ),
+                            zone.name(),
+                        )
+                    })
                     .max_by(|a, b| a.0.total_cmp(&b.0));
                 let help = match nearest {
                     Some((likeness, name)) if likeness > 0.8 => format!("did you mean `{name}`?"),
@@ -87,7 +116,10 @@ impl Reader<'_> {
     pub(super) fn percent(&mut self, entry: &kdl::KdlEntry) -> Option<Spanned<Percent>> {
         if matches!(entry.value(), kdl::KdlValue::Integer(_)) {
             let number = self.number(entry, 0, 100)?;
-            return Some(Spanned { value: Percent::clamped(u8::try_from(number.value).unwrap_or(100)), at: number.at });
+            return Some(Spanned {
+                value: Percent::clamped(u8::try_from(number.value).unwrap_or(100)),
+                at: number.at,
+            });
         }
         self.parsed(entry)
     }
@@ -100,12 +132,20 @@ impl Reader<'_> {
         if entries.is_empty() && !reset {
             self.first(node, "at least one value");
         }
-        ListPart { reset, items: entries.into_iter().filter_map(|entry| self.parsed(entry)).collect() }
+        ListPart {
+            reset,
+            items: entries
+                .into_iter()
+                .filter_map(|entry| self.parsed(entry))
+                .collect(),
+        }
     }
 
     fn reset(&mut self, node: &KdlNode) -> bool {
         let entry = self.property(node, "reset");
-        entry.and_then(|entry| self.truth(entry)).is_some_and(|value| value.value)
+        entry
+            .and_then(|entry| self.truth(entry))
+            .is_some_and(|value| value.value)
     }
 
     fn ssh(&mut self, part: &mut SshPart, node: &KdlNode) {
@@ -114,24 +154,37 @@ impl Reader<'_> {
         for child in node.iter_children() {
             match child.name().value() {
                 "user" => {
-                    let value = self.value(child, "a user").and_then(|entry| self.referable(entry));
+                    let value = self
+                        .value(child, "a user")
+                        .and_then(|entry| self.referable(entry));
                     self.set(&mut part.user, child, value);
                 }
                 "port" => {
-                    let port = self.value(child, "a port").and_then(|entry| self.number(entry, 1, 65_535));
-                    let port = port.map(|n| Spanned { value: u16::try_from(n.value).unwrap_or(22), at: n.at });
+                    let port = self
+                        .value(child, "a port")
+                        .and_then(|entry| self.number(entry, 1, 65_535));
+                    let port = port.map(|n| Spanned {
+                        value: u16::try_from(n.value).unwrap_or(22),
+                        at: n.at,
+                    });
                     self.set(&mut part.port, child, port);
                 }
                 "identity" => {
-                    let value = self.value(child, "a path").and_then(|entry| self.referable(entry));
+                    let value = self
+                        .value(child, "a path")
+                        .and_then(|entry| self.referable(entry));
                     self.set(&mut part.identity, child, value);
                 }
                 "known-hosts" => {
-                    let value = self.value(child, "a path").and_then(|entry| self.referable(entry));
+                    let value = self
+                        .value(child, "a path")
+                        .and_then(|entry| self.referable(entry));
                     self.set(&mut part.known_hosts, child, value);
                 }
                 "proxy-jump" => {
-                    let value = self.value(child, "a host").and_then(|entry| self.referable(entry));
+                    let value = self
+                        .value(child, "a host")
+                        .and_then(|entry| self.referable(entry));
                     self.set(&mut part.proxy_jump, child, value);
                 }
                 _ => self.unknown(child, "in `ssh`", &KNOWN),
@@ -141,7 +194,15 @@ impl Reader<'_> {
 
     fn rsync(&mut self, part: &mut RsyncPart, node: &KdlNode) {
         const KNOWN: [&str; 9] = [
-            "xattrs", "acls", "one-file-system", "specials", "bwlimit", "timeout", "deadline", "rsync-path", "incremental",
+            "xattrs",
+            "acls",
+            "one-file-system",
+            "specials",
+            "bwlimit",
+            "timeout",
+            "deadline",
+            "rsync-path",
+            "incremental",
         ];
         self.shape(node, 0, &[]);
         for child in node.iter_children() {
@@ -153,7 +214,9 @@ impl Reader<'_> {
             }
             macro_rules! parsed {
                 ($field:ident, $what:literal) => {{
-                    let value = self.value(child, $what).and_then(|entry| self.parsed(entry));
+                    let value = self
+                        .value(child, $what)
+                        .and_then(|entry| self.parsed(entry));
                     self.set(&mut part.$field, child, value);
                 }};
             }
@@ -167,12 +230,22 @@ impl Reader<'_> {
                 "deadline" => parsed!(deadline, "a duration"),
                 "rsync-path" => parsed!(rsync_path, "a path"),
                 "incremental" => {
-                    let text = self.value(child, "a word").and_then(|entry| self.text(entry));
+                    let text = self
+                        .value(child, "a word")
+                        .and_then(|entry| self.text(entry));
                     let value = text.and_then(|text| {
                         if text.value == "link-dest" {
-                            return Some(Spanned { value: Incremental::LinkDest, at: text.at });
+                            return Some(Spanned {
+                                value: Incremental::LinkDest,
+                                at: text.at,
+                            });
                         }
-                        self.wrong("invalid-value", text.at, "there is no such way", "write `link-dest`");
+                        self.wrong(
+                            "invalid-value",
+                            text.at,
+                            "there is no such way",
+                            "write `link-dest`",
+                        );
                         None
                     });
                     self.set(&mut part.incremental, child, value);
@@ -207,10 +280,20 @@ impl Reader<'_> {
         let name = entry.and_then(|entry| self.parsed::<Label>(entry));
         let part = self.retention_part(node);
         if entry.is_none() && node.children().is_none_or(|block| block.nodes().is_empty()) {
-            self.wrong("missing-value", at, "this `retention` says nothing", "name a policy, or write rules: `retention { keep daily=14 }`");
+            self.wrong(
+                "missing-value",
+                at,
+                "this `retention` says nothing",
+                "name a policy, or write rules: `retention { keep daily=14 }`",
+            );
         }
         if layer.retention.is_some() {
-            self.wrong("twice", at, "`retention` stands twice", "a host has one policy: put the rules together");
+            self.wrong(
+                "twice",
+                at,
+                "`retention` stands twice",
+                "a host has one policy: put the rules together",
+            );
             return;
         }
         layer.retention = Some(RetentionUse { at, name, part });
@@ -231,7 +314,9 @@ impl Reader<'_> {
                     self.set(&mut part.kinds, child, kinds);
                 }
                 "incomplete-after" => {
-                    let value = self.value(child, "a duration").and_then(|entry| self.parsed(entry));
+                    let value = self
+                        .value(child, "a duration")
+                        .and_then(|entry| self.parsed(entry));
                     self.set(&mut part.incomplete_after, child, value);
                 }
                 _ => self.unknown(child, "in `retention`", &KNOWN),
@@ -251,17 +336,34 @@ impl Reader<'_> {
         let counts: Vec<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
         let withins: Vec<String> = Rule::ALL
             .iter()
-            .map(|rule| if *rule == Rule::Last { "within".to_owned() } else { format!("within-{rule}") })
+            .map(|rule| {
+                if *rule == Rule::Last {
+                    "within".to_owned()
+                } else {
+                    format!("within-{rule}")
+                }
+            })
             .collect();
-        let known: Vec<&str> = counts.iter().copied().chain(withins.iter().map(String::as_str)).collect();
+        let known: Vec<&str> = counts
+            .iter()
+            .copied()
+            .chain(withins.iter().map(String::as_str))
+            .collect();
         self.shape(node, 0, &known);
         self.no_block(node);
         if node.entries().is_empty() {
             let at = self.at_node(node);
-            self.wrong("missing-value", at, "this `keep` says nothing", "name rules: `keep last=3 daily=14 within=\"30d\"`");
+            self.wrong(
+                "missing-value",
+                at,
+                "this `keep` says nothing",
+                "name rules: `keep last=3 daily=14 within=\"30d\"`",
+            );
         }
         for entry in node.entries() {
-            let Some(name) = entry.name().map(kdl::KdlIdentifier::value) else { continue };
+            let Some(name) = entry.name().map(kdl::KdlIdentifier::value) else {
+                continue;
+            };
             if let Some(rule) = Rule::ALL.into_iter().find(|rule| rule.as_str() == name) {
                 if let Some(count) = self.count(entry) {
                     part.counts.push((rule, count));
@@ -279,27 +381,51 @@ impl Reader<'_> {
         if let kdl::KdlValue::String(word) = entry.value() {
             let at = self.at(entry.span());
             if word == "unlimited" {
-                return Some(Spanned { value: Some(Count::Unlimited), at });
+                return Some(Spanned {
+                    value: Some(Count::Unlimited),
+                    at,
+                });
             }
-            self.wrong("invalid-value", at, "this is no count", "write a number without quotes, or `\"unlimited\"`");
+            self.wrong(
+                "invalid-value",
+                at,
+                "this is no count",
+                "write a number without quotes, or `\"unlimited\"`",
+            );
             return None;
         }
         let number = self.number(entry, 0, 100_000)?;
-        Some(Spanned { value: std::num::NonZeroU32::new(number.value).map(Count::Number), at: number.at })
+        Some(Spanned {
+            value: std::num::NonZeroU32::new(number.value).map(Count::Number),
+            at: number.at,
+        })
     }
 
     fn schedule_use(&mut self, layer: &mut Layer, node: &KdlNode) {
         self.shape(node, 1, &["cron", "jitter", "prune", "reset"]);
         let at = self.at_node(node);
-        let name = self.arguments(node).next().and_then(|entry| self.parsed::<Label>(entry));
+        let name = self
+            .arguments(node)
+            .next()
+            .and_then(|entry| self.parsed::<Label>(entry));
         let reset = self.reset(node);
         let part = self.schedule_part(node);
         let is_only_reset = reset && name.is_none() && part.cron.is_none();
-        layer.schedules.push(ScheduleUse { at, name, reset, part });
+        layer.schedules.push(ScheduleUse {
+            at,
+            name,
+            reset,
+            part,
+        });
         if is_only_reset {
             // It takes the inherited ones away and brings none.
             layer.schedules.pop();
-            self.wrong("missing-value", at, "this `schedule` resets and brings none", "name a schedule or write `cron`; to pause a host write `enabled #false`");
+            self.wrong(
+                "missing-value",
+                at,
+                "this `schedule` resets and brings none",
+                "name a schedule or write `cron`; to pause a host write `enabled #false`",
+            );
         }
     }
 
@@ -318,11 +444,15 @@ impl Reader<'_> {
         for child in node.iter_children() {
             match child.name().value() {
                 "cron" => {
-                    let value = self.value(child, "a crontab line").and_then(|entry| self.parsed(entry));
+                    let value = self
+                        .value(child, "a crontab line")
+                        .and_then(|entry| self.parsed(entry));
                     self.set(&mut part.cron, child, value);
                 }
                 "jitter" => {
-                    let value = self.value(child, "a duration").and_then(|entry| self.parsed(entry));
+                    let value = self
+                        .value(child, "a duration")
+                        .and_then(|entry| self.parsed(entry));
                     self.set(&mut part.jitter, child, value);
                 }
                 "prune" => {

@@ -56,7 +56,10 @@ pub fn load(path: &Utf8Path) -> Loaded {
 /// Reads one text that came from elsewhere: it includes nothing.
 #[must_use]
 pub fn load_text(name: &str, text: String) -> Loaded {
-    let mut loader = Loader { is_closed: true, ..Loader::default() };
+    let mut loader = Loader {
+        is_closed: true,
+        ..Loader::default()
+    };
     loader.text(Utf8PathBuf::from(name), text.into_bytes());
     loader.finish()
 }
@@ -78,14 +81,25 @@ struct Loader {
 
 impl Loader {
     fn finish(self) -> Loaded {
-        let lines: Vec<Lines> = self.files.iter().map(|file| Lines::of(&file.text)).collect();
-        let places = FilePlaces { files: &self.files, lines: &lines };
+        let lines: Vec<Lines> = self
+            .files
+            .iter()
+            .map(|file| Lines::of(&file.text))
+            .collect();
+        let places = FilePlaces {
+            files: &self.files,
+            lines: &lines,
+        };
         let (state, found) = resolve(&self.parts, &places, !self.has_unread);
         let mut findings = self.findings;
         findings.extend(found);
         let report = Report::new(findings, self.files.clone(), lines);
         let state = state.filter(|_| !report.has_errors());
-        Loaded { files: self.files, report, state }
+        Loaded {
+            files: self.files,
+            report,
+            state,
+        }
     }
 
     fn shown(&self, real: &Utf8Path) -> Utf8PathBuf {
@@ -102,12 +116,26 @@ impl Loader {
             std::io::ErrorKind::NotFound => "name it with --file, or make one with `pobsync init`",
             _ => "see to it that this user may read it",
         };
-        let at = from.unwrap_or(At { file, offset: 0, len: 0 });
+        let at = from.unwrap_or(At {
+            file,
+            offset: 0,
+            len: 0,
+        });
         if from.is_none() {
-            self.files.push(SourceFile { path: path.to_owned(), sha256: String::new(), text: String::new() });
+            self.files.push(SourceFile {
+                path: path.to_owned(),
+                sha256: String::new(),
+                text: String::new(),
+            });
             self.real.push(path.to_owned());
         }
-        self.findings.push(Finding::error("unreadable", at, format!("cannot read {path}: {error}"), "", help));
+        self.findings.push(Finding::error(
+            "unreadable",
+            at,
+            format!("cannot read {path}: {error}"),
+            "",
+            help,
+        ));
     }
 
     fn file(&mut self, real: &Utf8Path, from: Option<At>) {
@@ -123,12 +151,29 @@ impl Loader {
 
     fn text(&mut self, path: Utf8PathBuf, bytes: Vec<u8>) {
         let file = self.files.len();
-        let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
-        let start = At { file, offset: 0, len: 0 };
+        let sha256 = Sha256::digest(&bytes)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        let start = At {
+            file,
+            offset: 0,
+            len: 0,
+        };
         if bytes.len() as u64 > guard::LARGEST {
             self.has_unread = true;
-            self.files.push(SourceFile { path, sha256, text: String::new() });
-            self.findings.push(Finding::error("too-large", start, "this file is larger than 4 MiB", "", "part it into several and `include` them"));
+            self.files.push(SourceFile {
+                path,
+                sha256,
+                text: String::new(),
+            });
+            self.findings.push(Finding::error(
+                "too-large",
+                start,
+                "this file is larger than 4 MiB",
+                "",
+                "part it into several and `include` them",
+            ));
             return;
         }
         let text = match String::from_utf8(bytes) {
@@ -140,7 +185,11 @@ impl Loader {
                 self.files.push(SourceFile { path, sha256, text });
                 self.findings.push(Finding::error(
                     "not-utf8",
-                    At { file, offset, len: 1 },
+                    At {
+                        file,
+                        offset,
+                        len: 1,
+                    },
                     format!("this file is not UTF-8: byte {offset} begins no character"),
                     "here",
                     "save it as UTF-8",
@@ -148,7 +197,11 @@ impl Loader {
                 return;
             }
         };
-        self.files.push(SourceFile { path, sha256, text: text.clone() });
+        self.files.push(SourceFile {
+            path,
+            sha256,
+            text: text.clone(),
+        });
         let includes = match document::parse(file, &text) {
             Ok(document) => parse::read(file, &document, &mut self.parts, &mut self.findings),
             Err(found) => {
@@ -164,26 +217,64 @@ impl Loader {
 
     fn include(&mut self, include: &Include) {
         let mut wrong = |code, message: String, help: &str| {
-            self.findings.push(Finding::error(code, include.at, message, "included here", help));
+            self.findings.push(Finding::error(
+                code,
+                include.at,
+                message,
+                "included here",
+                help,
+            ));
         };
         if self.is_closed {
-            return wrong("include-refused", "a configuration that is sent includes nothing".to_owned(), "send it in one piece");
+            return wrong(
+                "include-refused",
+                "a configuration that is sent includes nothing".to_owned(),
+                "send it in one piece",
+            );
         }
         if self.open.len() > DEEPEST {
-            return wrong("too-deep", format!("includes are nested more than {DEEPEST} deep"), "include from fewer files");
+            return wrong(
+                "too-deep",
+                format!("includes are nested more than {DEEPEST} deep"),
+                "include from fewer files",
+            );
         }
-        let folder = self.open.last().and_then(|file| file.parent()).unwrap_or(&self.root);
-        let pattern = format!("{}/{}", glob::Pattern::escape(folder.as_str()), include.pattern);
-        let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
+        let folder = self
+            .open
+            .last()
+            .and_then(|file| file.parent())
+            .unwrap_or(&self.root);
+        let pattern = format!(
+            "{}/{}",
+            glob::Pattern::escape(folder.as_str()),
+            include.pattern
+        );
+        let options = glob::MatchOptions {
+            require_literal_separator: true,
+            ..glob::MatchOptions::default()
+        };
         let paths = match glob::glob_with(&pattern, options) {
             Ok(paths) => paths,
-            Err(error) => return wrong("invalid-value", format!("this is no pattern: {}", error.msg), "use `*` and `?`"),
+            Err(error) => {
+                return wrong(
+                    "invalid-value",
+                    format!("this is no pattern: {}", error.msg),
+                    "use `*` and `?`",
+                );
+            }
         };
-        let mut found: Vec<Utf8PathBuf> =
-            paths.filter_map(Result::ok).filter_map(|path| Utf8PathBuf::from_path_buf(path).ok()).filter(|p| !p.is_dir()).collect();
+        let mut found: Vec<Utf8PathBuf> = paths
+            .filter_map(Result::ok)
+            .filter_map(|path| Utf8PathBuf::from_path_buf(path).ok())
+            .filter(|p| !p.is_dir())
+            .collect();
         found.sort();
         if found.is_empty() && !include.optional {
-            return wrong("no-match", "no file matches this include".to_owned(), "correct the pattern, or add `optional=#true`");
+            return wrong(
+                "no-match",
+                "no file matches this include".to_owned(),
+                "correct the pattern, or add `optional=#true`",
+            );
         }
         for path in found {
             self.included(&path, include);
@@ -193,23 +284,49 @@ impl Loader {
     fn included(&mut self, path: &Utf8Path, include: &Include) {
         let shown = self.shown(path);
         let mut wrong = |code, message: String, help: &str| {
-            self.findings.push(Finding::error(code, include.at, message, "included here", help));
+            self.findings.push(Finding::error(
+                code,
+                include.at,
+                message,
+                "included here",
+                help,
+            ));
         };
         let Ok(real) = path.canonicalize_utf8() else {
-            return wrong("unreadable", format!("cannot read {shown}"), "see to it that this user may read it");
+            return wrong(
+                "unreadable",
+                format!("cannot read {shown}"),
+                "see to it that this user may read it",
+            );
         };
         if !real.starts_with(&self.root) {
             // What it holds is nobody's business here: not a line of it is shown.
-            return wrong("outside-root", format!("{shown} leads out of the folder of the configuration"), "put the file itself there");
+            return wrong(
+                "outside-root",
+                format!("{shown} leads out of the folder of the configuration"),
+                "put the file itself there",
+            );
         }
         if self.open.contains(&real) {
-            return wrong("include-cycle", format!("{shown} includes itself, directly or by way of others"), "take one of the includes out");
+            return wrong(
+                "include-cycle",
+                format!("{shown} includes itself, directly or by way of others"),
+                "take one of the includes out",
+            );
         }
         if self.real.contains(&real) {
-            return wrong("included-twice", format!("{shown} is included twice"), "include it once");
+            return wrong(
+                "included-twice",
+                format!("{shown} is included twice"),
+                "include it once",
+            );
         }
         if self.files.len() >= MOST_FILES {
-            return wrong("too-many-files", format!("more than {MOST_FILES} files are included"), "narrow the pattern");
+            return wrong(
+                "too-many-files",
+                format!("more than {MOST_FILES} files are included"),
+                "narrow the pattern",
+            );
         }
         self.file(&real, Some(include.at));
     }
@@ -232,8 +349,14 @@ struct FilePlaces<'a> {
 
 impl Places for FilePlaces<'_> {
     fn place(&self, at: At) -> String {
-        let path = self.files.get(at.file).map_or("?", |file| file.path.as_str());
-        let line = self.lines.get(at.file).map_or(1, |lines| lines.line(at.offset));
+        let path = self
+            .files
+            .get(at.file)
+            .map_or("?", |file| file.path.as_str());
+        let line = self
+            .lines
+            .get(at.file)
+            .map_or(1, |lines| lines.line(at.offset));
         format!("{path}:{line}")
     }
 }

@@ -15,7 +15,11 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     pub(super) fn at(&self, span: miette::SourceSpan) -> At {
-        At { file: self.file, offset: span.offset(), len: span.len() }
+        At {
+            file: self.file,
+            offset: span.offset(),
+            len: span.len(),
+        }
     }
 
     /// The place of a node is its name: its span would be all of its block.
@@ -27,19 +31,36 @@ impl Reader<'_> {
         self.findings.push(finding);
     }
 
-    pub(super) fn wrong(&mut self, code: &'static str, at: At, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn wrong(
+        &mut self,
+        code: &'static str,
+        at: At,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.push(Finding::error(code, at, message, "here", help));
     }
 
     fn invalid(&mut self, at: At, error: &Invalid) {
-        self.push(Finding::error("invalid-value", at, error.to_string(), format!("expected {}", error.expected), error.help.clone()));
+        self.push(Finding::error(
+            "invalid-value",
+            at,
+            error.to_string(),
+            format!("expected {}", error.expected),
+            error.help.clone(),
+        ));
     }
 
     /// Checks that `node` has `arguments` values at most and only properties of `known`, each once.
     pub(super) fn shape(&mut self, node: &KdlNode, arguments: usize, known: &[&str]) {
         if let Some(annotation) = node.ty() {
             let at = self.at(annotation.span());
-            self.wrong("annotation", at, format!("`({})` means nothing here", visible(annotation.value())), "take it off");
+            self.wrong(
+                "annotation",
+                at,
+                format!("`({})` means nothing here", visible(annotation.value())),
+                "take it off",
+            );
         }
         let mut seen: Vec<&str> = Vec::new();
         let mut count = 0;
@@ -54,15 +75,34 @@ impl Reader<'_> {
                             1 => "takes one value".to_owned(),
                             n => format!("takes {n} values"),
                         };
-                        self.wrong("too-many-values", at, format!("`{}` {takes}", node.name().value()), "take it off");
+                        self.wrong(
+                            "too-many-values",
+                            at,
+                            format!("`{}` {takes}", node.name().value()),
+                            "take it off",
+                        );
                     }
                 }
                 Some(name) if !known.contains(&name.value()) => {
-                    let message = format!("`{}` has no property `{}`", node.name().value(), visible(name.value()));
-                    self.wrong("unknown-property", at, message, suggestion(name.value(), known));
+                    let message = format!(
+                        "`{}` has no property `{}`",
+                        node.name().value(),
+                        visible(name.value())
+                    );
+                    self.wrong(
+                        "unknown-property",
+                        at,
+                        message,
+                        suggestion(name.value(), known),
+                    );
                 }
                 Some(name) if seen.contains(&name.value()) => {
-                    self.wrong("twice", at, format!("`{}` is given twice", name.value()), "the last one would win: take one off");
+                    self.wrong(
+                        "twice",
+                        at,
+                        format!("`{}` is given twice", name.value()),
+                        "the last one would win: take one off",
+                    );
                 }
                 Some(name) => seen.push(name.value()),
             }
@@ -71,9 +111,17 @@ impl Reader<'_> {
 
     /// Tells that `node` takes no block.
     pub(super) fn no_block(&mut self, node: &KdlNode) {
-        if node.children().is_some_and(|block| !block.nodes().is_empty()) {
+        if node
+            .children()
+            .is_some_and(|block| !block.nodes().is_empty())
+        {
             let at = self.at_node(node);
-            self.wrong("no-block", at, format!("`{}` takes no block", node.name().value()), "take the braces off");
+            self.wrong(
+                "no-block",
+                at,
+                format!("`{}` takes no block", node.name().value()),
+                "take the braces off",
+            );
         }
     }
 
@@ -91,7 +139,10 @@ impl Reader<'_> {
     }
 
     /// The values without a name, in order.
-    pub(super) fn arguments<'n>(&self, node: &'n KdlNode) -> impl Iterator<Item = &'n KdlEntry> + use<'n> {
+    pub(super) fn arguments<'n>(
+        &self,
+        node: &'n KdlNode,
+    ) -> impl Iterator<Item = &'n KdlEntry> + use<'n> {
         node.entries().iter().filter(|entry| entry.name().is_none())
     }
 
@@ -101,17 +152,28 @@ impl Reader<'_> {
         if entry.is_none() {
             let at = self.at_node(node);
             let message = format!("`{}` needs {what}", node.name().value());
-            self.push(Finding::error("missing-value", at, message, "nothing follows", format!("write it behind `{}`", node.name().value())));
+            self.push(Finding::error(
+                "missing-value",
+                at,
+                message,
+                "nothing follows",
+                format!("write it behind `{}`", node.name().value()),
+            ));
         }
         entry
     }
 
     pub(super) fn property<'n>(&self, node: &'n KdlNode, name: &str) -> Option<&'n KdlEntry> {
-        node.entries().iter().rev().find(|entry| entry.name().is_some_and(|n| n.value() == name))
+        node.entries()
+            .iter()
+            .rev()
+            .find(|entry| entry.name().is_some_and(|n| n.value() == name))
     }
 
     fn no_annotation(&mut self, entry: &KdlEntry) -> bool {
-        let Some(annotation) = entry.ty() else { return true };
+        let Some(annotation) = entry.ty() else {
+            return true;
+        };
         let at = self.at(entry.span());
         let (message, help) = match annotation.value() {
             "env" | "file" => (
@@ -135,7 +197,10 @@ impl Reader<'_> {
     fn plain_text(&mut self, entry: &KdlEntry) -> Maybe<String> {
         let at = self.at(entry.span());
         match entry.value() {
-            KdlValue::String(text) => Some(Spanned { value: text.clone(), at }),
+            KdlValue::String(text) => Some(Spanned {
+                value: text.clone(),
+                at,
+            }),
             other => {
                 self.wrong_type(at, other, "text", "write it in quotes");
                 None
@@ -150,7 +215,13 @@ impl Reader<'_> {
             KdlValue::Bool(_) => "a truth value",
             KdlValue::Null => "nothing",
         };
-        self.push(Finding::error("wrong-type", at, format!("{expected} is expected, and this is {kind}"), format!("expected {expected}"), help));
+        self.push(Finding::error(
+            "wrong-type",
+            at,
+            format!("{expected} is expected, and this is {kind}"),
+            format!("expected {expected}"),
+            help,
+        ));
     }
 
     /// A value that is checked where it enters.
@@ -166,7 +237,10 @@ impl Reader<'_> {
     }
 
     /// A value or a reference.
-    pub(super) fn referable<T: FromStr<Err = Invalid>>(&mut self, entry: &KdlEntry) -> Maybe<Value<T>> {
+    pub(super) fn referable<T: FromStr<Err = Invalid>>(
+        &mut self,
+        entry: &KdlEntry,
+    ) -> Maybe<Value<T>> {
         let annotation = entry.ty().map(|ty| ty.value().to_owned());
         match annotation.as_deref() {
             Some("env") => {
@@ -174,24 +248,41 @@ impl Reader<'_> {
                 let is_name = !text.value.is_empty()
                     && text.value.len() <= 128
                     && !text.value.starts_with(|c: char| c.is_ascii_digit())
-                    && text.value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+                    && text
+                        .value
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b == b'_');
                 if !is_name {
-                    self.wrong("invalid-value", text.at, "this is no name of an environment variable", "use letters, digits and `_`");
+                    self.wrong(
+                        "invalid-value",
+                        text.at,
+                        "this is no name of an environment variable",
+                        "use letters, digits and `_`",
+                    );
                     return None;
                 }
-                Some(Spanned { value: Value::Env { env: text.value }, at: text.at })
+                Some(Spanned {
+                    value: Value::Env { env: text.value },
+                    at: text.at,
+                })
             }
             Some("file") => {
                 let text = self.plain_text(entry)?;
                 match text.value.parse::<AbsolutePath>() {
-                    Ok(file) => Some(Spanned { value: Value::File { file }, at: text.at }),
+                    Ok(file) => Some(Spanned {
+                        value: Value::File { file },
+                        at: text.at,
+                    }),
                     Err(error) => {
                         self.invalid(text.at, &error);
                         None
                     }
                 }
             }
-            _ => self.parsed(entry).map(|found| Spanned { value: Value::Literal(found.value), at: found.at }),
+            _ => self.parsed(entry).map(|found| Spanned {
+                value: Value::Literal(found.value),
+                at: found.at,
+            }),
         }
     }
 
@@ -205,7 +296,12 @@ impl Reader<'_> {
             KdlValue::Bool(value) => Some(Spanned { value: *value, at }),
             other => {
                 let help = match other {
-                    KdlValue::String(word) if matches!(word.as_str(), "true" | "false" | "yes" | "no" | "on" | "off") => {
+                    KdlValue::String(word)
+                        if matches!(
+                            word.as_str(),
+                            "true" | "false" | "yes" | "no" | "on" | "off"
+                        ) =>
+                    {
                         "KDL 2 writes `#true` and `#false`"
                     }
                     _ => "write `#true` or `#false`",
@@ -222,7 +318,10 @@ impl Reader<'_> {
         self.no_block(node);
         match self.arguments(node).next() {
             Some(entry) => self.truth(entry),
-            None => Some(Spanned { value: true, at: self.at_node(node) }),
+            None => Some(Spanned {
+                value: true,
+                at: self.at_node(node),
+            }),
         }
     }
 
@@ -233,10 +332,18 @@ impl Reader<'_> {
         }
         let at = self.at(entry.span());
         match entry.value() {
-            KdlValue::Integer(n) => match u32::try_from(*n).ok().filter(|n| (least..=most).contains(n)) {
+            KdlValue::Integer(n) => match u32::try_from(*n)
+                .ok()
+                .filter(|n| (least..=most).contains(n))
+            {
                 Some(value) => Some(Spanned { value, at }),
                 None => {
-                    self.wrong("invalid-value", at, format!("{n} does not lie between {least} and {most}"), "choose another number");
+                    self.wrong(
+                        "invalid-value",
+                        at,
+                        format!("{n} does not lie between {least} and {most}"),
+                        "choose another number",
+                    );
                     None
                 }
             },
@@ -274,7 +381,10 @@ impl Reader<'_> {
 }
 
 fn suggestion(word: &str, known: &[&str]) -> String {
-    let best = known.iter().map(|other| (strsim::jaro_winkler(word, other), *other)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let best = known
+        .iter()
+        .map(|other| (strsim::jaro_winkler(word, other), *other))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
     match best {
         Some((likeness, near)) if likeness > 0.8 => format!("did you mean `{near}`?"),
         _ if known.is_empty() => "nothing is known here".to_owned(),

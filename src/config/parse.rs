@@ -5,8 +5,8 @@ use kdl::{KdlDocument, KdlNode};
 use super::layer::SHARED;
 use super::node::Reader;
 use crate::core::desired::{
-    At, Finding, GlobalPart, GroupPart, GuardPart, HostPart, Layer, Parts, RemovedPart, RetentionNode, ScheduleNode,
-    Spanned,
+    At, Finding, GlobalPart, GroupPart, GuardPart, HostPart, Layer, Parts, RemovedPart,
+    RetentionNode, ScheduleNode, Spanned,
 };
 use crate::core::model::{Label, Notify, NotifyEvent, NotifyTarget, SnapshotsOnRemoval};
 
@@ -18,10 +18,23 @@ pub(super) struct Include {
     pub(super) optional: bool,
 }
 
-const TOP: [&str; 7] = ["global", "retention", "schedule", "group", "host", "removed", "include"];
+const TOP: [&str; 7] = [
+    "global",
+    "retention",
+    "schedule",
+    "group",
+    "host",
+    "removed",
+    "include",
+];
 
 /// Reads every node of the file number `file` into `parts`; includes are told and not followed.
-pub(super) fn read(file: usize, document: &KdlDocument, parts: &mut Parts, findings: &mut Vec<Finding>) -> Vec<Include> {
+pub(super) fn read(
+    file: usize,
+    document: &KdlDocument,
+    parts: &mut Parts,
+    findings: &mut Vec<Finding>,
+) -> Vec<Include> {
     let mut reader = Reader { file, findings };
     let mut includes = Vec::new();
     for node in document.nodes() {
@@ -53,15 +66,22 @@ impl Reader<'_> {
             notify: Vec::new(),
             layer: Layer::default(),
         };
-        let known: Vec<&str> = OWN.into_iter().chain(SHARED.into_iter().filter(|name| !NOT_HERE.contains(name))).collect();
+        let known: Vec<&str> = OWN
+            .into_iter()
+            .chain(SHARED.into_iter().filter(|name| !NOT_HERE.contains(name)))
+            .collect();
         for child in node.iter_children() {
             match child.name().value() {
                 "backup-root" => {
-                    let value = self.value(child, "a path").and_then(|entry| self.parsed(entry));
+                    let value = self
+                        .value(child, "a path")
+                        .and_then(|entry| self.parsed(entry));
                     self.set(&mut part.backup_root, child, value);
                 }
                 "max-concurrent" => {
-                    let value = self.value(child, "a number").and_then(|entry| self.number(entry, 1, 256));
+                    let value = self
+                        .value(child, "a number")
+                        .and_then(|entry| self.number(entry, 1, 256));
                     self.set(&mut part.max_concurrent, child, value);
                 }
                 "guard" => self.guard(&mut part.guard, child),
@@ -75,19 +95,28 @@ impl Reader<'_> {
     }
 
     fn guard(&mut self, part: &mut GuardPart, node: &KdlNode) {
-        const KNOWN: [&str; 5] =
-            ["max-delete", "max-delete-percent", "max-retire-percent", "max-fleet-delete-percent", "min-free"];
+        const KNOWN: [&str; 5] = [
+            "max-delete",
+            "max-delete-percent",
+            "max-retire-percent",
+            "max-fleet-delete-percent",
+            "min-free",
+        ];
         self.shape(node, 0, &[]);
         for child in node.iter_children() {
             macro_rules! percent {
                 ($field:ident) => {{
-                    let value = self.value(child, "a percentage").and_then(|entry| self.percent(entry));
+                    let value = self
+                        .value(child, "a percentage")
+                        .and_then(|entry| self.percent(entry));
                     self.set(&mut part.$field, child, value);
                 }};
             }
             match child.name().value() {
                 "max-delete" => {
-                    let value = self.value(child, "a number").and_then(|entry| self.number(entry, 0, 1_000_000));
+                    let value = self
+                        .value(child, "a number")
+                        .and_then(|entry| self.number(entry, 0, 1_000_000));
                     self.set(&mut part.max_delete, child, value);
                 }
                 "max-delete-percent" => percent!(max_delete_percent),
@@ -103,21 +132,31 @@ impl Reader<'_> {
         const KNOWN: [&str; 4] = ["webhook", "email", "ping", "command"];
         self.shape(node, 1, &["on"]);
         let at = self.at_node(node);
-        let name = self.first(node, "a name").and_then(|entry| self.parsed(entry));
-        let mut on = vec![NotifyEvent::Failure, NotifyEvent::Recovery, NotifyEvent::Stale];
+        let name = self
+            .first(node, "a name")
+            .and_then(|entry| self.parsed(entry));
+        let mut on = vec![
+            NotifyEvent::Failure,
+            NotifyEvent::Recovery,
+            NotifyEvent::Stale,
+        ];
         if let Some(text) = self.property(node, "on").and_then(|entry| self.text(entry)) {
             on.clear();
             for word in text.value.split(',') {
                 match word.trim().parse() {
                     Ok(event) => on.push(event),
-                    Err(error) => self.wrong("invalid-value", text.at, error.to_string(), error.help),
+                    Err(error) => {
+                        self.wrong("invalid-value", text.at, error.to_string(), error.help)
+                    }
                 }
             }
         }
         let mut targets = Vec::new();
         for child in node.iter_children() {
             let mut take = |make: fn(_) -> NotifyTarget| {
-                let value = self.value(child, "an address").and_then(|entry| self.referable(entry));
+                let value = self
+                    .value(child, "an address")
+                    .and_then(|entry| self.referable(entry));
                 targets.extend(value.map(|value| make(value.value)));
             };
             match child.name().value() {
@@ -125,25 +164,48 @@ impl Reader<'_> {
                 "email" => take(NotifyTarget::Email),
                 "ping" => take(NotifyTarget::Ping),
                 "command" => {
-                    let name = self.value(child, "the name of a hook").and_then(|entry| self.parsed(entry));
+                    let name = self
+                        .value(child, "the name of a hook")
+                        .and_then(|entry| self.parsed(entry));
                     targets.extend(name.map(|name| NotifyTarget::Command(name.value)));
                 }
                 _ => self.unknown(child, "in `notify`", &KNOWN),
             }
         }
         if targets.is_empty() {
-            self.wrong("missing-value", at, "this `notify` tells nobody", "add `webhook`, `email`, `ping` or `command`");
+            self.wrong(
+                "missing-value",
+                at,
+                "this `notify` tells nobody",
+                "add `webhook`, `email`, `ping` or `command`",
+            );
         }
-        Some(Spanned { value: Notify { name: name?.value, on, targets }, at })
+        Some(Spanned {
+            value: Notify {
+                name: name?.value,
+                on,
+                targets,
+            },
+            at,
+        })
     }
 
     fn retention(&mut self, parts: &mut Parts, node: &KdlNode) {
         self.shape(node, 1, &[]);
         let part = self.retention_part(node);
-        if let Some(name) = self.first(node, "a name").and_then(|entry| self.parsed(entry)) {
-            if part.counts.iter().all(|(_, count)| count.value.is_none()) && part.withins.is_empty() {
+        if let Some(name) = self
+            .first(node, "a name")
+            .and_then(|entry| self.parsed(entry))
+        {
+            if part.counts.iter().all(|(_, count)| count.value.is_none()) && part.withins.is_empty()
+            {
                 let message = format!("retention {} keeps nothing", name.value);
-                self.wrong("keeps-nothing", name.at, message, "name at least one rule, for example `keep last=3 daily=14`");
+                self.wrong(
+                    "keeps-nothing",
+                    name.at,
+                    message,
+                    "name at least one rule, for example `keep last=3 daily=14`",
+                );
             }
             parts.retentions.push(RetentionNode { name, part });
         }
@@ -152,8 +214,13 @@ impl Reader<'_> {
     fn schedule(&mut self, parts: &mut Parts, node: &KdlNode) {
         self.shape(node, 1, &["cron", "jitter", "prune"]);
         let part = self.schedule_part(node);
-        if let Some(name) = self.first(node, "a name").and_then(|entry| self.parsed(entry)) {
-            let has_cron = part.cron.is_some() || self.property(node, "cron").is_some() || node.iter_children().any(|c| c.name().value() == "cron");
+        if let Some(name) = self
+            .first(node, "a name")
+            .and_then(|entry| self.parsed(entry))
+        {
+            let has_cron = part.cron.is_some()
+                || self.property(node, "cron").is_some()
+                || node.iter_children().any(|c| c.name().value() == "cron");
             if !has_cron {
                 let message = format!("schedule {} never fires", name.value);
                 self.wrong("no-cron", name.at, message, "add `cron=\"15 2 * * *\"`");
@@ -164,26 +231,39 @@ impl Reader<'_> {
 
     fn group(&mut self, parts: &mut Parts, node: &KdlNode) {
         self.shape(node, 1, &[]);
-        let name = self.first(node, "a name").and_then(|entry| self.parsed(entry));
+        let name = self
+            .first(node, "a name")
+            .and_then(|entry| self.parsed(entry));
         let mut layer = Layer::default();
         for child in node.iter_children() {
             if !self.layer_node(&mut layer, child) {
                 self.unknown(child, "in `group`", &SHARED);
             }
         }
-        parts.groups.extend(name.map(|name| GroupPart { name, layer }));
+        parts
+            .groups
+            .extend(name.map(|name| GroupPart { name, layer }));
     }
 
     fn host(&mut self, parts: &mut Parts, node: &KdlNode) {
         self.shape(node, 1, &["group", "was", "server"]);
-        let name = self.first(node, "a name").and_then(|entry| self.parsed(entry));
-        let was = self.property(node, "was").and_then(|entry| self.parsed(entry));
+        let name = self
+            .first(node, "a name")
+            .and_then(|entry| self.parsed(entry));
+        let was = self
+            .property(node, "was")
+            .and_then(|entry| self.parsed(entry));
         let mut groups = Vec::new();
-        if let Some(text) = self.property(node, "group").and_then(|entry| self.text(entry)) {
+        if let Some(text) = self
+            .property(node, "group")
+            .and_then(|entry| self.text(entry))
+        {
             for word in text.value.split(',') {
                 match word.trim().parse::<Label>() {
                     Ok(value) => groups.push(Spanned { value, at: text.at }),
-                    Err(error) => self.wrong("invalid-value", text.at, error.to_string(), error.help),
+                    Err(error) => {
+                        self.wrong("invalid-value", text.at, error.to_string(), error.help)
+                    }
                 }
             }
         }
@@ -195,7 +275,9 @@ impl Reader<'_> {
         for child in node.iter_children() {
             match child.name().value() {
                 "address" => {
-                    let value = self.value(child, "an address").and_then(|entry| self.referable(entry));
+                    let value = self
+                        .value(child, "an address")
+                        .and_then(|entry| self.referable(entry));
                     self.set(&mut layer.address, child, value);
                 }
                 "group" => {
@@ -208,35 +290,62 @@ impl Reader<'_> {
                 _ => self.unknown(child, "in `host`", &known),
             }
         }
-        let again = groups.iter().enumerate().find(|(i, g)| groups.iter().take(*i).any(|other| other.value == g.value));
+        let again = groups
+            .iter()
+            .enumerate()
+            .find(|(i, g)| groups.iter().take(*i).any(|other| other.value == g.value));
         if let Some((_, group)) = again {
             let (at, message) = (group.at, format!("group {} is named twice", group.value));
             self.wrong("twice", at, message, "name it once");
         }
-        parts.hosts.extend(name.map(|name| HostPart { name, was, groups, layer }));
+        parts.hosts.extend(name.map(|name| HostPart {
+            name,
+            was,
+            groups,
+            layer,
+        }));
     }
 
     fn removed(&mut self, parts: &mut Parts, node: &KdlNode) {
         self.shape(node, 1, &["snapshots"]);
         self.no_block(node);
-        let name = self.first(node, "a name").and_then(|entry| self.parsed(entry));
+        let name = self
+            .first(node, "a name")
+            .and_then(|entry| self.parsed(entry));
         let at = self.at_node(node);
         let Some(entry) = self.property(node, "snapshots") else {
-            self.wrong("missing-value", at, "`removed` does not say what becomes of the snapshots", "add `snapshots=\"keep\"` or `snapshots=\"delete\"`");
+            self.wrong(
+                "missing-value",
+                at,
+                "`removed` does not say what becomes of the snapshots",
+                "add `snapshots=\"keep\"` or `snapshots=\"delete\"`",
+            );
             return;
         };
         let Some(text) = self.text(entry) else { return };
         match text.value.parse::<SnapshotsOnRemoval>() {
-            Ok(snapshots) => parts.removed.extend(name.map(|name| RemovedPart { name, snapshots })),
-            Err(_) => self.wrong("invalid-value", text.at, "snapshots are kept or deleted", "write `\"keep\"` or `\"delete\"`"),
+            Ok(snapshots) => parts
+                .removed
+                .extend(name.map(|name| RemovedPart { name, snapshots })),
+            Err(_) => self.wrong(
+                "invalid-value",
+                text.at,
+                "snapshots are kept or deleted",
+                "write `\"keep\"` or `\"delete\"`",
+            ),
         }
     }
 
     fn include(&mut self, node: &KdlNode) -> Option<Include> {
         self.shape(node, 1, &["optional"]);
         self.no_block(node);
-        let optional = self.property(node, "optional").and_then(|entry| self.truth(entry)).is_some_and(|v| v.value);
-        let text = self.first(node, "a path").and_then(|entry| self.text(entry))?;
+        let optional = self
+            .property(node, "optional")
+            .and_then(|entry| self.truth(entry))
+            .is_some_and(|v| v.value);
+        let text = self
+            .first(node, "a path")
+            .and_then(|entry| self.text(entry))?;
         let is_plain = !text.value.is_empty()
             && !text.value.starts_with('/')
             && !text.value.chars().any(char::is_control)
@@ -250,6 +359,10 @@ impl Reader<'_> {
             );
             return None;
         }
-        Some(Include { at: text.at, pattern: text.value, optional })
+        Some(Include {
+            at: text.at,
+            pattern: text.value,
+            optional,
+        })
     }
 }

@@ -16,7 +16,11 @@ pub(super) struct Lines(Vec<usize>);
 
 impl Lines {
     pub(super) fn of(text: &str) -> Self {
-        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+        Self(
+            std::iter::once(0)
+                .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+                .collect(),
+        )
     }
 
     /// The line of a byte, from 1.
@@ -40,14 +44,21 @@ pub struct Report {
 impl Report {
     pub(super) fn new(findings: Vec<Finding>, files: Vec<SourceFile>, lines: Vec<Lines>) -> Self {
         let mut findings = findings;
-        findings.sort_by_key(|finding| (finding.severity, finding.labels.first().map(|(at, _)| *at)));
-        Self { findings, files, lines }
+        findings
+            .sort_by_key(|finding| (finding.severity, finding.labels.first().map(|(at, _)| *at)));
+        Self {
+            findings,
+            files,
+            lines,
+        }
     }
 
     /// Says that the configuration cannot be used.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+        self.findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
     }
 
     /// The findings, errors first, by place.
@@ -59,59 +70,106 @@ impl Report {
     /// What is odd and valid, a line each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let odd = self.findings.iter().filter(|finding| finding.severity == Severity::Warning);
-        odd.map(|finding| format!("{}: warning: {}", self.place(finding), visible(&finding.message))).collect()
+        let odd = self
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Warning);
+        odd.map(|finding| {
+            format!(
+                "{}: warning: {}",
+                self.place(finding),
+                visible(&finding.message)
+            )
+        })
+        .collect()
     }
 
     fn place(&self, finding: &Finding) -> String {
-        let Some((at, _)) = finding.labels.first() else { return String::new() };
-        let path = self.files.get(at.file).map_or("?", |file| file.path.as_str());
+        let Some((at, _)) = finding.labels.first() else {
+            return String::new();
+        };
+        let path = self
+            .files
+            .get(at.file)
+            .map_or("?", |file| file.path.as_str());
         format!("{}:{}", visible(path), self.line(*at))
     }
 
     fn line(&self, at: At) -> usize {
-        self.lines.get(at.file).map_or(1, |lines| lines.line(at.offset))
+        self.lines
+            .get(at.file)
+            .map_or(1, |lines| lines.line(at.offset))
     }
 
     /// The report as text, with the lines it is about.
     #[must_use]
     pub fn text(&self, color: bool, width: usize) -> String {
-        let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false);
+        let theme = if color {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::none()
+        };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(width)
+            .with_links(false);
         let mut out = String::new();
         for finding in self.findings.iter().take(PRINTED) {
             self.one(finding, &handler, &mut out);
         }
-        let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        let errors = self
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .count();
         let more = self.findings.len().saturating_sub(PRINTED);
         if more > 0 {
             out.push_str(&format!("… and {more} more.\n"));
         }
-        let mistakes = if errors == 1 { "1 mistake".to_owned() } else { format!("{errors} mistakes") };
+        let mistakes = if errors == 1 {
+            "1 mistake".to_owned()
+        } else {
+            format!("{errors} mistakes")
+        };
         out.push_str(&format!("{mistakes}; nothing was changed.\n"));
         out
     }
 
     fn one(&self, finding: &Finding, handler: &GraphicalReportHandler, out: &mut String) {
-        let mut diagnostic = MietteDiagnostic::new(format!("{}: {}", self.place(finding), visible(&finding.message)))
-            .with_code(finding.code)
-            .with_severity(match finding.severity {
-                Severity::Error => miette::Severity::Error,
-                Severity::Warning => miette::Severity::Warning,
-            });
+        let mut diagnostic = MietteDiagnostic::new(format!(
+            "{}: {}",
+            self.place(finding),
+            visible(&finding.message)
+        ))
+        .with_code(finding.code)
+        .with_severity(match finding.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        });
         if !finding.help.is_empty() {
             diagnostic = diagnostic.with_help(visible(&finding.help));
         }
-        let Some((main, _)) = finding.labels.first() else { return };
+        let Some((main, _)) = finding.labels.first() else {
+            return;
+        };
         let elsewhere = finding.labels.iter().filter(|(at, _)| at.file != main.file);
         let mut notes: Vec<String> = elsewhere
             .map(|(at, label)| {
-                let path = self.files.get(at.file).map_or("?", |file| file.path.as_str());
+                let path = self
+                    .files
+                    .get(at.file)
+                    .map_or("?", |file| file.path.as_str());
                 format!("{} at {}:{}", visible(label), visible(path), self.line(*at))
             })
             .collect();
-        let here: Vec<&(At, String)> = finding.labels.iter().filter(|(at, _)| at.file == main.file).collect();
-        let text = self.files.get(main.file).map_or("", |file| file.text.as_str());
+        let here: Vec<&(At, String)> = finding
+            .labels
+            .iter()
+            .filter(|(at, _)| at.file == main.file)
+            .collect();
+        let text = self
+            .files
+            .get(main.file)
+            .map_or("", |file| file.text.as_str());
         let shown = Shown::of(text);
         if !text.is_empty() {
             let labels = here.iter().map(|(at, label)| {
@@ -127,10 +185,18 @@ impl Report {
         } else if !notes.is_empty() {
             diagnostic.help = Some(notes.join("; "));
         }
-        let path = self.files.get(main.file).map_or("?", |file| file.path.as_str());
-        let report = miette::Report::new(diagnostic).with_source_code(NamedSource::new(visible(path), shown.text));
+        let path = self
+            .files
+            .get(main.file)
+            .map_or("?", |file| file.path.as_str());
+        let report = miette::Report::new(diagnostic)
+            .with_source_code(NamedSource::new(visible(path), shown.text));
         if handler.render_report(out, report.as_ref()).is_err() {
-            out.push_str(&format!("{}: {}\n", self.place(finding), visible(&finding.message)));
+            out.push_str(&format!(
+                "{}: {}\n",
+                self.place(finding),
+                visible(&finding.message)
+            ));
         }
         out.push('\n');
     }
@@ -171,10 +237,22 @@ impl Report {
             let file = self.files.get(at.file);
             let line = self.line(at);
             let start = self.lines.get(at.file).map_or(0, |lines| lines.start(line));
-            let column = file.and_then(|f| f.text.get(start..at.offset)).map_or(1, |before| before.chars().count() + 1);
-            Place { file: file.map_or("", |f| f.path.as_str()), line, column, offset: at.offset, length: at.len }
+            let column = file
+                .and_then(|f| f.text.get(start..at.offset))
+                .map_or(1, |before| before.chars().count() + 1);
+            Place {
+                file: file.map_or("", |f| f.path.as_str()),
+                line,
+                column,
+                offset: at.offset,
+                length: at.len,
+            }
         };
-        let nowhere = At { file: 0, offset: 0, len: 0 };
+        let nowhere = At {
+            file: 0,
+            offset: 0,
+            len: 0,
+        };
         let entries = self.findings.iter().map(|finding| Entry {
             severity: match finding.severity {
                 Severity::Error => "error",
@@ -184,9 +262,19 @@ impl Report {
             message: &finding.message,
             help: &finding.help,
             place: place(finding.labels.first().map_or(nowhere, |(at, _)| *at)),
-            labels: finding.labels.iter().map(|(at, label)| LabelEntry { label, place: place(*at) }).collect(),
+            labels: finding
+                .labels
+                .iter()
+                .map(|(at, label)| LabelEntry {
+                    label,
+                    place: place(*at),
+                })
+                .collect(),
         });
-        let document = Document { outcome: "invalid", findings: entries.collect() };
+        let document = Document {
+            outcome: "invalid",
+            findings: entries.collect(),
+        };
         serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
     }
 }
@@ -202,7 +290,10 @@ impl Shown {
     fn of(text: &str) -> Self {
         let is_harmless = |c: char| c == '\n' || c == '\t' || !visible_changes(c);
         if text.chars().all(is_harmless) {
-            return Self { text: text.to_owned(), moved: Vec::new() };
+            return Self {
+                text: text.to_owned(),
+                moved: Vec::new(),
+            };
         }
         let mut shown = String::with_capacity(text.len());
         let mut moved = Vec::new();

@@ -29,11 +29,19 @@ impl Folder {
 
     /// The report with the folder's own name taken out.
     fn report(&self) -> String {
-        self.load().report.text(false, 100).replace(self.path().as_str(), "")
+        self.load()
+            .report
+            .text(false, 100)
+            .replace(self.path().as_str(), "")
     }
 
     fn codes(&self) -> Vec<&'static str> {
-        self.load().report.findings().iter().map(|finding| finding.code).collect()
+        self.load()
+            .report
+            .findings()
+            .iter()
+            .map(|finding| finding.code)
+            .collect()
     }
 }
 
@@ -43,7 +51,9 @@ fn one(text: &str) -> Folder {
 
 fn state(text: &str) -> DesiredState {
     let loaded = load_text("pobsync.kdl", text.to_owned());
-    loaded.state.unwrap_or_else(|| panic!("{}", loaded.report.text(false, 100)))
+    loaded
+        .state
+        .unwrap_or_else(|| panic!("{}", loaded.report.text(false, 100)))
 }
 
 const GOOD: &str = r#"
@@ -93,28 +103,80 @@ removed "gone" snapshots="keep"
 #[test]
 fn later_layers_win_and_lists_add_up() {
     let state = state(GOOD);
-    let host = |name: &str| &state.hosts.iter().find(|host| host.name.as_str() == name).unwrap().settings;
+    let host = |name: &str| {
+        &state
+            .hosts
+            .iter()
+            .find(|host| host.name.as_str() == name)
+            .unwrap()
+            .settings
+    };
     let web = host("web-01");
     let policy = web.retention.as_ref().unwrap();
-    assert_eq!(policy.keep.count(Rule::Daily).map(|c| c.to_string()).as_deref(), Some("30"));
-    assert_eq!(policy.keep.count(Rule::Yearly), None, "0 takes an inherited rule away");
-    assert_eq!(policy.keep.count(Rule::Weekly).map(|c| c.to_string()).as_deref(), Some("8"));
+    assert_eq!(
+        policy
+            .keep
+            .count(Rule::Daily)
+            .map(|c| c.to_string())
+            .as_deref(),
+        Some("30")
+    );
+    assert_eq!(
+        policy.keep.count(Rule::Yearly),
+        None,
+        "0 takes an inherited rule away"
+    );
+    assert_eq!(
+        policy
+            .keep
+            .count(Rule::Weekly)
+            .map(|c| c.to_string())
+            .as_deref(),
+        Some("8")
+    );
     assert!(policy.protect_bases && web.protect);
     assert_eq!(policy.timezone.name(), "Europe/Amsterdam");
-    let words = |list: &[crate::core::model::ExcludePattern]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let words = |list: &[crate::core::model::ExcludePattern]| {
+        list.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
     assert_eq!(
         words(&web.excludes),
-        ["/proc/*", "/sys/*", "/dev/*", "/run/*", "*.tmp", "/var/www/*/cache", "/etc/secret"]
+        [
+            "/proc/*",
+            "/sys/*",
+            "/dev/*",
+            "/run/*",
+            "*.tmp",
+            "/var/www/*/cache",
+            "/etc/secret"
+        ]
     );
     assert_eq!(web.schedules[0].jitter.to_string(), "20m");
 
     let other = host("web-02");
-    assert_eq!(other.address, Value::Env { env: "WEB_02".into() });
-    assert_eq!(other.sources.iter().map(|s| s.as_str()).collect::<Vec<_>>(), ["/srv"]);
+    assert_eq!(
+        other.address,
+        Value::Env {
+            env: "WEB_02".into()
+        }
+    );
+    assert_eq!(
+        other.sources.iter().map(|s| s.as_str()).collect::<Vec<_>>(),
+        ["/srv"]
+    );
     assert_eq!(words(&other.excludes), ["/srv/x"]);
-    assert_eq!((other.schedules.len(), other.schedules[0].cron.as_str()), (1, "0 3 * * *"));
-    assert_eq!((other.schedules[0].timezone, other.schedules[0].prune), (chrono_tz::UTC, false));
-    assert_eq!((other.ssh.port, other.ssh.user.to_string().as_str()), (2222, "root"));
+    assert_eq!(
+        (other.schedules.len(), other.schedules[0].cron.as_str()),
+        (1, "0 3 * * *")
+    );
+    assert_eq!(
+        (other.schedules[0].timezone, other.schedules[0].prune),
+        (chrono_tz::UTC, false)
+    );
+    assert_eq!(
+        (other.ssh.port, other.ssh.user.to_string().as_str()),
+        (2222, "root")
+    );
 
     let bare = host("bare");
     assert!(bare.retention.is_none() && bare.schedules.is_empty());
@@ -125,8 +187,15 @@ fn later_layers_win_and_lists_add_up() {
 #[test]
 fn every_value_knows_the_line_that_set_it() {
     let state = state(GOOD);
-    let host = state.hosts.iter().find(|host| host.name.as_str() == "web-01").unwrap();
-    let rows: Vec<String> = explain(host).into_iter().map(|(path, value, at)| format!("{path} = {value}  [{at}]")).collect();
+    let host = state
+        .hosts
+        .iter()
+        .find(|host| host.name.as_str() == "web-01")
+        .unwrap();
+    let rows: Vec<String> = explain(host)
+        .into_iter()
+        .map(|(path, value, at)| format!("{path} = {value}  [{at}]"))
+        .collect();
     insta::assert_snapshot!(rows.join("\n"));
 }
 
@@ -155,8 +224,14 @@ fn kdl_1_habits_get_a_hint_of_their_own() {
 fn a_duplicate_in_another_file_shows_both_places() {
     let folder = Folder::of(&[
         ("pobsync.kdl", "include \"hosts/*.kdl\"\n"),
-        ("hosts/a.kdl", "host \"web\" { address \"a\"; source \"/\" }\n"),
-        ("hosts/b.kdl", "\nhost \"WEB\" { address \"a\"; source \"/\" }\n"),
+        (
+            "hosts/a.kdl",
+            "host \"web\" { address \"a\"; source \"/\" }\n",
+        ),
+        (
+            "hosts/b.kdl",
+            "\nhost \"WEB\" { address \"a\"; source \"/\" }\n",
+        ),
     ]);
     insta::assert_snapshot!(folder.report());
 }
@@ -165,25 +240,52 @@ fn a_duplicate_in_another_file_shows_both_places() {
 #[case("nonsense", "unknown-node")]
 #[case("host \"a\" { source \"/\" }", "no-address")]
 #[case("host \"a\" { address \"a\" }", "no-source")]
-#[case("host \"a\" { address \"a\"; source \"/\" }\nhost \"A\" { address \"a\"; source \"/\" }", "duplicate-host")]
+#[case(
+    "host \"a\" { address \"a\"; source \"/\" }\nhost \"A\" { address \"a\"; source \"/\" }",
+    "duplicate-host"
+)]
 #[case("host \"a\" { address \"a\"; source \"etc\" }", "invalid-value")]
 #[case("host \"a\" { address \"a\"; source \"/etc/../x\" }", "invalid-value")]
-#[case("host \"-oProxyCommand=x\" { address \"a\"; source \"/\" }", "invalid-value")]
+#[case(
+    "host \"-oProxyCommand=x\" { address \"a\"; source \"/\" }",
+    "invalid-value"
+)]
 #[case("host \"a\" { address \"a\\nb\"; source \"/\" }", "invalid-value")]
 #[case("host \"a\" { address \"a/b:c\"; source \"/\" }", "invalid-value")]
-#[case("host \"a\" { address \"a\"; source \"/\"; schedule cron=\"0 0 30 2 *\" }", "invalid-value")]
-#[case("host \"a\" { address \"a\"; source \"/\"; retention { keep daily=0 } }", "keeps-nothing")]
+#[case(
+    "host \"a\" { address \"a\"; source \"/\"; schedule cron=\"0 0 30 2 *\" }",
+    "invalid-value"
+)]
+#[case(
+    "host \"a\" { address \"a\"; source \"/\"; retention { keep daily=0 } }",
+    "keeps-nothing"
+)]
 #[case("retention \"r\" { protect-bases }", "keeps-nothing")]
 #[case("global { backup-root \"/\" }", "root-is-slash")]
 #[case("global { backup-root \"mnt\" }", "invalid-value")]
-#[case("host \"a\" group=\"b\" { address \"a\"; source \"/\" }", "unknown-group")]
-#[case("host \"a\" { address \"a\"; source \"/\" }\nremoved \"a\" snapshots=\"delete\"", "removed-and-there")]
+#[case(
+    "host \"a\" group=\"b\" { address \"a\"; source \"/\" }",
+    "unknown-group"
+)]
+#[case(
+    "host \"a\" { address \"a\"; source \"/\" }\nremoved \"a\" snapshots=\"delete\"",
+    "removed-and-there"
+)]
 #[case("removed \"a\"", "missing-value")]
-#[case("host \"a\" was=\"b\" { address \"a\"; source \"/\" }\nhost \"b\" { address \"a\"; source \"/\" }", "rename-of-a-host")]
+#[case(
+    "host \"a\" was=\"b\" { address \"a\"; source \"/\" }\nhost \"b\" { address \"a\"; source \"/\" }",
+    "rename-of-a-host"
+)]
 #[case("global { timezone (env)\"TZ\" }", "annotation")]
-#[case("host \"a\" group=\"g\" group=\"h\" { address \"a\"; source \"/\" }", "twice")]
+#[case(
+    "host \"a\" group=\"g\" group=\"h\" { address \"a\"; source \"/\" }",
+    "twice"
+)]
 #[case("global\nglobal", "global-twice")]
-#[case("host \"a\" { address \"a\"; source \"/\"; enabled \"yes\" }", "wrong-type")]
+#[case(
+    "host \"a\" { address \"a\"; source \"/\"; enabled \"yes\" }",
+    "wrong-type"
+)]
 #[case("include \"/etc/passwd\"", "outside-root")]
 #[case("include \"../x.kdl\"", "outside-root")]
 #[case("include \"nothing/*.kdl\"", "no-match")]
@@ -194,28 +296,52 @@ fn each_mistake_has_its_name(#[case] text: &str, #[case] code: &str) {
     assert!(found.contains(&code), "{found:?}\n{}", folder.report());
     let loaded = folder.load();
     assert!(loaded.state.is_none());
-    assert_eq!(loaded.files[0].path, folder.path().join("pobsync.kdl"), "the file is told also when it is wrong");
+    assert_eq!(
+        loaded.files[0].path,
+        folder.path().join("pobsync.kdl"),
+        "the file is told also when it is wrong"
+    );
 }
 
 #[test]
 fn includes_stay_below_the_folder_whatever_links_say() {
     let outside = tempfile::tempdir().unwrap();
-    std::fs::write(outside.path().join("secret.kdl"), "host \"secret-content\" { }").unwrap();
+    std::fs::write(
+        outside.path().join("secret.kdl"),
+        "host \"secret-content\" { }",
+    )
+    .unwrap();
     let folder = one("include \"hosts/*.kdl\"");
     std::fs::create_dir(folder.path().join("hosts")).unwrap();
-    std::os::unix::fs::symlink(outside.path().join("secret.kdl"), folder.path().join("hosts/x.kdl")).unwrap();
+    std::os::unix::fs::symlink(
+        outside.path().join("secret.kdl"),
+        folder.path().join("hosts/x.kdl"),
+    )
+    .unwrap();
     assert_eq!(folder.codes(), ["outside-root"]);
     assert!(!folder.report().contains("secret-content"));
 }
 
 #[test]
 fn includes_are_bounded_in_depth_and_read_once() {
-    let mut files: Vec<(String, String)> =
-        (0..12).map(|i| (format!("{i}.kdl"), format!("include \"{}.kdl\" optional=#true", i + 1))).collect();
+    let mut files: Vec<(String, String)> = (0..12)
+        .map(|i| {
+            (
+                format!("{i}.kdl"),
+                format!("include \"{}.kdl\" optional=#true", i + 1),
+            )
+        })
+        .collect();
     files[0].0 = "pobsync.kdl".into();
-    let named: Vec<(&str, &str)> = files.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    let named: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect();
     assert_eq!(Folder::of(&named).codes(), ["too-deep"]);
-    let twice = Folder::of(&[("pobsync.kdl", "include \"a*.kdl\"\ninclude \"a.kdl\""), ("a.kdl", "")]);
+    let twice = Folder::of(&[
+        ("pobsync.kdl", "include \"a*.kdl\"\ninclude \"a.kdl\""),
+        ("a.kdl", ""),
+    ]);
     assert_eq!(twice.codes(), ["included-twice"]);
 }
 
@@ -250,7 +376,10 @@ fn tiny_files_that_hang_or_crash_the_parser_are_refused_at_once() {
 fn terminal_controls_of_a_file_do_not_reach_the_terminal() {
     let folder = one("host \"a\u{1b}[2J\" { address \"a\"; source \"/\" }\n// \u{1b}]0;x\u{7}\n");
     let report = folder.report();
-    assert!(!report.contains('\u{1b}') && !report.contains('\u{7}'), "{report:?}");
+    assert!(
+        !report.contains('\u{1b}') && !report.contains('\u{7}'),
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -258,8 +387,14 @@ fn a_report_for_programs_says_where() {
     let folder = one("\nhost \"é\" { address \"a\"; source \"/\" }\n");
     let json: serde_json::Value = serde_json::from_str(&folder.load().report.json()).unwrap();
     let finding = &json["findings"][0];
-    assert_eq!((&finding["line"], &finding["column"], &finding["offset"]), (&2.into(), &6.into(), &6.into()));
-    assert_eq!((&json["outcome"], &finding["severity"]), (&"invalid".into(), &"error".into()));
+    assert_eq!(
+        (&finding["line"], &finding["column"], &finding["offset"]),
+        (&2.into(), &6.into(), &6.into())
+    );
+    assert_eq!(
+        (&json["outcome"], &finding["severity"]),
+        (&"invalid".into(), &"error".into())
+    );
 }
 
 #[test]
@@ -272,7 +407,9 @@ fn a_text_that_was_sent_includes_nothing() {
 fn the_starter_file_is_valid_for_any_root() {
     for root in ["/mnt/backups", "/mnt/with \"quotes\" and \\"] {
         let loaded = one(&starter(root)).load();
-        let state = loaded.state.unwrap_or_else(|| panic!("{}", loaded.report.text(false, 100)));
+        let state = loaded
+            .state
+            .unwrap_or_else(|| panic!("{}", loaded.report.text(false, 100)));
         assert_eq!(state.global.backup_root.unwrap().as_str(), root);
     }
 }
@@ -281,8 +418,11 @@ fn the_starter_file_is_valid_for_any_root() {
 fn every_example_and_every_block_of_the_documentation_is_valid() {
     let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let blocks: Vec<&str> =
-        readme.split("```kdl\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let blocks: Vec<&str> = readme
+        .split("```kdl\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
     assert!(!blocks.is_empty());
     for block in blocks {
         state(block);
@@ -295,10 +435,25 @@ fn every_example_and_every_block_of_the_documentation_is_valid() {
 
 fn token() -> impl Strategy<Value = String> {
     prop_oneof![
-        Just("{".to_owned()), Just("}".to_owned()), Just("/-".to_owned()), Just("/*".to_owned()), Just("*/".to_owned()),
-        Just("//".to_owned()), Just("\n".to_owned()), Just("\"".to_owned()), Just("#\"".to_owned()), Just("\"#".to_owned()),
-        Just("\"\"\"".to_owned()), Just("\\".to_owned()), Just(";".to_owned()), Just("=".to_owned()), Just("(env)".to_owned()),
-        Just("host".to_owned()), Just("#true".to_owned()), Just(" ".to_owned()), Just("\u{feff}".to_owned()),
+        Just("{".to_owned()),
+        Just("}".to_owned()),
+        Just("/-".to_owned()),
+        Just("/*".to_owned()),
+        Just("*/".to_owned()),
+        Just("//".to_owned()),
+        Just("\n".to_owned()),
+        Just("\"".to_owned()),
+        Just("#\"".to_owned()),
+        Just("\"#".to_owned()),
+        Just("\"\"\"".to_owned()),
+        Just("\\".to_owned()),
+        Just(";".to_owned()),
+        Just("=".to_owned()),
+        Just("(env)".to_owned()),
+        Just("host".to_owned()),
+        Just("#true".to_owned()),
+        Just(" ".to_owned()),
+        Just("\u{feff}".to_owned()),
         "[a-z0-9.#-]{1,4}",
     ]
 }

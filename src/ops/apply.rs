@@ -15,7 +15,11 @@ use crate::store::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite
 ///
 /// # Errors
 /// When the configuration has changed since the plan was made, or the database refuses.
-pub fn apply(context: &Context, facts: &Facts, approved: &ApprovedPlan) -> Result<Configured, Error> {
+pub fn apply(
+    context: &Context,
+    facts: &Facts,
+    approved: &ApprovedPlan,
+) -> Result<Configured, Error> {
     let plan = approved.plan();
     let change = ConfigChange {
         expected_serial: plan.serial,
@@ -39,26 +43,55 @@ pub fn apply(context: &Context, facts: &Facts, approved: &ApprovedPlan) -> Resul
 #[must_use]
 pub fn approves_nothing_new(facts: &Facts, plan: &Plan, desired: &DesiredState) -> bool {
     let looked_at = |name: &HostName| plan.hosts.is_empty() || plan.hosts.contains(name);
-    desired.hosts.iter().filter(|host| looked_at(&host.name)).all(|host| {
-        let wanted = host.settings.retention.as_ref().map(crate::core::model::Policy::fingerprint);
-        let approved = active(facts, host.name.as_str()).and_then(|sql| sql.approved_policy.clone());
-        wanted.is_none() || wanted == approved
-    })
+    desired
+        .hosts
+        .iter()
+        .filter(|host| looked_at(&host.name))
+        .all(|host| {
+            let wanted = host
+                .settings
+                .retention
+                .as_ref()
+                .map(crate::core::model::Policy::fingerprint);
+            let approved =
+                active(facts, host.name.as_str()).and_then(|sql| sql.approved_policy.clone());
+            wanted.is_none() || wanted == approved
+        })
 }
 
 /// One line for the history.
 fn summary(plan: &Plan) -> String {
     let s = &plan.summary;
-    let counts = [(s.create, "created"), (s.update, "changed"), (s.retire, "retired"), (s.rename, "renamed")];
-    let words: Vec<String> =
-        counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    let what = if words.is_empty() { "nothing changed, policies approved".to_owned() } else { words.join(", ") };
+    let counts = [
+        (s.create, "created"),
+        (s.update, "changed"),
+        (s.retire, "retired"),
+        (s.rename, "renamed"),
+    ];
+    let words: Vec<String> = counts
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| format!("{n} {word}"))
+        .collect();
+    let what = if words.is_empty() {
+        "nothing changed, policies approved".to_owned()
+    } else {
+        words.join(", ")
+    };
     let lifted: Vec<String> = plan.allow.iter().map(ToString::to_string).collect();
-    if lifted.is_empty() { format!("apply: {what}") } else { format!("apply: {what}; allowed {}", lifted.join(" ")) }
+    if lifted.is_empty() {
+        format!("apply: {what}")
+    } else {
+        format!("apply: {what}; allowed {}", lifted.join(" "))
+    }
 }
 
 fn global_write(approved: &ApprovedPlan) -> Option<GlobalWrite> {
-    let is_changed = approved.plan().changes.iter().any(|change| change.object == Object::Global);
+    let is_changed = approved
+        .plan()
+        .changes
+        .iter()
+        .any(|change| change.object == Object::Global);
     let settings = &approved.desired().global;
     is_changed.then(|| GlobalWrite {
         managed_by: ManagedBy::Kdl,
@@ -68,7 +101,11 @@ fn global_write(approved: &ApprovedPlan) -> Option<GlobalWrite> {
 }
 
 fn host_writes(change: &Change, approved: &ApprovedPlan, facts: &Facts) -> Vec<HostWrite> {
-    let wanted = approved.desired().hosts.iter().find(|host| host.name.as_str() == change.name);
+    let wanted = approved
+        .desired()
+        .hosts
+        .iter()
+        .find(|host| host.name.as_str() == change.name);
     let content = || {
         wanted.map(|host| {
             Box::new(HostContent {
@@ -81,45 +118,74 @@ fn host_writes(change: &Change, approved: &ApprovedPlan, facts: &Facts) -> Vec<H
     match change.action {
         Action::Create => wanted
             .zip(content())
-            .map(|(host, content)| HostWrite::Create { name: host.name.clone(), content })
+            .map(|(host, content)| HostWrite::Create {
+                name: host.name.clone(),
+                content,
+            })
             .into_iter()
             .collect(),
         Action::Update => active(facts, &change.name)
             .zip(content())
-            .map(|(sql, content)| HostWrite::Update { host: sql.id, content })
+            .map(|(sql, content)| HostWrite::Update {
+                host: sql.id,
+                content,
+            })
             .into_iter()
             .collect(),
         Action::Rename => {
-            let old = change.was.as_ref().map(HostName::as_str).unwrap_or_default();
-            let (Some(sql), Some(host), Some(content)) = (active(facts, old), wanted, content()) else {
+            let old = change
+                .was
+                .as_ref()
+                .map(HostName::as_str)
+                .unwrap_or_default();
+            let (Some(sql), Some(host), Some(content)) = (active(facts, old), wanted, content())
+            else {
                 return Vec::new();
             };
             vec![
-                HostWrite::Rename { host: sql.id, to: host.name.clone() },
-                HostWrite::Update { host: sql.id, content },
+                HostWrite::Rename {
+                    host: sql.id,
+                    to: host.name.clone(),
+                },
+                HostWrite::Update {
+                    host: sql.id,
+                    content,
+                },
             ]
         }
         Action::Retire => {
-            let word = change.fields.iter().find(|field| field.path == "snapshots").and_then(|f| f.new.as_str());
-            let Some(snapshots) = word.and_then(|word| word.parse::<SnapshotsOnRemoval>().ok()) else {
+            let word = change
+                .fields
+                .iter()
+                .find(|field| field.path == "snapshots")
+                .and_then(|f| f.new.as_str());
+            let Some(snapshots) = word.and_then(|word| word.parse::<SnapshotsOnRemoval>().ok())
+            else {
                 return Vec::new();
             };
-            leaving(facts, &change.name).map(|sql| HostWrite::Retire { host: sql.id, snapshots }).collect()
+            leaving(facts, &change.name)
+                .map(|sql| HostWrite::Retire {
+                    host: sql.id,
+                    snapshots,
+                })
+                .collect()
         }
     }
 }
 
 fn active<'a>(facts: &'a Facts, name: &str) -> Option<&'a SqlHost> {
-    facts.state.hosts.iter().find(|host| host.name.as_str() == name && host.retired.is_none())
+    facts
+        .state
+        .hosts
+        .iter()
+        .find(|host| host.name.as_str() == name && host.retired.is_none())
 }
 
 /// The active host of that name; else every retired one that had it.
 fn leaving<'a>(facts: &'a Facts, name: &str) -> impl Iterator<Item = &'a SqlHost> {
     let active = active(facts, name);
     let name = name.to_owned();
-    facts
-        .state
-        .hosts
-        .iter()
-        .filter(move |host| host.name.as_str() == name && active.is_none_or(|active| active.id == host.id))
+    facts.state.hosts.iter().filter(move |host| {
+        host.name.as_str() == name && active.is_none_or(|active| active.id == host.id)
+    })
 }

@@ -12,8 +12,8 @@ use super::pull::{Resolved, resolve};
 use super::root::{lock_host, open_root};
 use super::{Context, Error, PruneReport, PruneRequest};
 use crate::core::model::{
-    ByteCount, HostName, Percent, RunId, RunKind, RunStatus, Snapshot, SnapshotId, SnapshotKind, SnapshotName,
-    SnapshotStatus, SqlHost, Timestamp,
+    ByteCount, HostName, Percent, RunId, RunKind, RunStatus, Snapshot, SnapshotId, SnapshotKind,
+    SnapshotName, SnapshotStatus, SqlHost, Timestamp,
 };
 use crate::core::plan::{Authority, Outcome};
 use crate::disk::{DiskError, Expected, HostLock, Incomplete, Root, SnapshotMeta, Space};
@@ -74,7 +74,11 @@ impl BackupReport {
             Some(Ok(report)) => report.outcome(),
             Some(Err(error)) => error.outcome(),
         };
-        if backup == Outcome::Done { prune } else { backup }
+        if backup == Outcome::Done {
+            prune
+        } else {
+            backup
+        }
     }
 }
 
@@ -89,7 +93,12 @@ pub fn backup(context: &Context, request: BackupRequest<'_>) -> Result<BackupRep
     let host = backed_up(&facts, &request.host)?;
     let resolved = resolve(context, host, &ServerLookup)?;
     let root = open_root(context, &facts, now)?;
-    let guard = facts.state.global.as_ref().map(|g| g.settings.guard).unwrap_or_default();
+    let guard = facts
+        .state
+        .global
+        .as_ref()
+        .map(|g| g.settings.guard)
+        .unwrap_or_default();
     check_room(&root, &facts, guard.min_free)?;
     let dir = root.host_dir(&host.directory)?;
     let mut lock = lock_host(&dir, host, "backup", now)?;
@@ -106,7 +115,15 @@ pub fn backup(context: &Context, request: BackupRequest<'_>) -> Result<BackupRep
         log_path: None,
     })?;
     let prune = request.prune;
-    let mut attempt = Attempt { context, facts: &facts, host, root: &root, run, now, resolved };
+    let mut attempt = Attempt {
+        context,
+        facts: &facts,
+        host,
+        root: &root,
+        run,
+        now,
+        resolved,
+    };
     let mut report = match attempt.pull(&mut lock, request) {
         Ok(report) => report,
         Err(error) => {
@@ -145,18 +162,35 @@ pub(super) fn backed_up<'a>(facts: &'a Facts, name: &HostName) -> Result<&'a Sql
 
 fn check_room(root: &Root, facts: &Facts, limit: Percent) -> Result<(), Error> {
     let space = root.space()?;
-    let path = facts.state.global.as_ref().and_then(|g| g.settings.backup_root.clone()).ok_or(Error::NoBackupRoot)?;
+    let path = facts
+        .state
+        .global
+        .as_ref()
+        .and_then(|g| g.settings.backup_root.clone())
+        .ok_or(Error::NoBackupRoot)?;
     let percent = |part: u64, whole: u64| {
         u8::try_from(u128::from(part) * 100 / u128::from(whole.max(1))).unwrap_or(100)
     };
     if space.is_short_of_bytes(limit) {
         let free = percent(space.bytes_available, space.bytes_total);
-        return Err(Error::TooFull { what: "bytes", root: path, free, limit });
+        return Err(Error::TooFull {
+            what: "bytes",
+            root: path,
+            free,
+            limit,
+        });
     }
-    if let (true, Some(available), Some(total)) =
-        (space.is_short_of_inodes(limit), space.inodes_available, space.inodes_total)
-    {
-        return Err(Error::TooFull { what: "inodes", root: path, free: percent(available, total), limit });
+    if let (true, Some(available), Some(total)) = (
+        space.is_short_of_inodes(limit),
+        space.inodes_available,
+        space.inodes_total,
+    ) {
+        return Err(Error::TooFull {
+            what: "inodes",
+            root: path,
+            free: percent(available, total),
+            limit,
+        });
     }
     Ok(())
 }
@@ -180,7 +214,11 @@ struct Links {
 }
 
 impl Attempt<'_> {
-    fn pull(&mut self, lock: &mut HostLock, request: BackupRequest<'_>) -> Result<BackupReport, Error> {
+    fn pull(
+        &mut self,
+        lock: &mut HostLock,
+        request: BackupRequest<'_>,
+    ) -> Result<BackupReport, Error> {
         let name = SnapshotName::new(self.now, super::random_bytes()?);
         let links = self.links(lock)?;
         let snapshot = self.context.store.begin_snapshot(&NewSnapshot {
@@ -198,7 +236,8 @@ impl Attempt<'_> {
                 Ok(report)
             }
             Err(error) => {
-                let end = self.snapshot_end(snapshot, Settled::Failed, &Stats::default(), None, None);
+                let end =
+                    self.snapshot_end(snapshot, Settled::Failed, &Stats::default(), None, None);
                 let run = self.run_end(RunStatus::Failed, super::sentence(&error));
                 self.context.store.finish_snapshot(&end, Some(&run))?;
                 Err(error)
@@ -218,14 +257,24 @@ impl Attempt<'_> {
             .collect();
         complete.sort_by(|a, b| (b.started_at, &b.name).cmp(&(a.started_at, &a.name)));
         let known_as = [self.host.name.clone()];
-        let mut links = Links { base: None, data: Vec::new() };
+        let mut links = Links {
+            base: None,
+            data: Vec::new(),
+        };
         for snapshot in complete {
-            let expected =
-                Expected { kind: snapshot.kind, name: &snapshot.name, known_as: &known_as, is_legacy: false };
+            let expected = Expected {
+                kind: snapshot.kind,
+                name: &snapshot.name,
+                known_as: &known_as,
+                is_legacy: false,
+            };
             match lock.check_whole(expected) {
                 Ok(()) => {
                     links.base = Some(snapshot.name.clone());
-                    links.data.push(utf8(lock.snapshot_path(snapshot.kind, &snapshot.name).join("data"))?);
+                    links.data.push(utf8(
+                        lock.snapshot_path(snapshot.kind, &snapshot.name)
+                            .join("data"),
+                    )?);
                     break;
                 }
                 Err(damage) => {
@@ -238,7 +287,9 @@ impl Attempt<'_> {
         left.sort_by(|a, b| b.1.cmp(&a.1));
         for (kind, name) in left {
             // A pull that was killed at its very beginning has no tree, and rsync would take that for a lost base.
-            let data = lock.open_incomplete(kind, &name)?.map(|incomplete| incomplete.data_path());
+            let data = lock
+                .open_incomplete(kind, &name)?
+                .map(|incomplete| incomplete.data_path());
             if let Some(data) = data.filter(|path| path.is_dir()) {
                 links.data.push(utf8(data)?);
                 break;
@@ -255,7 +306,9 @@ impl Attempt<'_> {
         request: BackupRequest<'_>,
     ) -> Result<BackupReport, Error> {
         let incomplete = lock.begin(request.kind, name)?;
-        let pull = self.resolved.pull(utf8(incomplete.data_path())?, links.data.clone());
+        let pull = self
+            .resolved
+            .pull(utf8(incomplete.data_path())?, links.data.clone());
         let log = incomplete.open_log()?;
         let stdin = lock.stdin()?;
         let mut group = None;
@@ -270,7 +323,11 @@ impl Attempt<'_> {
             },
             request.progress,
         )
-        .map_err(|source| Error::File { doing: "run", path: "rsync".to_owned(), source })?;
+        .map_err(|source| Error::File {
+            doing: "run",
+            path: "rsync".to_owned(),
+            source,
+        })?;
         if let Some(Err(error)) = group {
             tracing::warn!("{}: {error}", self.host.name);
         }
@@ -291,7 +348,9 @@ impl Attempt<'_> {
         let meta = self.meta(request.kind, &report, ended.exit);
         let written = match verdict.class {
             Class::Complete => lock.publish(&incomplete, &meta).map(|_| ()),
-            Class::Partial | Class::Failed | Class::Cancelled => keep_incomplete(lock, &incomplete, &meta, &report),
+            Class::Partial | Class::Failed | Class::Cancelled => {
+                keep_incomplete(lock, &incomplete, &meta, &report)
+            }
         };
         if let Err(error) = written {
             report.status = RunStatus::Failed;
@@ -313,22 +372,35 @@ impl Attempt<'_> {
         meta.files = report.stats.files;
         meta.bytes = report.stats.bytes;
         meta.bytes_transferred = report.stats.bytes_transferred;
-        meta.policy = settings.retention.as_ref().and_then(|policy| serde_json::to_value(policy).ok());
+        meta.policy = settings
+            .retention
+            .as_ref()
+            .and_then(|policy| serde_json::to_value(policy).ok());
         meta.pobsync_version = Some(super::VERSION.to_owned());
         // A renamed host keeps its directory, and the snapshots in it say whose directory that is.
-        meta.other.insert("directory".to_owned(), self.host.directory.as_str().into());
+        meta.other
+            .insert("directory".to_owned(), self.host.directory.as_str().into());
         meta
     }
 
     fn record(&self, snapshot: SnapshotId, report: &BackupReport) -> Result<(), Error> {
         let base = report.base.clone();
-        let end = self.snapshot_end(snapshot, settled(report.status), &report.stats, base, report.rsync_exit);
+        let end = self.snapshot_end(
+            snapshot,
+            settled(report.status),
+            &report.stats,
+            base,
+            report.rsync_exit,
+        );
         let mut message = report.message.clone();
         for warning in &report.warnings {
             message.push_str("; ");
             message.push_str(warning);
         }
-        Ok(self.context.store.finish_snapshot(&end, Some(&self.run_end(report.status, message)))?)
+        Ok(self
+            .context
+            .store
+            .finish_snapshot(&end, Some(&self.run_end(report.status, message)))?)
     }
 
     fn snapshot_end(
@@ -353,12 +425,21 @@ impl Attempt<'_> {
     }
 
     fn run_end(&self, status: RunStatus, message: String) -> RunEnd {
-        RunEnd { run: self.run, status, at: super::clock::now(), message }
+        RunEnd {
+            run: self.run,
+            status,
+            at: super::clock::now(),
+            message,
+        }
     }
 
     /// A run that failed before there was a snapshot to tell of.
     fn end_failed(&self, error: &Error) -> Result<(), Error> {
-        match self.context.store.finish_run(&self.run_end(RunStatus::Failed, super::sentence(error))) {
+        match self
+            .context
+            .store
+            .finish_run(&self.run_end(RunStatus::Failed, super::sentence(error)))
+        {
             // The snapshot's end has ended the run already.
             Err(crate::store::StoreError::RunIs { .. }) => Ok(()),
             done => Ok(done?),
@@ -368,12 +449,16 @@ impl Attempt<'_> {
     /// Whatever earlier pulls left incomplete is superseded by a complete one: a plan that lists it is recorded, and it
     /// goes.
     fn drop_superseded(&self, lock: &HostLock, report: &mut BackupReport) -> Result<(), Error> {
-        let left: BTreeSet<(SnapshotKind, SnapshotName)> = lock.list_incomplete()?.into_iter().collect();
+        let left: BTreeSet<(SnapshotKind, SnapshotName)> =
+            lock.list_incomplete()?.into_iter().collect();
         if left.is_empty() {
             return Ok(());
         }
-        if let Err(error) = super::superseded::drop_superseded(self.context, self.host, lock, &left) {
-            report.warnings.push(format!("an earlier incomplete pull is still there: {error}"));
+        if let Err(error) = super::superseded::drop_superseded(self.context, self.host, lock, &left)
+        {
+            report.warnings.push(format!(
+                "an earlier incomplete pull is still there: {error}"
+            ));
         }
         Ok(())
     }
@@ -385,11 +470,16 @@ fn keep_incomplete(
     meta: &SnapshotMeta,
     report: &BackupReport,
 ) -> Result<(), DiskError> {
-    if report.stats.files.is_some_and(|files| files > 0) || report.stats.bytes_transferred.is_some_and(|n| n > 0) {
+    if report.stats.files.is_some_and(|files| files > 0)
+        || report.stats.bytes_transferred.is_some_and(|n| n > 0)
+    {
         return incomplete.write_meta(meta);
     }
     // Nothing came: there is nothing that the next pull could be linked against.
-    if lock.open_incomplete(incomplete.kind(), incomplete.name())?.is_some() {
+    if lock
+        .open_incomplete(incomplete.kind(), incomplete.name())?
+        .is_some()
+    {
         incomplete.write_meta(meta)?;
     }
     Ok(())
@@ -413,7 +503,10 @@ fn status_of(verdict: &Verdict) -> RunStatus {
 }
 
 fn room_of(space: Space) -> Room {
-    Room { bytes_free: space.bytes_available, inodes_free: space.inodes_available.unwrap_or(u64::MAX) }
+    Room {
+        bytes_free: space.bytes_available,
+        inodes_free: space.inodes_available.unwrap_or(u64::MAX),
+    }
 }
 
 /// rsync is handed paths as text; a root with another name cannot be one, since SQL holds it as text.
@@ -429,7 +522,12 @@ pub(super) fn utf8(path: PathBuf) -> Result<Utf8PathBuf, Error> {
 #[must_use]
 pub fn backup_line(report: &BackupReport) -> String {
     let size = |n: Option<u64>| n.map_or("?".to_owned(), |n| ByteCount(n).to_string());
-    let base = report.base.as_ref().map_or("no base: a full pull".to_owned(), |base| format!("linked against {base}"));
+    let base = report
+        .base
+        .as_ref()
+        .map_or("no base: a full pull".to_owned(), |base| {
+            format!("linked against {base}")
+        });
     format!(
         "{} {}: {} files, {}, {} transferred, {base}",
         report.host,

@@ -36,20 +36,35 @@ pub struct Finding {
     pub help: String,
 }
 
-fn finding(level: Level, what: &'static str, message: impl Into<String>, help: impl Into<String>) -> Finding {
-    Finding { level, what, message: message.into(), help: help.into() }
+fn finding(
+    level: Level,
+    what: &'static str,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Finding {
+    Finding {
+        level,
+        what,
+        message: message.into(),
+        help: help.into(),
+    }
 }
 
 /// Looks at programs, database, root, keys and clock.
 #[must_use]
 pub fn check(database: &Utf8Path) -> Vec<Finding> {
     let mut found = vec![rsync()];
-    match Context::open(database).and_then(|context| context.facts().map(|facts| (context, facts))) {
+    match Context::open(database).and_then(|context| context.facts().map(|facts| (context, facts)))
+    {
         Ok((context, facts)) => {
             found.push(finding(
                 Level::Good,
                 "database",
-                format!("{database}, serial {}, {} hosts", facts.state.serial, facts.state.hosts.len()),
+                format!(
+                    "{database}, serial {}, {} hosts",
+                    facts.state.serial,
+                    facts.state.hosts.len()
+                ),
                 "",
             ));
             found.extend(clock(&context));
@@ -63,19 +78,31 @@ pub fn check(database: &Utf8Path) -> Vec<Finding> {
 }
 
 fn failed(what: &'static str, error: &Error) -> Finding {
-    finding(Level::Problem, what, super::sentence(error), error.help().unwrap_or_default())
+    finding(
+        Level::Problem,
+        what,
+        super::sentence(error),
+        error.help().unwrap_or_default(),
+    )
 }
 
 fn rsync() -> Finding {
     match crate::rsync::local_version() {
-        Ok(version) if version.is_supported() => finding(Level::Good, "rsync", version.to_string(), ""),
+        Ok(version) if version.is_supported() => {
+            finding(Level::Good, "rsync", version.to_string(), "")
+        }
         Ok(version) => finding(
             Level::Problem,
             "rsync",
             format!("{version} is older than {}", crate::rsync::MINIMUM_VERSION),
             "install a newer rsync: older ones let a hostile host write outside the snapshot",
         ),
-        Err(message) => finding(Level::Problem, "rsync", message.to_string(), "install the package rsync"),
+        Err(message) => finding(
+            Level::Problem,
+            "rsync",
+            message.to_string(),
+            "install the package rsync",
+        ),
     }
 }
 
@@ -94,19 +121,36 @@ fn clock(context: &Context) -> Vec<Finding> {
         ),
         _ => finding(Level::Good, "clock", format!("{now}"), ""),
     };
-    let recorded = record_life(context, now).err().map(|error| failed("clock", &error));
+    let recorded = record_life(context, now)
+        .err()
+        .map(|error| failed("clock", &error));
     std::iter::once(seen).chain(recorded).collect()
 }
 
 fn root(facts: &Facts) -> Vec<Finding> {
-    let Some(path) = facts.state.global.as_ref().and_then(|g| g.settings.backup_root.clone()) else {
-        return vec![finding(Level::Problem, "root", "no backup root is set", "set `backup-root` and apply")];
+    let Some(path) = facts
+        .state
+        .global
+        .as_ref()
+        .and_then(|g| g.settings.backup_root.clone())
+    else {
+        return vec![finding(
+            Level::Problem,
+            "root",
+            "no backup root is set",
+            "set `backup-root` and apply",
+        )];
     };
     let opened = match &facts.root {
         Some(record) => Root::open(&path, Some(&record.id)),
         None => {
             let message = format!("{path} is not in use yet");
-            return vec![finding(Level::Advice, "root", message, "the first backup takes it into use")];
+            return vec![finding(
+                Level::Advice,
+                "root",
+                message,
+                "the first backup takes it into use",
+            )];
         }
     };
     match opened.map_err(Error::from).and_then(|root| {
@@ -119,20 +163,34 @@ fn root(facts: &Facts) -> Vec<Finding> {
 }
 
 fn opened_root(root: &Root, path: &AbsolutePath, facts: &Facts) -> Vec<Finding> {
-    let mut found = vec![finding(Level::Good, "root", format!("{path} (id {})", root.id()), "")];
-    let guard = facts.state.global.as_ref().map_or_else(Guard::default, |g| g.settings.guard);
+    let mut found = vec![finding(
+        Level::Good,
+        "root",
+        format!("{path} (id {})", root.id()),
+        "",
+    )];
+    let guard = facts
+        .state
+        .global
+        .as_ref()
+        .map_or_else(Guard::default, |g| g.settings.guard);
     let min_free = guard.min_free;
     match root.space() {
-        Ok(space) if space.is_short_of_bytes(min_free) || space.is_short_of_inodes(min_free) => found.push(finding(
-            Level::Problem,
-            "space",
-            format!("less than {min_free} of {path} is free: no run starts"),
-            "make room, or lower `min-free` in `guard`",
-        )),
+        Ok(space) if space.is_short_of_bytes(min_free) || space.is_short_of_inodes(min_free) => {
+            found.push(finding(
+                Level::Problem,
+                "space",
+                format!("less than {min_free} of {path} is free: no run starts"),
+                "make room, or lower `min-free` in `guard`",
+            ))
+        }
         Ok(space) => found.push(finding(
             Level::Good,
             "space",
-            format!("{} free", crate::core::model::ByteCount(space.bytes_available)),
+            format!(
+                "{} free",
+                crate::core::model::ByteCount(space.bytes_available)
+            ),
             "",
         )),
         Err(error) => found.push(failed("space", &error.into())),
@@ -180,12 +238,22 @@ fn key(path: &AbsolutePath) -> Option<Finding> {
             format!("chmod 0600 {path}"),
         )),
         Ok(_) => None,
-        Err(error) => Some(finding(Level::Problem, "key", format!("{path}: {error}"), "make it with ssh-keygen -t ed25519")),
+        Err(error) => Some(finding(
+            Level::Problem,
+            "key",
+            format!("{path}: {error}"),
+            "make it with ssh-keygen -t ed25519",
+        )),
     }
 }
 
 fn missing(facts: &Facts) -> Option<Finding> {
-    let count = facts.snapshots.values().flatten().filter(|s| s.status == SnapshotStatus::Missing).count();
+    let count = facts
+        .snapshots
+        .values()
+        .flatten()
+        .filter(|s| s.status == SnapshotStatus::Missing)
+        .count();
     (count > 0).then(|| {
         finding(
             Level::Problem,

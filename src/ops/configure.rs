@@ -3,8 +3,8 @@
 use super::context::Facts;
 use super::{Context, Error};
 use crate::core::model::{
-    AbsolutePath, Address, BUILT_IN_EXCLUDES, CronText, ExcludePattern, GlobalSettings, HostName, HostSettings, Keep,
-    ManagedBy, Policy, Schedule, SourcePath, Span, UserName, Value,
+    AbsolutePath, Address, BUILT_IN_EXCLUDES, CronText, ExcludePattern, GlobalSettings, HostName,
+    HostSettings, Keep, ManagedBy, Policy, Schedule, SourcePath, Span, UserName, Value,
 };
 use crate::store::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite};
 
@@ -63,13 +63,22 @@ pub fn configure_global(context: &Context, edit: &GlobalEdit) -> Result<Configur
 /// # Errors
 /// When it is `/`.
 pub(super) fn check_root_path(path: &AbsolutePath) -> Result<(), Error> {
-    if path.as_str() == "/" { Err(Error::RootIsSlash) } else { Ok(()) }
+    if path.as_str() == "/" {
+        Err(Error::RootIsSlash)
+    } else {
+        Ok(())
+    }
 }
 
 fn may_move_root(facts: &Facts, path: &AbsolutePath) -> Result<(), Error> {
     match &facts.root {
-        Some(root) if root.path != *path && crate::disk::Root::open(path, Some(&root.id)).is_err() => {
-            Err(Error::RootInUse { old: root.path.clone(), new: path.clone() })
+        Some(root)
+            if root.path != *path && crate::disk::Root::open(path, Some(&root.id)).is_err() =>
+        {
+            Err(Error::RootInUse {
+                old: root.path.clone(),
+                new: path.clone(),
+            })
         }
         _ => Ok(()),
     }
@@ -79,7 +88,11 @@ fn may_move_root(facts: &Facts, path: &AbsolutePath) -> Result<(), Error> {
 ///
 /// # Errors
 /// When a new host has no address, the host is managed by KDL and retired, or the database refuses.
-pub fn configure_host(context: &Context, name: &HostName, edit: &HostEdit) -> Result<Configured, Error> {
+pub fn configure_host(
+    context: &Context,
+    name: &HostName,
+    edit: &HostEdit,
+) -> Result<Configured, Error> {
     let facts = context.facts()?;
     let sql = facts.state.host(name).filter(|host| host.retired.is_none());
     let mut settings = match (sql, &edit.address) {
@@ -92,14 +105,24 @@ pub fn configure_host(context: &Context, name: &HostName, edit: &HostEdit) -> Re
         settings.sources.extend("/".parse::<SourcePath>());
     }
     let write = write_of(sql, name, settings);
-    configure(context, &facts, &format!("configure-host {name}"), None, vec![write])
+    configure(
+        context,
+        &facts,
+        &format!("configure-host {name}"),
+        None,
+        vec![write],
+    )
 }
 
 /// Sets or takes away the schedules of a host.
 ///
 /// # Errors
 /// When the host is unknown or the database refuses.
-pub fn schedule(context: &Context, name: &HostName, edit: &ScheduleEdit) -> Result<Configured, Error> {
+pub fn schedule(
+    context: &Context,
+    name: &HostName,
+    edit: &ScheduleEdit,
+) -> Result<Configured, Error> {
     let facts = context.facts()?;
     let sql = facts.host(name)?;
     let mut settings = sql.settings.clone();
@@ -114,7 +137,13 @@ pub fn schedule(context: &Context, name: &HostName, edit: &ScheduleEdit) -> Resu
         })
         .collect();
     let write = write_of(Some(sql), name, settings);
-    configure(context, &facts, &format!("schedule {name}"), None, vec![write])
+    configure(
+        context,
+        &facts,
+        &format!("schedule {name}"),
+        None,
+        vec![write],
+    )
 }
 
 fn change(settings: &mut HostSettings, edit: &HostEdit) {
@@ -125,15 +154,23 @@ fn change(settings: &mut HostSettings, edit: &HostEdit) {
         settings.sources.clone_from(&edit.sources);
     }
     if !edit.excludes.is_empty() {
-        let built_in = BUILT_IN_EXCLUDES.into_iter().filter_map(|pattern| pattern.parse().ok());
+        let built_in = BUILT_IN_EXCLUDES
+            .into_iter()
+            .filter_map(|pattern| pattern.parse().ok());
         settings.excludes = built_in.chain(edit.excludes.iter().cloned()).collect();
     }
     if let Some(keep) = &edit.keep {
         let timezone = settings.timezone;
         let old = settings.retention.take();
         settings.retention = Some(match old {
-            Some(policy) => Policy { keep: keep.clone(), ..policy },
-            None => Policy { timezone, ..Policy::of(keep.clone()) },
+            Some(policy) => Policy {
+                keep: keep.clone(),
+                ..policy
+            },
+            None => Policy {
+                timezone,
+                ..Policy::of(keep.clone())
+            },
         });
     }
     if let Some(user) = &edit.user {
@@ -150,7 +187,11 @@ fn change(settings: &mut HostSettings, edit: &HostEdit) {
 }
 
 /// A host that KDL manages stays managed by it: the next plan shows the difference as drift.
-fn write_of(sql: Option<&crate::core::model::SqlHost>, name: &HostName, settings: HostSettings) -> HostWrite {
+fn write_of(
+    sql: Option<&crate::core::model::SqlHost>,
+    name: &HostName,
+    settings: HostSettings,
+) -> HostWrite {
     match sql {
         Some(host) => HostWrite::Update {
             host: host.id,
@@ -162,7 +203,11 @@ fn write_of(sql: Option<&crate::core::model::SqlHost>, name: &HostName, settings
         },
         None => HostWrite::Create {
             name: name.clone(),
-            content: Box::new(HostContent { managed_by: ManagedBy::Cli, settings, applied: None }),
+            content: Box::new(HostContent {
+                managed_by: ManagedBy::Cli,
+                settings,
+                applied: None,
+            }),
         },
     }
 }

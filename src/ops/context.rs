@@ -6,7 +6,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Error;
 use crate::core::model::{
-    AbsolutePath, HostId, HostName, Lookup, RootId, Snapshot, SnapshotId, SnapshotKind, SnapshotName, SqlHost, SqlState,
+    AbsolutePath, HostId, HostName, Lookup, RootId, Snapshot, SnapshotId, SnapshotKind,
+    SnapshotName, SqlHost, SqlState,
 };
 use crate::core::plan::{Plan, RootFacts};
 use crate::store::{RootRecord, Sqlite, Store};
@@ -49,8 +50,15 @@ impl Context {
     }
 
     fn with(store: Sqlite, path: &Utf8Path) -> Self {
-        let state_folder = path.parent().filter(|p| !p.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
-        Self { store: Box::new(store), actor: actor(), state_folder: state_folder.to_owned() }
+        let state_folder = path
+            .parent()
+            .filter(|p| !p.as_str().is_empty())
+            .unwrap_or(Utf8Path::new("."));
+        Self {
+            store: Box::new(store),
+            actor: actor(),
+            state_folder: state_folder.to_owned(),
+        }
     }
 
     /// The file of host keys that hosts without one of their own use: beside the database.
@@ -69,10 +77,21 @@ impl Context {
     /// When the database cannot be read.
     pub fn facts(&self) -> Result<Facts, Error> {
         let state = self.store.load_state()?;
-        let path = state.global.as_ref().and_then(|g| g.settings.backup_root.clone());
-        let root = self.store.roots()?.into_iter().find(|root| Some(&root.path) == path.as_ref());
+        let path = state
+            .global
+            .as_ref()
+            .and_then(|g| g.settings.backup_root.clone());
+        let root = self
+            .store
+            .roots()?
+            .into_iter()
+            .find(|root| Some(&root.path) == path.as_ref());
         let snapshots = self.store.snapshots_by_host(root.as_ref().map(|r| &r.id))?;
-        Ok(Facts { state, snapshots, root })
+        Ok(Facts {
+            state,
+            snapshots,
+            root,
+        })
     }
 
     /// The root that SQL names.
@@ -80,7 +99,11 @@ impl Context {
     /// # Errors
     /// When none was set.
     pub fn backup_root(&self, state: &SqlState) -> Result<AbsolutePath, Error> {
-        state.global.as_ref().and_then(|g| g.settings.backup_root.clone()).ok_or(Error::NoBackupRoot)
+        state
+            .global
+            .as_ref()
+            .and_then(|g| g.settings.backup_root.clone())
+            .ok_or(Error::NoBackupRoot)
     }
 }
 
@@ -101,8 +124,15 @@ impl Facts {
     /// # Errors
     /// When there is none any more.
     pub fn by_directory(&self, directory: &HostName) -> Result<&SqlHost, Error> {
-        let found = self.state.hosts.iter().find(|host| host.directory == *directory);
-        found.ok_or_else(|| Error::UnknownHost { name: directory.clone(), nearest: None })
+        let found = self
+            .state
+            .hosts
+            .iter()
+            .find(|host| host.directory == *directory);
+        found.ok_or_else(|| Error::UnknownHost {
+            name: directory.clone(),
+            nearest: None,
+        })
     }
 
     /// The hosts of `names`, each once.
@@ -117,7 +147,10 @@ impl Facts {
     /// What a plan needs to know of the root.
     #[must_use]
     pub fn root_facts(&self) -> RootFacts {
-        RootFacts { is_in_use: self.root.is_some(), found_at: None }
+        RootFacts {
+            is_in_use: self.root.is_some(),
+            found_at: None,
+        }
     }
 
     /// The id of the root in use.
@@ -130,10 +163,26 @@ impl Facts {
     #[must_use]
     pub fn listed(&self, plan: &Plan) -> Vec<SnapshotId> {
         let mut rows = Vec::new();
-        for retention in plan.retention.iter().filter(|retention| !retention.delete.is_empty()) {
-            let Some(host) = self.state.hosts.iter().find(|host| host.directory == retention.directory) else { continue };
+        for retention in plan
+            .retention
+            .iter()
+            .filter(|retention| !retention.delete.is_empty())
+        {
+            let Some(host) = self
+                .state
+                .hosts
+                .iter()
+                .find(|host| host.directory == retention.directory)
+            else {
+                continue;
+            };
             let by_name = self.rows(host.id);
-            rows.extend(retention.delete.iter().filter_map(|d| by_name.get(&(d.kind, &d.snapshot)).copied()));
+            rows.extend(
+                retention
+                    .delete
+                    .iter()
+                    .filter_map(|d| by_name.get(&(d.kind, &d.snapshot)).copied()),
+            );
         }
         rows
     }
@@ -142,14 +191,28 @@ impl Facts {
     #[must_use]
     pub fn rows(&self, host: HostId) -> BTreeMap<(SnapshotKind, &SnapshotName), SnapshotId> {
         let snapshots = self.snapshots.get(&host).map_or(&[][..], Vec::as_slice);
-        snapshots.iter().map(|s| ((s.kind, &s.name), s.id)).collect()
+        snapshots
+            .iter()
+            .map(|s| ((s.kind, &s.name), s.id))
+            .collect()
     }
 }
 
 /// Who is asking: the person behind sudo or CI, where they are known.
 fn actor() -> String {
-    let named = ["POBSYNC_ACTOR", "SUDO_USER", "GITLAB_USER_LOGIN", "GITHUB_ACTOR", "LOGNAME", "USER"];
-    let found = named.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()));
+    let named = [
+        "POBSYNC_ACTOR",
+        "SUDO_USER",
+        "GITLAB_USER_LOGIN",
+        "GITHUB_ACTOR",
+        "LOGNAME",
+        "USER",
+    ];
+    let found = named.into_iter().find_map(|name| {
+        std::env::var(name)
+            .ok()
+            .filter(|value| !value.trim().is_empty())
+    });
     found.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
@@ -159,15 +222,28 @@ pub fn default_database() -> Utf8PathBuf {
     if rustix::process::geteuid().is_root() {
         return "/var/lib/pobsync/pobsync.db".into();
     }
-    let folder = |name: &str| std::env::var(name).ok().filter(|value| value.starts_with('/')).map(Utf8PathBuf::from);
-    let state = folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/state")));
-    state.unwrap_or_else(|| ".".into()).join("pobsync/pobsync.db")
+    let folder = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .filter(|value| value.starts_with('/'))
+            .map(Utf8PathBuf::from)
+    };
+    let state =
+        folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/state")));
+    state
+        .unwrap_or_else(|| ".".into())
+        .join("pobsync/pobsync.db")
 }
 
 /// The name most like `name`, if one is like it at all.
-pub(super) fn nearest<'a>(name: &HostName, all: impl Iterator<Item = &'a HostName>) -> Option<HostName> {
+pub(super) fn nearest<'a>(
+    name: &HostName,
+    all: impl Iterator<Item = &'a HostName>,
+) -> Option<HostName> {
     let like = |other: &HostName| strsim::jaro_winkler(&name.folded(), &other.folded());
-    let best = all.map(|other| (like(other), other)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let best = all
+        .map(|other| (like(other), other))
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 > 0.8).then(|| best.1.clone())
 }
 
@@ -185,7 +261,9 @@ impl Lookup for ServerLookup {
     fn file(&self, path: &AbsolutePath) -> std::io::Result<String> {
         use std::io::Read as _;
         let mut text = String::new();
-        std::fs::File::open(path.as_str())?.take(LONGEST_VALUE).read_to_string(&mut text)?;
+        std::fs::File::open(path.as_str())?
+            .take(LONGEST_VALUE)
+            .read_to_string(&mut text)?;
         Ok(text.lines().next().unwrap_or_default().to_owned())
     }
 }

@@ -44,8 +44,15 @@ pub fn discover(context: &Context, host: Option<&HostName>) -> Result<Vec<HostDi
     let mut found = Vec::new();
     for sql in hosts {
         let rows = facts.snapshots.get(&sql.id).map_or(&[][..], Vec::as_slice);
-        let known: Vec<(SnapshotId, SnapshotStatus, crate::core::model::SnapshotKind, crate::core::model::SnapshotName)> =
-            rows.iter().map(|s| (s.id, s.status, s.kind, s.name.clone())).collect();
+        let known: Vec<(
+            SnapshotId,
+            SnapshotStatus,
+            crate::core::model::SnapshotKind,
+            crate::core::model::SnapshotName,
+        )> = rows
+            .iter()
+            .map(|s| (s.id, s.status, s.kind, s.name.clone()))
+            .collect();
         found.push(of_host(context, &root, sql, &known)?);
     }
     if host.is_none() {
@@ -54,27 +61,55 @@ pub fn discover(context: &Context, host: Option<&HostName>) -> Result<Vec<HostDi
     Ok(found)
 }
 
-type Known = (SnapshotId, SnapshotStatus, crate::core::model::SnapshotKind, crate::core::model::SnapshotName);
+type Known = (
+    SnapshotId,
+    SnapshotStatus,
+    crate::core::model::SnapshotKind,
+    crate::core::model::SnapshotName,
+);
 
-fn of_host(context: &Context, root: &Root, host: &SqlHost, known: &[Known]) -> Result<HostDiscovery, Error> {
+fn of_host(
+    context: &Context,
+    root: &Root,
+    host: &SqlHost,
+    known: &[Known],
+) -> Result<HostDiscovery, Error> {
     let scan = match root.find_host_dir(&host.directory)? {
         Some(dir) => dir.scan()?,
         None => Scan::default(),
     };
-    let rows: Vec<Discovered> = scan.found.iter().filter(|found| is_snapshot(found)).map(discovered).collect();
+    let rows: Vec<Discovered> = scan
+        .found
+        .iter()
+        .filter(|found| is_snapshot(found))
+        .map(discovered)
+        .collect();
     let recorded = context.store.record_discovered(host.id, root.id(), &rows)?;
     let gone: Vec<SnapshotId> = known
         .iter()
         .filter(|(_, status, kind, name)| {
             *status == SnapshotStatus::Complete
-                && !scan.found.iter().any(|f| f.place == Place::Visible && f.kind == *kind && f.name == *name)
+                && !scan
+                    .found
+                    .iter()
+                    .any(|f| f.place == Place::Visible && f.kind == *kind && f.name == *name)
         })
         .map(|(id, ..)| *id)
         .collect();
     let missing = context.store.mark_missing(&gone)?;
-    let strange = scan.strange.iter().map(|s| format!("{}: {}", s.path.display(), s.why));
-    let unread = scan.found.iter().flat_map(|f| f.problems.iter().map(move |p| format!("{}: {p}", f.name)));
-    let empty = scan.found.iter().filter(|f| !is_snapshot(f)).map(|f| format!("{}: it has no data", f.name));
+    let strange = scan
+        .strange
+        .iter()
+        .map(|s| format!("{}: {}", s.path.display(), s.why));
+    let unread = scan
+        .found
+        .iter()
+        .flat_map(|f| f.problems.iter().map(move |p| format!("{}: {p}", f.name)));
+    let empty = scan
+        .found
+        .iter()
+        .filter(|f| !is_snapshot(f))
+        .map(|f| format!("{}: it has no data", f.name));
     Ok(HostDiscovery {
         host: host.name.to_string(),
         new: recorded.new,
@@ -138,10 +173,18 @@ fn unknown_directories(root: &Root, hosts: &[SqlHost]) -> Result<Vec<HostDiscove
         if hosts.iter().any(|host| host.directory == directory) {
             continue;
         }
-        let snapshots = root.find_host_dir(&directory)?.map_or(Ok(0), |dir| dir.scan().map(|scan| scan.found.len()))?;
+        let snapshots = root
+            .find_host_dir(&directory)?
+            .map_or(Ok(0), |dir| dir.scan().map(|scan| scan.found.len()))?;
         if snapshots > 0 {
-            let problem = format!("{snapshots} snapshots of no known host; add the host {directory} and discover again");
-            found.push(HostDiscovery { host: directory.to_string(), problems: vec![problem], ..HostDiscovery::default() });
+            let problem = format!(
+                "{snapshots} snapshots of no known host; add the host {directory} and discover again"
+            );
+            found.push(HostDiscovery {
+                host: directory.to_string(),
+                problems: vec![problem],
+                ..HostDiscovery::default()
+            });
         }
     }
     Ok(found)

@@ -1,7 +1,9 @@
 //! What can go wrong with a use case, how the command ends then, and what the operator can do.
 
 use crate::config;
-use crate::core::model::{AbsolutePath, Fingerprint, HostName, Invalid, Kinds, SnapshotKind, SnapshotName, ValueError};
+use crate::core::model::{
+    AbsolutePath, Fingerprint, HostName, Invalid, Kinds, SnapshotKind, SnapshotName, ValueError,
+};
 use crate::core::plan::{GateError, Outcome, Refusal};
 use crate::core::retention::EmptyPolicy;
 use crate::disk::DiskError;
@@ -131,7 +133,9 @@ pub enum Error {
         host: HostName,
     },
     /// A selection that is wider than the policy.
-    #[error("the policy of {host} is about {allowed} snapshots; --kind {asked} can only narrow that when something is deleted")]
+    #[error(
+        "the policy of {host} is about {allowed} snapshots; --kind {asked} can only narrow that when something is deleted"
+    )]
     KindsOutsidePolicy {
         /// The host.
         host: HostName,
@@ -155,7 +159,9 @@ pub enum Error {
         new: AbsolutePath,
     },
     /// Too little is free on the root.
-    #[error("only {free}% of the {what} of {root} are free, and a run starts with at least {limit}")]
+    #[error(
+        "only {free}% of the {what} of {root} are free, and a run starts with at least {limit}"
+    )]
     TooFull {
         /// `bytes` or `inodes`.
         what: &'static str,
@@ -225,7 +231,9 @@ impl Error {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Invalid(_) | Self::EmptyPolicy(_) | Self::Value(_) | Self::RootIsSlash => Outcome::Invalid,
+            Self::Invalid(_) | Self::EmptyPolicy(_) | Self::Value(_) | Self::RootIsSlash => {
+                Outcome::Invalid
+            }
             Self::SavedPlan(SavedPlanError::File { .. }) => Outcome::Failed,
             Self::SavedPlan(_) => Outcome::Invalid,
             Self::Store(StoreError::Stale(_)) => Outcome::Stale,
@@ -239,8 +247,12 @@ impl Error {
             ) => Outcome::Failed,
             Self::Store(_) => Outcome::Unreachable,
             Self::Gate(gate) => gate.outcome(),
-            Self::Refused { .. } | Self::RootInUse { .. } | Self::TooFull { .. } => Outcome::Refused,
-            Self::Disk(error) if error.is_not_mounted() || matches!(error, DiskError::ForeignLineage { .. }) => {
+            Self::Refused { .. } | Self::RootInUse { .. } | Self::TooFull { .. } => {
+                Outcome::Refused
+            }
+            Self::Disk(error)
+                if error.is_not_mounted() || matches!(error, DiskError::ForeignLineage { .. }) =>
+            {
                 Outcome::Refused
             }
             Self::Disk(DiskError::Unfit { .. }) => Outcome::Invalid,

@@ -20,7 +20,12 @@ pub fn hold(
     let facts = context.facts()?;
     let (host, snapshot) = find(&facts, host, name)?;
     let now = super::clock::now();
-    let hold = Hold { by: context.actor.clone(), reason: reason.to_owned(), since: now, until };
+    let hold = Hold {
+        by: context.actor.clone(),
+        reason: reason.to_owned(),
+        since: now,
+        until,
+    };
     // SQL first: from here on no prune takes it. The copy on disk is for the day SQL is lost.
     context.store.hold(snapshot.id, &hold)?;
     if let Some(dir) = directory(context, &facts, host, now)? {
@@ -48,15 +53,29 @@ pub fn unhold(context: &Context, host: &HostName, name: &SnapshotName) -> Result
     Ok(context.store.unhold(snapshot.id, &context.actor, now)?)
 }
 
-fn find<'a>(facts: &'a Facts, host: &HostName, name: &SnapshotName) -> Result<(&'a SqlHost, &'a Snapshot), Error> {
+fn find<'a>(
+    facts: &'a Facts,
+    host: &HostName,
+    name: &SnapshotName,
+) -> Result<(&'a SqlHost, &'a Snapshot), Error> {
     let host = facts.host(host)?;
     let snapshots = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-    let found = snapshots.iter().find(|s| s.name == *name && s.status.is_on_disk());
+    let found = snapshots
+        .iter()
+        .find(|s| s.name == *name && s.status.is_on_disk());
     found
         .map(|snapshot| (host, snapshot))
-        .ok_or_else(|| Error::UnknownSnapshot { host: host.name.clone(), name: name.clone() })
+        .ok_or_else(|| Error::UnknownSnapshot {
+            host: host.name.clone(),
+            name: name.clone(),
+        })
 }
 
-fn directory(context: &Context, facts: &Facts, host: &SqlHost, now: Timestamp) -> Result<Option<HostDir>, Error> {
+fn directory(
+    context: &Context,
+    facts: &Facts,
+    host: &SqlHost,
+    now: Timestamp,
+) -> Result<Option<HostDir>, Error> {
     Ok(open_root(context, facts, now)?.find_host_dir(&host.directory)?)
 }

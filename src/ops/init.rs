@@ -13,7 +13,11 @@ use crate::core::model::AbsolutePath;
 ///
 /// # Errors
 /// When the file, the database or the root cannot be made.
-pub fn init(file: &Utf8Path, database: &Utf8Path, root: Option<&AbsolutePath>) -> Result<Vec<String>, Error> {
+pub fn init(
+    file: &Utf8Path,
+    database: &Utf8Path,
+    root: Option<&AbsolutePath>,
+) -> Result<Vec<String>, Error> {
     let mut done = Vec::new();
     if let Some(root) = root {
         check_root_path(root)?;
@@ -22,19 +26,34 @@ pub fn init(file: &Utf8Path, database: &Utf8Path, root: Option<&AbsolutePath>) -
         done.push(format!("{file} is there already; it stays as it is."));
     } else {
         let text = starter(root.map_or("/mnt/backups/pobsync", AbsolutePath::as_str));
-        write_private(file, &text)
-            .map_err(|source| Error::File { doing: "write", path: file.to_string(), source })?;
-        done.push(format!("Wrote {file}: edit it, then pobsync validate and pobsync plan."));
+        write_private(file, &text).map_err(|source| Error::File {
+            doing: "write",
+            path: file.to_string(),
+            source,
+        })?;
+        done.push(format!(
+            "Wrote {file}: edit it, then pobsync validate and pobsync plan."
+        ));
     }
     let is_new = !database.exists();
     let context = Context::create(database)?;
-    done.push(if is_new { format!("Made the database {database}.") } else { format!("The database {database} is there already.") });
+    done.push(if is_new {
+        format!("Made the database {database}.")
+    } else {
+        format!("The database {database} is there already.")
+    });
     if let Some(path) = root {
-        let edit = GlobalEdit { backup_root: Some(path.clone()), ..GlobalEdit::default() };
+        let edit = GlobalEdit {
+            backup_root: Some(path.clone()),
+            ..GlobalEdit::default()
+        };
         configure_global(&context, &edit)?;
         let facts = context.facts()?;
         let root = open_root(&context, &facts, super::clock::now())?;
-        done.push(format!("The backup root {path} is in use (id {}).", root.id()));
+        done.push(format!(
+            "The backup root {path} is in use (id {}).",
+            root.id()
+        ));
     }
     Ok(done)
 }

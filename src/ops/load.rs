@@ -29,13 +29,22 @@ pub fn load(path: &Utf8Path) -> Result<Configuration, Error> {
     let files = loaded
         .files
         .iter()
-        .map(|file| SourceFile { path: file.path.to_string(), sha256: file.sha256.clone() })
+        .map(|file| SourceFile {
+            path: file.path.to_string(),
+            sha256: file.sha256.clone(),
+        })
         .collect();
     let warnings = loaded.report.warnings();
     match loaded.state {
-        Some(desired) => {
-            Ok(Configuration { desired, source: Source { files, revision: None, dirty: false }, warnings })
-        }
+        Some(desired) => Ok(Configuration {
+            desired,
+            source: Source {
+                files,
+                revision: None,
+                dirty: false,
+            },
+            warnings,
+        }),
         None => Err(Error::Invalid(Box::new(loaded.report))),
     }
 }
@@ -44,9 +53,16 @@ pub fn load(path: &Utf8Path) -> Result<Configuration, Error> {
 ///
 /// # Errors
 /// When there is none; the message suggests the nearest name.
-pub fn desired_host<'a>(desired: &'a DesiredState, name: &HostName) -> Result<&'a DesiredHost, Error> {
-    desired.hosts.iter().find(|host| host.name == *name).ok_or_else(|| Error::UnknownHost {
-        name: name.clone(),
-        nearest: nearest(name, desired.hosts.iter().map(|host| &host.name)),
-    })
+pub fn desired_host<'a>(
+    desired: &'a DesiredState,
+    name: &HostName,
+) -> Result<&'a DesiredHost, Error> {
+    desired
+        .hosts
+        .iter()
+        .find(|host| host.name == *name)
+        .ok_or_else(|| Error::UnknownHost {
+            name: name.clone(),
+            nearest: nearest(name, desired.hosts.iter().map(|host| &host.name)),
+        })
 }

@@ -25,7 +25,9 @@ mod trust;
 pub use apply::{apply, approves_nothing_new};
 pub use backup::{BackupReport, BackupRequest, backup, backup_line};
 pub use check::{Finding, Level, check};
-pub use configure::{GlobalEdit, HostEdit, ScheduleEdit, configure_global, configure_host, schedule};
+pub use configure::{
+    GlobalEdit, HostEdit, ScheduleEdit, configure_global, configure_host, schedule,
+};
 pub use context::{Context, Facts, default_database};
 pub use discover::{HostDiscovery, discover};
 pub use error::Error;
@@ -45,7 +47,12 @@ pub use trust::{Offered, Step, offered_keys, test_host, trust};
 fn process_name() -> String {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // proc_pid_stat(5): the name in parentheses may hold anything; the start time is the 20th field after it.
-    let start = stat.rsplit(')').next().and_then(|rest| rest.split_ascii_whitespace().nth(19)).unwrap_or("?").to_owned();
+    let start = stat
+        .rsplit(')')
+        .next()
+        .and_then(|rest| rest.split_ascii_whitespace().nth(19))
+        .unwrap_or("?")
+        .to_owned();
     format!("{} {start}", std::process::id())
 }
 

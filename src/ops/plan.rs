@@ -27,7 +27,12 @@ pub struct Asked {
 ///
 /// # Errors
 /// When a selected host is in neither the file nor SQL, or the database cannot be read.
-pub fn plan_desired(facts: &Facts, desired: &DesiredState, source: Source, asked: &Asked) -> Result<Plan, Error> {
+pub fn plan_desired(
+    facts: &Facts,
+    desired: &DesiredState,
+    source: Source,
+    asked: &Asked,
+) -> Result<Plan, Error> {
     if let Some(hosts) = &asked.selection.hosts {
         known_hosts(facts, desired, hosts.iter())?;
     }
@@ -96,7 +101,9 @@ fn known_hosts<'a>(
 /// An apply looks whether the root was moved to where the file says; a plan opens nothing that a file names.
 fn root_facts(facts: &Facts, desired: &DesiredState, look: bool) -> RootFacts {
     let mut found = facts.root_facts();
-    let (Some(root), Some(path)) = (&facts.root, &desired.global.backup_root) else { return found };
+    let (Some(root), Some(path)) = (&facts.root, &desired.global.backup_root) else {
+        return found;
+    };
     let is_same = || crate::disk::Root::open(path, Some(&root.id)).is_ok();
     if look && *path != root.path && is_same() {
         found.found_at = Some(path.clone());
@@ -113,6 +120,8 @@ impl Context {
         kind: PlanKind,
     ) -> Result<crate::core::model::PlanId, Error> {
         let row = as_row(facts, plan, kind)?;
-        Ok(self.store.record_plan(plan.serial, &row, &self.actor, super::clock::now())?)
+        Ok(self
+            .store
+            .record_plan(plan.serial, &row, &self.actor, super::clock::now())?)
     }
 }

@@ -12,8 +12,8 @@ use crate::core::model::{
     SnapshotStatus, SqlHost, Timestamp,
 };
 use crate::core::plan::{
-    Allow, Authority, ClockFacts, DeletionOrder, OrderedDeletion, Outcome, Plan, RetentionPlan, authorise, intersect,
-    require_approval,
+    Allow, Authority, ClockFacts, DeletionOrder, OrderedDeletion, Outcome, Plan, RetentionPlan,
+    authorise, intersect, require_approval,
 };
 use crate::disk::{Damage, DiskError, Expected, HostLock};
 use crate::store::{Marking, NewRun, PlanKind, RunEnd};
@@ -51,13 +51,23 @@ pub struct PruneReport {
 
 impl PruneReport {
     fn nothing(host: &HostName) -> Self {
-        Self { host: host.clone(), plan: None, deleted: Vec::new(), left: Vec::new(), freed: 0 }
+        Self {
+            host: host.clone(),
+            plan: None,
+            deleted: Vec::new(),
+            left: Vec::new(),
+            freed: 0,
+        }
     }
 
     /// How a command ends with it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        if self.left.is_empty() { Outcome::Done } else { Outcome::PartlyDone }
+        if self.left.is_empty() {
+            Outcome::Done
+        } else {
+            Outcome::PartlyDone
+        }
     }
 }
 
@@ -71,7 +81,9 @@ pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, E
     let facts = context.facts()?;
     let host = facts.by_directory(&request.directory)?;
     let root = open_root(context, &facts, now)?;
-    let Some(dir) = root.find_host_dir(&host.directory)? else { return Ok(PruneReport::nothing(&host.name)) };
+    let Some(dir) = root.find_host_dir(&host.directory)? else {
+        return Ok(PruneReport::nothing(&host.name));
+    };
     let lock = lock_host(&dir, host, "prune", now)?;
     prune_locked(context, request, &lock)
 }
@@ -80,22 +92,40 @@ pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, E
 ///
 /// # Errors
 /// As [`prune`].
-pub(super) fn prune_locked(context: &Context, request: &PruneRequest, lock: &HostLock) -> Result<PruneReport, Error> {
+pub(super) fn prune_locked(
+    context: &Context,
+    request: &PruneRequest,
+    lock: &HostLock,
+) -> Result<PruneReport, Error> {
     let host = context.facts()?.by_directory(&request.directory)?.clone();
     settle_lost_runs(context, &host)?;
     finish_cut_off(context, &host, lock)?;
 
     let facts = context.facts()?;
     let host = facts.by_directory(&request.directory)?;
-    let mut plan = plan_in_force(&facts, std::slice::from_ref(host), request.kinds, &request.allow)?;
+    let mut plan = plan_in_force(
+        &facts,
+        std::slice::from_ref(host),
+        request.kinds,
+        &request.allow,
+    )?;
     narrow(&mut plan, request.listed.as_ref());
     if let Some(retention) = plan.retention.first() {
         require_approval(request.authority, retention, &facts.state)?;
     }
-    let Some(retention) = plan.retention.first().filter(|retention| !retention.delete.is_empty()).cloned() else {
+    let Some(retention) = plan
+        .retention
+        .first()
+        .filter(|retention| !retention.delete.is_empty())
+        .cloned()
+    else {
         return Ok(PruneReport::nothing(&host.name));
     };
-    let kind = if request.authority == Authority::Unattended { PlanKind::Prune } else { PlanKind::Retention };
+    let kind = if request.authority == Authority::Unattended {
+        PlanKind::Prune
+    } else {
+        PlanKind::Retention
+    };
     let recorded = context.record(&facts, &plan, kind)?;
     let now = super::clock::now();
     let run = context.store.begin_run(&NewRun {
@@ -106,10 +136,20 @@ pub(super) fn prune_locked(context: &Context, request: &PruneRequest, lock: &Hos
         plan: Some(recorded),
         log_path: None,
     })?;
-    let clock = ClockFacts { now, last_seen: context.store.sign_of_life()? };
-    let done = authorise(request.authority, &retention, recorded, &facts.state, &request.allow, clock)
-        .map_err(Error::from)
-        .and_then(|order| carry_out(context, &facts, host, &order, lock, run));
+    let clock = ClockFacts {
+        now,
+        last_seen: context.store.sign_of_life()?,
+    };
+    let done = authorise(
+        request.authority,
+        &retention,
+        recorded,
+        &facts.state,
+        &request.allow,
+        clock,
+    )
+    .map_err(Error::from)
+    .and_then(|order| carry_out(context, &facts, host, &order, lock, run));
     finish_run(context, run, &done)?;
     done
 }
@@ -117,7 +157,11 @@ pub(super) fn prune_locked(context: &Context, request: &PruneRequest, lock: &Hos
 /// Cuts the plan down to what a person has seen.
 fn narrow(plan: &mut Plan, listed: Option<&RetentionPlan>) {
     let Some(listed) = listed else { return };
-    let cut: Vec<RetentionPlan> = plan.retention.drain(..).map(|today| intersect(listed, today)).collect();
+    let cut: Vec<RetentionPlan> = plan
+        .retention
+        .drain(..)
+        .map(|today| intersect(listed, today))
+        .collect();
     plan.retention = cut;
     plan.reseal();
 }
@@ -132,21 +176,31 @@ fn carry_out(
 ) -> Result<PruneReport, Error> {
     everything_kept_is_whole(context, facts, host, order, lock)?;
     let rows = facts.rows(host.id);
-    let mut report = PruneReport { plan: Some(order.plan()), ..PruneReport::nothing(&host.name) };
+    let mut report = PruneReport {
+        plan: Some(order.plan()),
+        ..PruneReport::nothing(&host.name)
+    };
     let mut going: Vec<(SnapshotId, SnapshotName)> = Vec::new();
     for deletion in order.deletions() {
         let now = super::clock::now();
         if !context.store.heartbeat(run, now)? {
-            report.left.push((deletion.name.clone(), "the run was ended from elsewhere".to_owned()));
+            report.left.push((
+                deletion.name.clone(),
+                "the run was ended from elsewhere".to_owned(),
+            ));
             break;
         }
-        let Some(row) = rows.get(&(deletion.kind, &deletion.name)).copied() else { continue };
+        let Some(row) = rows.get(&(deletion.kind, &deletion.name)).copied() else {
+            continue;
+        };
         match context.store.mark_deleting(row, order.plan(), now)? {
             Marking::Marked => match to_trash(lock, deletion) {
                 Ok(()) => going.push((row, deletion.name.clone())),
                 Err(error) => report.left.push((deletion.name.clone(), error.to_string())),
             },
-            refused => report.left.push((deletion.name.clone(), marking_text(refused).to_owned())),
+            refused => report
+                .left
+                .push((deletion.name.clone(), marking_text(refused).to_owned())),
         }
     }
     empty_trash(context, lock, going, &mut report)?;
@@ -166,8 +220,15 @@ fn everything_kept_is_whole(
     let known_as = [host.name.clone()];
     let mut first = None;
     for (kind, name) in order.must_be_whole() {
-        let expected = Expected { kind: *kind, name, known_as: &known_as, is_legacy: false };
-        let Err(damage) = lock.check_whole(expected) else { continue };
+        let expected = Expected {
+            kind: *kind,
+            name,
+            known_as: &known_as,
+            is_legacy: false,
+        };
+        let Err(damage) = lock.check_whole(expected) else {
+            continue;
+        };
         if let (Damage::Missing, Some(row)) = (&damage, rows.get(&(*kind, name))) {
             context.store.mark_missing(&[*row])?;
         }
@@ -215,8 +276,14 @@ fn empty_trash(
     let why = emptied
         .unremoved
         .first()
-        .map_or("it was stopped".to_owned(), |left| format!("{}: {}", left.path.display(), left.cause));
-    report.left.extend(going.into_iter().map(|(_, name)| (name, format!("in the trash, not empty yet: {why}"))));
+        .map_or("it was stopped".to_owned(), |left| {
+            format!("{}: {}", left.path.display(), left.cause)
+        });
+    report.left.extend(
+        going
+            .into_iter()
+            .map(|(_, name)| (name, format!("in the trash, not empty yet: {why}"))),
+    );
     Ok(())
 }
 
@@ -229,7 +296,13 @@ pub(super) fn empty_trash_of(
     lock: &HostLock,
     going: Vec<(SnapshotId, SnapshotName)>,
 ) -> Result<(), Error> {
-    let mut report = PruneReport { plan: None, deleted: Vec::new(), left: Vec::new(), freed: 0, host: lock.name().clone() };
+    let mut report = PruneReport {
+        plan: None,
+        deleted: Vec::new(),
+        left: Vec::new(),
+        freed: 0,
+        host: lock.name().clone(),
+    };
     empty_trash(context, lock, going, &mut report)
 }
 
@@ -237,7 +310,11 @@ pub(super) fn empty_trash_of(
 ///
 /// # Errors
 /// When the database or the disk cannot be worked with.
-pub(super) fn finish_cut_off(context: &Context, host: &SqlHost, lock: &HostLock) -> Result<(), Error> {
+pub(super) fn finish_cut_off(
+    context: &Context,
+    host: &SqlHost,
+    lock: &HostLock,
+) -> Result<(), Error> {
     let rows = context.store.deleting_rows(host.id)?;
     if rows.is_empty() && lock.trash_names()?.is_empty() {
         return Ok(());
@@ -245,8 +322,21 @@ pub(super) fn finish_cut_off(context: &Context, host: &SqlHost, lock: &HostLock)
     let mut report = PruneReport::nothing(&host.name);
     let mut going = Vec::new();
     for record in rows {
-        let Snapshot { id, kind, name, status, .. } = record.snapshot;
-        to_trash(lock, &OrderedDeletion { kind, name: name.clone(), status })?;
+        let Snapshot {
+            id,
+            kind,
+            name,
+            status,
+            ..
+        } = record.snapshot;
+        to_trash(
+            lock,
+            &OrderedDeletion {
+                kind,
+                name: name.clone(),
+                status,
+            },
+        )?;
         going.push((id, name));
     }
     empty_trash(context, lock, going, &mut report)
@@ -291,19 +381,45 @@ fn marking_text(marking: Marking) -> &'static str {
     }
 }
 
-fn finish_run(context: &Context, run: RunId, done: &Result<PruneReport, Error>) -> Result<(), Error> {
+fn finish_run(
+    context: &Context,
+    run: RunId,
+    done: &Result<PruneReport, Error>,
+) -> Result<(), Error> {
     let (status, message) = match done {
-        Ok(report) if report.left.is_empty() => (RunStatus::Complete, format!("{} deleted", report.deleted.len())),
+        Ok(report) if report.left.is_empty() => (
+            RunStatus::Complete,
+            format!("{} deleted", report.deleted.len()),
+        ),
         Ok(report) => (
             RunStatus::Partial,
-            format!("{} deleted, {} left", report.deleted.len(), report.left.len()),
+            format!(
+                "{} deleted, {} left",
+                report.deleted.len(),
+                report.left.len()
+            ),
         ),
         Err(error) => {
-            let is_refusal = matches!(error.outcome(), Outcome::Refused | Outcome::ApprovalMissing | Outcome::Stale);
-            (if is_refusal { RunStatus::Refused } else { RunStatus::Failed }, error.to_string())
+            let is_refusal = matches!(
+                error.outcome(),
+                Outcome::Refused | Outcome::ApprovalMissing | Outcome::Stale
+            );
+            (
+                if is_refusal {
+                    RunStatus::Refused
+                } else {
+                    RunStatus::Failed
+                },
+                error.to_string(),
+            )
         }
     };
-    Ok(context.store.finish_run(&RunEnd { run, status, at: super::clock::now(), message })?)
+    Ok(context.store.finish_run(&RunEnd {
+        run,
+        status,
+        at: super::clock::now(),
+        message,
+    })?)
 }
 
 /// When the last sign of life was given, moved forward to `now`: never back, so that a clock that jumped back is seen.

@@ -6,7 +6,8 @@ use super::backup::backed_up;
 use super::context::{Facts, ServerLookup};
 use super::{Context, Error};
 use crate::core::model::{
-    AbsolutePath, Address, HostName, HostSettings, Invalid, Lookup, ProxyJump, SqlHost, UserName, Value, ValueError,
+    AbsolutePath, Address, HostName, HostSettings, Invalid, Lookup, ProxyJump, SqlHost, UserName,
+    Value, ValueError,
 };
 use crate::rsync::Pull;
 
@@ -25,24 +26,58 @@ pub(super) struct Resolved {
 ///
 /// # Errors
 /// When one cannot be resolved; the message never holds what it stands for.
-pub(super) fn resolve(context: &Context, host: &SqlHost, lookup: &dyn Lookup) -> Result<Resolved, Error> {
-    let failed = |source: ValueError| Error::Reference { host: host.name.clone(), source };
+pub(super) fn resolve(
+    context: &Context,
+    host: &SqlHost,
+    lookup: &dyn Lookup,
+) -> Result<Resolved, Error> {
+    let failed = |source: ValueError| Error::Reference {
+        host: host.name.clone(),
+        source,
+    };
     let settings = &host.settings;
     let ssh = &settings.ssh;
     let mut hidden = Vec::new();
     let address = find(&settings.address, lookup, &mut hidden).map_err(failed)?;
     let user = find(&ssh.user, lookup, &mut hidden).map_err(failed)?;
-    let identity = ssh.identity.as_ref().map(|v| find(v, lookup, &mut hidden)).transpose().map_err(failed)?;
-    let known_hosts = ssh.known_hosts.as_ref().map(|v| find(v, lookup, &mut hidden)).transpose().map_err(failed)?;
-    let proxy_jump = ssh.proxy_jump.as_ref().map(|v| find(v, lookup, &mut hidden)).transpose().map_err(failed)?;
+    let identity = ssh
+        .identity
+        .as_ref()
+        .map(|v| find(v, lookup, &mut hidden))
+        .transpose()
+        .map_err(failed)?;
+    let known_hosts = ssh
+        .known_hosts
+        .as_ref()
+        .map(|v| find(v, lookup, &mut hidden))
+        .transpose()
+        .map_err(failed)?;
+    let proxy_jump = ssh
+        .proxy_jump
+        .as_ref()
+        .map(|v| find(v, lookup, &mut hidden))
+        .transpose()
+        .map_err(failed)?;
     let known_hosts = match known_hosts {
         Some(path) => path,
         None => context.default_known_hosts()?,
     };
-    Ok(Resolved { settings: settings.clone(), address, user, identity, known_hosts, proxy_jump, hidden })
+    Ok(Resolved {
+        settings: settings.clone(),
+        address,
+        user,
+        identity,
+        known_hosts,
+        proxy_jump,
+        hidden,
+    })
 }
 
-fn find<T>(value: &Value<T>, lookup: &dyn Lookup, hidden: &mut Vec<(String, String)>) -> Result<T, ValueError>
+fn find<T>(
+    value: &Value<T>,
+    lookup: &dyn Lookup,
+    hidden: &mut Vec<(String, String)>,
+) -> Result<T, ValueError>
 where
     T: std::str::FromStr<Err = Invalid> + Clone + std::fmt::Display,
 {
@@ -90,7 +125,15 @@ pub fn dry_run(context: &Context, facts: &Facts, host: &HostName) -> Result<Stri
         .iter()
         .filter(|s| s.status == crate::core::model::SnapshotStatus::Complete)
         .max_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
-    let link_dests = base.iter().map(|s| folder.join(s.kind.as_str()).join(s.name.as_str()).join("data")).collect();
+    let link_dests = base
+        .iter()
+        .map(|s| {
+            folder
+                .join(s.kind.as_str())
+                .join(s.name.as_str())
+                .join("data")
+        })
+        .collect();
     let pull = resolved.pull(folder.join(".incomplete/manual/NEW/data"), link_dests);
     Ok(pull.shown(&resolved.hidden))
 }

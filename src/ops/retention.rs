@@ -15,9 +15,18 @@ use crate::store::{ConfigChange, Configured, PlanKind};
 ///
 /// # Errors
 /// When the host has no policy, the configuration has changed since the plan was made, or the database refuses.
-pub fn approve(context: &Context, facts: &Facts, name: &HostName, plan: &Plan) -> Result<Configured, Error> {
+pub fn approve(
+    context: &Context,
+    facts: &Facts,
+    name: &HostName,
+    plan: &Plan,
+) -> Result<Configured, Error> {
     let host = facts.host(name)?;
-    let policy = host.settings.retention.as_ref().ok_or_else(|| Error::NoPolicy { host: name.clone() })?;
+    let policy = host
+        .settings
+        .retention
+        .as_ref()
+        .ok_or_else(|| Error::NoPolicy { host: name.clone() })?;
     Ok(context.store.configure(&ConfigChange {
         expected_serial: plan.serial,
         actor: context.actor.clone(),
@@ -46,7 +55,11 @@ pub fn plan_host(
         // When something is deleted, the selection can only narrow the policy's kinds.
         (true, Some(asked), Some(allowed)) => {
             let both = asked.intersection(allowed);
-            Some(both.ok_or(Error::KindsOutsidePolicy { host: name.clone(), asked, allowed })?)
+            Some(both.ok_or(Error::KindsOutsidePolicy {
+                host: name.clone(),
+                asked,
+                allowed,
+            })?)
         }
         _ => kinds,
     };
@@ -65,9 +78,16 @@ pub fn listed_by_saved(
     let saved = read_plan(path)?;
     let stale = staleness(context, &saved)?;
     if !stale.moved.is_empty() {
-        return Err(Error::Stale { moved: stale.lines() });
+        return Err(Error::Stale {
+            moved: stale.lines(),
+        });
     }
-    let listed = saved.retention.iter().find(|plan| plan.directory == today.directory);
-    let listed = listed.ok_or_else(|| Error::NotInPlan { host: today.host.clone() })?;
+    let listed = saved
+        .retention
+        .iter()
+        .find(|plan| plan.directory == today.directory);
+    let listed = listed.ok_or_else(|| Error::NotInPlan {
+        host: today.host.clone(),
+    })?;
     Ok(intersect(listed, today))
 }

@@ -19,7 +19,11 @@ pub(super) fn open_root(context: &Context, facts: &Facts, now: Timestamp) -> Res
 ///
 /// # Errors
 /// When no root is set or its disk is not mounted.
-pub(super) fn open_root_to_read(context: &Context, facts: &Facts, now: Timestamp) -> Result<Root, Error> {
+pub(super) fn open_root_to_read(
+    context: &Context,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Root, Error> {
     let path = context.backup_root(&facts.state)?;
     let root = Root::adopt_or_open(&path, facts.root_id(), facts.state.lineage.clone(), now)?;
     context.store.root_seen(root.id(), &path, now)?;
@@ -30,11 +34,20 @@ pub(super) fn open_root_to_read(context: &Context, facts: &Facts, now: Timestamp
 ///
 /// # Errors
 /// When another process that is alive holds it; the message names it.
-pub(super) fn lock_host(dir: &HostDir, host: &SqlHost, what: &str, now: Timestamp) -> Result<HostLock, Error> {
+pub(super) fn lock_host(
+    dir: &HostDir,
+    host: &SqlHost,
+    what: &str,
+    now: Timestamp,
+) -> Result<HostLock, Error> {
     match dir.try_lock(None, what, now) {
-        Err(DiskError::Locked { holder: Some(holder), .. }) if holder.liveness() == Liveness::Gone => {
+        Err(DiskError::Locked {
+            holder: Some(holder),
+            ..
+        }) if holder.liveness() == Liveness::Gone => {
             end_orphans(dir, &holder)?;
-            dir.try_lock(None, what, now).map_err(|error| locked(error, &host.name))
+            dir.try_lock(None, what, now)
+                .map_err(|error| locked(error, &host.name))
         }
         done => done.map_err(|error| locked(error, &host.name)),
     }
@@ -44,7 +57,9 @@ fn locked(error: DiskError, host: &HostName) -> Error {
     match error {
         DiskError::Locked { holder, .. } => Error::Locked {
             host: host.clone(),
-            holder: holder.map_or("a process that has left no note".to_owned(), |holder| holder.to_string()),
+            holder: holder.map_or("a process that has left no note".to_owned(), |holder| {
+                holder.to_string()
+            }),
         },
         error => error.into(),
     }
@@ -52,7 +67,11 @@ fn locked(error: DiskError, host: &HostName) -> Error {
 
 fn end_orphans(dir: &HostDir, holder: &Holder) -> Result<(), Error> {
     for group in dir.orphan_groups(holder)? {
-        tracing::warn!("ending process group {} that a killed {} left behind", group.id, holder.what);
+        tracing::warn!(
+            "ending process group {} that a killed {} left behind",
+            group.id,
+            holder.what
+        );
         if let Err(error) = crate::rsync::end_group(group.id, group.leader_start_time) {
             tracing::warn!("process group {}: {error}", group.id);
         }

@@ -64,8 +64,14 @@ pub enum SavedPlanError {
 /// When the file cannot be written.
 pub fn write_plan(path: &Utf8Path, plan: &Plan) -> Result<(), Error> {
     let value = serde_json::to_value(plan).map_err(Error::Json)?;
-    write_private(path, &(canonical_json(&value) + "\n"))
-        .map_err(|source| SavedPlanError::File { doing: "write", path: path.to_owned(), source }.into())
+    write_private(path, &(canonical_json(&value) + "\n")).map_err(|source| {
+        SavedPlanError::File {
+            doing: "write",
+            path: path.to_owned(),
+            source,
+        }
+        .into()
+    })
 }
 
 /// Writes `text` for its owner alone; an older file is replaced whole or not at all.
@@ -73,19 +79,33 @@ pub fn write_plan(path: &Utf8Path, plan: &Plan) -> Result<(), Error> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_text(path: &Utf8Path, text: &str) -> Result<(), Error> {
-    write_private(path, text).map_err(|source| Error::File { doing: "write", path: path.to_string(), source })
+    write_private(path, text).map_err(|source| Error::File {
+        doing: "write",
+        path: path.to_string(),
+        source,
+    })
 }
 
 /// Writes `text` to a new file beside `path`, makes it durable, and moves it there.
 pub(super) fn write_private(path: &Utf8Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_str().is_empty())
+        .unwrap_or(Utf8Path::new("."));
     let name = path.file_name().ok_or(std::io::ErrorKind::InvalidInput)?;
     let new = folder.join(format!(".{name}.{}.new", std::process::id()));
-    let written = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    let moved = written.and_then(|()| std::fs::rename(&new, path)).and_then(|()| std::fs::File::open(folder)?.sync_all());
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
+    let moved = written
+        .and_then(|()| std::fs::rename(&new, path))
+        .and_then(|()| std::fs::File::open(folder)?.sync_all());
     if moved.is_err() {
         let _ = std::fs::remove_file(&new);
     }
@@ -101,22 +121,41 @@ pub fn read_plan(path: &Utf8Path) -> Result<Plan, SavedPlanError> {
     struct Head {
         format_version: u64,
     }
-    let not_a_plan = |source| SavedPlanError::NotAPlan { path: path.to_owned(), source };
+    let not_a_plan = |source| SavedPlanError::NotAPlan {
+        path: path.to_owned(),
+        source,
+    };
     let text = read_bounded(path)?;
     let head: Head = serde_json::from_str(&text).map_err(not_a_plan)?;
     if head.format_version > u64::from(FORMAT_VERSION) {
-        return Err(SavedPlanError::Newer { path: path.to_owned(), found: head.format_version });
+        return Err(SavedPlanError::Newer {
+            path: path.to_owned(),
+            found: head.format_version,
+        });
     }
     let plan: Plan = serde_json::from_str(&text).map_err(not_a_plan)?;
-    if plan.is_intact() { Ok(plan) } else { Err(SavedPlanError::Edited { path: path.to_owned() }) }
+    if plan.is_intact() {
+        Ok(plan)
+    } else {
+        Err(SavedPlanError::Edited {
+            path: path.to_owned(),
+        })
+    }
 }
 
 fn read_bounded(path: &Utf8Path) -> Result<String, SavedPlanError> {
     let mut text = String::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
+    let read =
+        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
     match read {
-        Err(source) => Err(SavedPlanError::File { doing: "read", path: path.to_owned(), source }),
-        Ok(n) if n as u64 > LARGEST => Err(SavedPlanError::TooLarge { path: path.to_owned() }),
+        Err(source) => Err(SavedPlanError::File {
+            doing: "read",
+            path: path.to_owned(),
+            source,
+        }),
+        Ok(n) if n as u64 > LARGEST => Err(SavedPlanError::TooLarge {
+            path: path.to_owned(),
+        }),
         Ok(_) => Ok(text),
     }
 }
@@ -125,6 +164,8 @@ fn read_bounded(path: &Utf8Path) -> Result<String, SavedPlanError> {
 #[must_use]
 pub fn looks_like_a_plan(path: &Utf8Path) -> bool {
     let mut head = [0_u8; 64];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+    let read = std::fs::File::open(path)
+        .and_then(|mut file| file.read(&mut head))
+        .unwrap_or(0);
     head.iter().take(read).find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
 }

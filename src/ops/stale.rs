@@ -26,7 +26,11 @@ impl Staleness {
     /// A line each.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        self.moved.iter().map(ToString::to_string).chain(self.since.iter().cloned()).collect()
+        self.moved
+            .iter()
+            .map(ToString::to_string)
+            .chain(self.since.iter().cloned())
+            .collect()
     }
 }
 
@@ -55,15 +59,24 @@ pub fn saved_for_apply(
 ) -> Result<(Plan, DesiredState), Error> {
     let saved = read_plan(path)?;
     let desired = saved.desired.clone().ok_or(Error::PlanWithoutState)?;
-    let applied = context.store.plan_by_fingerprint(PlanKind::Apply, &saved.fingerprint)?;
+    let applied = context
+        .store
+        .plan_by_fingerprint(PlanKind::Apply, &saved.fingerprint)?;
     // The same plan may come again after others; what was applied at a later serial than it was made is this one.
-    if let Some(row) = applied.filter(|row| row.serial >= saved.serial && row.created_at >= saved.created_at) {
-        return Err(Error::AppliedAlready { plan: row.id, at: row.created_at });
+    if let Some(row) =
+        applied.filter(|row| row.serial >= saved.serial && row.created_at >= saved.created_at)
+    {
+        return Err(Error::AppliedAlready {
+            plan: row.id,
+            at: row.created_at,
+        });
     }
     let mut fresh = made_today(facts, &saved)?;
     let stale = compare(context, facts, &saved, &fresh)?;
     if !stale.moved.is_empty() {
-        return Err(Error::Stale { moved: stale.lines() });
+        return Err(Error::Stale {
+            moved: stale.lines(),
+        });
     }
     fresh.source = saved.source.clone();
     fresh.only_what_was_listed(&saved);
@@ -85,21 +98,42 @@ fn made_today(facts: &Facts, saved: &Plan) -> Result<Plan, Error> {
             plan_desired(facts, desired, saved.source.clone(), &asked)
         }
         None => {
-            let hosts: Vec<SqlHost> =
-                facts.state.hosts.iter().filter(|host| saved.hosts.contains(&host.name)).cloned().collect();
+            let hosts: Vec<SqlHost> = facts
+                .state
+                .hosts
+                .iter()
+                .filter(|host| saved.hosts.contains(&host.name))
+                .cloned()
+                .collect();
             plan_in_force(facts, &hosts, saved.kinds, &saved.allow)
         }
     }
 }
 
-fn compare(context: &Context, facts: &Facts, saved: &Plan, fresh: &Plan) -> Result<Staleness, Error> {
+fn compare(
+    context: &Context,
+    facts: &Facts,
+    saved: &Plan,
+    fresh: &Plan,
+) -> Result<Staleness, Error> {
     // Deleted rows too: what a recorded prune has deleted since is no loss.
-    let filter = SnapshotFilter { root: facts.root_id().cloned(), with_deleted: true, ..SnapshotFilter::default() };
-    let directories: HashMap<_, _> = facts.state.hosts.iter().map(|host| (host.id, &host.directory)).collect();
+    let filter = SnapshotFilter {
+        root: facts.root_id().cloned(),
+        with_deleted: true,
+        ..SnapshotFilter::default()
+    };
+    let directories: HashMap<_, _> = facts
+        .state
+        .hosts
+        .iter()
+        .map(|host| (host.id, &host.directory))
+        .collect();
     let mut rows: HashMap<HostName, Vec<Snapshot>> = HashMap::new();
     for record in context.store.snapshots(&filter)? {
         if let Some(directory) = directories.get(&record.host) {
-            rows.entry((*directory).clone()).or_default().push(record.snapshot);
+            rows.entry((*directory).clone())
+                .or_default()
+                .push(record.snapshot);
         }
     }
     let moved = what_moved(saved, fresh, &facts.state, &rows);
@@ -109,8 +143,15 @@ fn compare(context: &Context, facts: &Facts, saved: &Plan, fresh: &Plan) -> Resu
             .store
             .history(TOLD)?
             .into_iter()
-            .filter(|entry| entry.serial_after > saved.serial && entry.serial_after != entry.serial_before)
-            .map(|entry| format!("{} by {} (serial {}): {}", entry.at, entry.actor, entry.serial_after, entry.summary))
+            .filter(|entry| {
+                entry.serial_after > saved.serial && entry.serial_after != entry.serial_before
+            })
+            .map(|entry| {
+                format!(
+                    "{} by {} (serial {}): {}",
+                    entry.at, entry.actor, entry.serial_after, entry.summary
+                )
+            })
             .collect()
     } else {
         Vec::new()

@@ -48,7 +48,10 @@ pub fn status(context: &Context) -> Result<Status, Error> {
     let now = super::clock::now();
     let facts = context.facts()?;
     let mut last_runs = std::collections::HashMap::new();
-    let backups = RunFilter { kind: Some(RunKind::Backup), ..RunFilter::default() };
+    let backups = RunFilter {
+        kind: Some(RunKind::Backup),
+        ..RunFilter::default()
+    };
     for record in context.store.runs(&backups, u32::MAX)? {
         last_runs.entry(record.host).or_insert(record.run);
     }
@@ -58,10 +61,15 @@ pub fn status(context: &Context) -> Result<Status, Error> {
         .iter()
         .map(|host| {
             let snapshots = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-            let complete = || snapshots.iter().filter(|s| s.status == SnapshotStatus::Complete);
+            let complete = || {
+                snapshots
+                    .iter()
+                    .filter(|s| s.status == SnapshotStatus::Complete)
+            };
             let newest = complete().map(|s| s.started_at).max();
             let last = last_runs.get(&host.id);
-            let is_failed = last.is_some_and(|run| !matches!(run.status, RunStatus::Complete | RunStatus::Running));
+            let is_failed = last
+                .is_some_and(|run| !matches!(run.status, RunStatus::Complete | RunStatus::Running));
             let state = if host.retired.is_some() {
                 "retired"
             } else if !host.settings.enabled {
@@ -99,5 +107,7 @@ pub fn status(context: &Context) -> Result<Status, Error> {
 }
 
 fn is_stale(newest: Option<Timestamp>, stale_after: Option<Span>, now: Timestamp) -> bool {
-    newest.zip(stale_after).is_some_and(|(newest, span)| newest.plus(span) < now)
+    newest
+        .zip(stale_after)
+        .is_some_and(|(newest, span)| newest.plus(span) < now)
 }

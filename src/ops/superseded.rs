@@ -23,7 +23,8 @@ pub(super) fn drop_superseded(
 ) -> Result<(), Error> {
     let facts = context.facts()?;
     let host: &SqlHost = facts.by_directory(&host.directory)?;
-    let mut plan = super::plan::plan_in_force(&facts, std::slice::from_ref(host), Some(Kinds::ALL), &[])?;
+    let mut plan =
+        super::plan::plan_in_force(&facts, std::slice::from_ref(host), Some(Kinds::ALL), &[])?;
     superseded_plan(&mut plan, left);
     if plan.summary.deletions() == 0 {
         return Ok(());
@@ -32,9 +33,22 @@ pub(super) fn drop_superseded(
     let rows = facts.rows(host.id);
     let mut going = Vec::new();
     for (kind, name) in left {
-        let Some(row) = rows.get(&(*kind, name)).copied() else { continue };
-        if context.store.mark_deleting(row, recorded, super::clock::now())? == Marking::Marked {
-            to_trash(lock, &OrderedDeletion { kind: *kind, name: name.clone(), status: SnapshotStatus::Partial })?;
+        let Some(row) = rows.get(&(*kind, name)).copied() else {
+            continue;
+        };
+        if context
+            .store
+            .mark_deleting(row, recorded, super::clock::now())?
+            == Marking::Marked
+        {
+            to_trash(
+                lock,
+                &OrderedDeletion {
+                    kind: *kind,
+                    name: name.clone(),
+                    status: SnapshotStatus::Partial,
+                },
+            )?;
             going.push((row, name.clone()));
         }
     }

@@ -32,13 +32,26 @@ pub fn offered_keys(context: &Context, host: &HostName) -> Result<Offered, Error
     let facts = context.facts()?;
     let host = backed_up(&facts, host)?;
     let resolved = resolve(context, host, &ServerLookup)?;
-    let program = |message: String, help: &str| Error::Program { message, help: help.to_owned() };
+    let program = |message: String, help: &str| Error::Program {
+        message,
+        help: help.to_owned(),
+    };
     if resolved.address.is_local() {
-        return Err(program(format!("{} is this machine: it needs no key", host.name), ""));
+        return Err(program(
+            format!("{} is this machine: it needs no key", host.name),
+            "",
+        ));
     }
-    let keys = rsync::scan(&resolved.address, resolved.port(), PATIENCE)
-        .map_err(|error| program(format!("{} offers no key: {error}", host.name), "check address and port, and that sshd runs there"))?;
-    Ok(Offered { keys, known_hosts: resolved.known_hosts })
+    let keys = rsync::scan(&resolved.address, resolved.port(), PATIENCE).map_err(|error| {
+        program(
+            format!("{} offers no key: {error}", host.name),
+            "check address and port, and that sshd runs there",
+        )
+    })?;
+    Ok(Offered {
+        keys,
+        known_hosts: resolved.known_hosts,
+    })
 }
 
 /// Trusts the keys.
@@ -47,8 +60,11 @@ pub fn offered_keys(context: &Context, host: &HostName) -> Result<Offered, Error
 /// When the file cannot be written.
 pub fn trust(offered: &Offered) -> Result<(), Error> {
     let path = Utf8PathBuf::from(offered.known_hosts.as_str());
-    rsync::add_known_host(&path, &offered.keys)
-        .map_err(|source| Error::File { doing: "write", path: path.to_string(), source })
+    rsync::add_known_host(&path, &offered.keys).map_err(|source| Error::File {
+        doing: "write",
+        path: path.to_string(),
+        source,
+    })
 }
 
 /// One step of trying a host.
@@ -73,16 +89,32 @@ pub fn test_host(context: &Context, host: &HostName) -> Result<Vec<Step>, Error>
     let pull = resolved.pull("/nonexistent".into(), Vec::new());
     let mut steps = Vec::new();
     match rsync::probe_remote(&pull) {
-        Ok(version) => steps.push(Step { what: "ssh and rsync", ok: true, message: version }),
+        Ok(version) => steps.push(Step {
+            what: "ssh and rsync",
+            ok: true,
+            message: version,
+        }),
         Err(message) => {
-            steps.push(Step { what: "ssh and rsync", ok: false, message });
+            steps.push(Step {
+                what: "ssh and rsync",
+                ok: false,
+                message,
+            });
             return Ok(steps);
         }
     }
     for (source, seen) in rsync::probe_sources(&pull) {
         steps.push(match seen {
-            Ok(()) => Step { what: "source", ok: true, message: source.to_string() },
-            Err(message) => Step { what: "source", ok: false, message: format!("{source}: {message}") },
+            Ok(()) => Step {
+                what: "source",
+                ok: true,
+                message: source.to_string(),
+            },
+            Err(message) => Step {
+                what: "source",
+                ok: false,
+                message: format!("{source}: {message}"),
+            },
         });
     }
     Ok(steps)

@@ -10,4 +10,6 @@ mod text;
 pub use json::document;
 pub use style::{Paint, Style};
 pub use table::{Column, table};
-pub use text::{change_lines, plan_text, policy_words, retention_text, summary_lines, visible_refusals};
+pub use text::{
+    change_lines, plan_text, policy_words, retention_text, summary_lines, visible_refusals,
+};

@@ -13,7 +13,11 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Self { color: false, width: 100, verbose: false }
+        Self {
+            color: false,
+            width: 100,
+            verbose: false,
+        }
     }
 }
 

@@ -13,7 +13,9 @@ pub struct Column(pub &'static str, pub bool);
 #[must_use]
 pub fn table(columns: &[Column], rows: &[Vec<String>], style: &Style) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(style.width).unwrap_or(u16::MAX));
     table.set_header(columns.iter().map(|column| Cell::new(column.0)));
     for row in rows {

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::{Paint, Style};
 use crate::core::diff::{Action, Change, Drift, FieldChange, Object, changed_fields};
 use crate::core::model::{
-    ByteCount, Count, GlobalSettings, HostSettings, Keep, Policy, Rule, Timestamp, Value as SettingValue, visible,
+    ByteCount, Count, GlobalSettings, HostSettings, Keep, Policy, Rule, Timestamp,
+    Value as SettingValue, visible,
 };
 use crate::core::plan::{DeleteEntry, KeepEntry, Plan, Refusal, RetentionPlan};
 use crate::core::retention::Cause;
@@ -19,8 +20,10 @@ use crate::core::retention::Cause;
 pub fn plan_text(plan: &Plan, style: &Style) -> String {
     let mut out = String::new();
     refusals(&mut out, &plan.refusals, style);
-    let (touched, quiet): (Vec<&RetentionPlan>, Vec<&RetentionPlan>) =
-        plan.retention.iter().partition(|r| !r.delete.is_empty() || r.totals.rescued > 0);
+    let (touched, quiet): (Vec<&RetentionPlan>, Vec<&RetentionPlan>) = plan
+        .retention
+        .iter()
+        .partition(|r| !r.delete.is_empty() || r.totals.rescued > 0);
     for retention in &touched {
         out.push_str(&retention_text(retention, style));
         out.push('\n');
@@ -59,7 +62,10 @@ fn refusals(out: &mut String, refusals: &[Refusal], style: &Style) {
 #[must_use]
 pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
     let mut out = String::new();
-    let zone = plan.policy.as_ref().map_or(Tz::UTC, |policy| policy.timezone);
+    let zone = plan
+        .policy
+        .as_ref()
+        .map_or(Tz::UTC, |policy| policy.timezone);
     let mut title = format!("Snapshots of {}", plan.host);
     if plan.directory != plan.host {
         let _ = write!(title, " (in {})", plan.directory);
@@ -75,7 +81,11 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
         (Some(_), false) => "; not approved yet",
         (None, _) => "",
     };
-    let _ = writeln!(out, "{}: {words}{approval}", style.paint(Paint::Heading, &title));
+    let _ = writeln!(
+        out,
+        "{}: {words}{approval}",
+        style.paint(Paint::Heading, &title)
+    );
 
     let rows: Vec<Row> = plan
         .delete
@@ -83,9 +93,18 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
         .map(|entry| delete_row(entry, zone))
         .chain(plan.keep.iter().map(|entry| keep_row(entry, zone)))
         .collect();
-    let width = |cell: fn(&Row) -> &str| rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0);
-    let (names, kinds, times, sizes) =
-        (width(|r| &r.name), width(|r| r.kind), width(|r| &r.time), width(|r| &r.size));
+    let width = |cell: fn(&Row) -> &str| {
+        rows.iter()
+            .map(|row| cell(row).chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let (names, kinds, times, sizes) = (
+        width(|r| &r.name),
+        width(|r| r.kind),
+        width(|r| &r.time),
+        width(|r| &r.size),
+    );
     for row in &rows {
         let line = format!(
             "{} {:names$}  {:kinds$}  {:times$}  {:>sizes$}  ",
@@ -93,7 +112,14 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
         );
         let indent = line.chars().count();
         let text = wrap(&row.why, style.width.saturating_sub(indent), indent);
-        let _ = writeln!(out, "{}", row.paint.map_or_else(|| format!("{line}{text}"), |p| style.paint(p, &format!("{line}{text}"))));
+        let _ = writeln!(
+            out,
+            "{}",
+            row.paint.map_or_else(
+                || format!("{line}{text}"),
+                |p| style.paint(p, &format!("{line}{text}"))
+            )
+        );
     }
     let totals = &plan.totals;
     let _ = writeln!(
@@ -101,7 +127,11 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
         "  {} stay, {} go{}",
         totals.keep,
         totals.delete,
-        if totals.rescued > 0 { format!(", {} rescued", totals.rescued) } else { String::new() }
+        if totals.rescued > 0 {
+            format!(", {} rescued", totals.rescued)
+        } else {
+            String::new()
+        }
     );
     out
 }
@@ -124,7 +154,11 @@ fn delete_row(entry: &DeleteEntry, zone: Tz) -> Row {
         Cause::Incomplete => format!("incomplete ({})", entry.status),
     };
     if !entry.previously_kept_by.is_empty() {
-        let reasons: Vec<String> = entry.previously_kept_by.iter().map(ToString::to_string).collect();
+        let reasons: Vec<String> = entry
+            .previously_kept_by
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         let _ = write!(why, ", kept until now by {}", reasons.join(", "));
     }
     Row {
@@ -141,7 +175,10 @@ fn delete_row(entry: &DeleteEntry, zone: Tz) -> Row {
 fn keep_row(entry: &KeepEntry, zone: Tz) -> Row {
     // A rule that was counted says more than its bare reason: `daily 3/7` for `daily`.
     let counted = |reason: &str| {
-        let hit = entry.rules.iter().find(|hit| hit.rule.to_string() == reason)?;
+        let hit = entry
+            .rules
+            .iter()
+            .find(|hit| hit.rule.to_string() == reason)?;
         Some(format!("{reason} {}/{}", hit.n?, hit.of))
     };
     let mut reasons: Vec<String> = entry
@@ -159,7 +196,11 @@ fn keep_row(entry: &KeepEntry, zone: Tz) -> Row {
     if let Some(day) = entry.expires_on {
         let _ = write!(why, "; until {day}");
     }
-    let (sign, paint) = if entry.rescued { ('=', Some(Paint::Rescued)) } else { (' ', None) };
+    let (sign, paint) = if entry.rescued {
+        ('=', Some(Paint::Rescued))
+    } else {
+        (' ', None)
+    };
     Row {
         sign,
         paint,
@@ -172,7 +213,10 @@ fn keep_row(entry: &KeepEntry, zone: Tz) -> Row {
 }
 
 fn wall_clock(time: Timestamp, zone: Tz) -> String {
-    time.utc().with_timezone(&zone).format("%a %Y-%m-%d %H:%M").to_string()
+    time.utc()
+        .with_timezone(&zone)
+        .format("%a %Y-%m-%d %H:%M")
+        .to_string()
 }
 
 fn size(bytes: Option<u64>) -> String {
@@ -214,10 +258,18 @@ pub fn policy_words(policy: &Policy) -> String {
 fn keep_words(keep: &Keep) -> Vec<String> {
     let count = |rule: Rule| keep.count(rule).map(|n: Count| format!("{rule}={n}"));
     let within = |rule: Rule| {
-        let name = if rule == Rule::Last { "within".to_owned() } else { format!("within-{rule}") };
+        let name = if rule == Rule::Last {
+            "within".to_owned()
+        } else {
+            format!("within-{rule}")
+        };
         keep.within(rule).map(|span| format!("{name}={span}"))
     };
-    let rules: Vec<String> = Rule::ALL.into_iter().filter_map(count).chain(Rule::ALL.into_iter().filter_map(within)).collect();
+    let rules: Vec<String> = Rule::ALL
+        .into_iter()
+        .filter_map(count)
+        .chain(Rule::ALL.into_iter().filter_map(within))
+        .collect();
     vec![rules.join(" ")]
 }
 
@@ -274,11 +326,20 @@ pub fn change_lines(change: &Change, style: &Style) -> String {
             }
         }
     }
-    let place = change.at.as_ref().map_or(String::new(), |at| format!("  {}", style.paint(Paint::Faint, &visible(at))));
+    let place = change.at.as_ref().map_or(String::new(), |at| {
+        format!("  {}", style.paint(Paint::Faint, &visible(at)))
+    });
     let mut out = format!("{}{place}\n", style.paint(paint, &head));
-    let built_in = if change.action == Action::Create { built_in_fields(change) } else { Vec::new() };
+    let built_in = if change.action == Action::Create {
+        built_in_fields(change)
+    } else {
+        Vec::new()
+    };
     for field in &change.fields {
-        if !built_in.iter().any(|other| other.path == field.path && other.new == field.new) {
+        if !built_in
+            .iter()
+            .any(|other| other.path == field.path && other.new == field.new)
+        {
             out.push_str(&field_lines(field, change.action, style));
         }
     }
@@ -288,13 +349,20 @@ pub fn change_lines(change: &Change, style: &Style) -> String {
 /// What a new object would say if nothing had been set: only the rest is worth a line. The JSON has all of it.
 fn built_in_fields(change: &Change) -> Vec<FieldChange> {
     let address = change.fields.iter().find(|field| field.path == "address");
-    match (change.object, address.and_then(|field| field.new.as_str()?.parse().ok())) {
+    match (
+        change.object,
+        address.and_then(|field| field.new.as_str()?.parse().ok()),
+    ) {
         (Object::Global, _) => changed_fields(None, Some(&GlobalSettings::default())),
         (Object::Host, Some(address)) => {
             let mut settings = HostSettings::at(SettingValue::Literal(address));
             settings.retention = Some(Policy::of(Keep::default()));
             let mut fields = changed_fields(None, Some(&settings));
-            fields.retain(|field| field.path != "address" && field.path != "retention.kinds" && field.path != "retention.timezone");
+            fields.retain(|field| {
+                field.path != "address"
+                    && field.path != "retention.kinds"
+                    && field.path != "retention.timezone"
+            });
             fields
         }
         (Object::Host, None) => Vec::new(),
@@ -307,7 +375,8 @@ fn field_lines(field: &FieldChange, action: Action, style: &Style) -> String {
         (Value::Array(_), _) | (_, Value::Array(_)) if action != Action::Create => {
             let mut out = format!("    {}:{drifted}\n", field.path);
             let (old, new) = (lines(&field.old), lines(&field.new));
-            for piece in similar::TextDiff::from_slices(&refs(&old), &refs(&new)).iter_all_changes() {
+            for piece in similar::TextDiff::from_slices(&refs(&old), &refs(&new)).iter_all_changes()
+            {
                 let line = visible(&piece.value().to_string());
                 let painted = match piece.tag() {
                     similar::ChangeTag::Delete => style.paint(Paint::Deleted, &format!("- {line}")),
@@ -320,7 +389,12 @@ fn field_lines(field: &FieldChange, action: Action, style: &Style) -> String {
         }
         (Value::Null, new) => format!("    {}: {}{drifted}\n", field.path, value(new)),
         (old, Value::Null) => format!("    {}: {} -> not set{drifted}\n", field.path, value(old)),
-        (old, new) => format!("    {}: {} -> {}{drifted}\n", field.path, value(old), value(new)),
+        (old, new) => format!(
+            "    {}: {} -> {}{drifted}\n",
+            field.path,
+            value(old),
+            value(new)
+        ),
     }
 }
 
@@ -345,8 +419,12 @@ fn value(value: &Value) -> String {
         Value::String(s) => visible(s),
         Value::Array(items) => items.iter().map(self::value).collect::<Vec<_>>().join(" "),
         Value::Object(map) => match (map.get("env"), map.get("file")) {
-            (Some(Value::String(name)), None) if map.len() == 1 => format!("(env)\"{}\"", visible(name)),
-            (None, Some(Value::String(path))) if map.len() == 1 => format!("(file)\"{}\"", visible(path)),
+            (Some(Value::String(name)), None) if map.len() == 1 => {
+                format!("(env)\"{}\"", visible(name))
+            }
+            (None, Some(Value::String(path))) if map.len() == 1 => {
+                format!("(file)\"{}\"", visible(path))
+            }
             _ => map
                 .iter()
                 .map(|(key, item)| format!("{}={}", visible(key), self::value(item)))
@@ -360,21 +438,45 @@ fn notes(out: &mut String, plan: &Plan, quiet: &[&RetentionPlan], style: &Style)
     let before = out.len();
     if plan.partial {
         let names: Vec<&str> = plan.hosts.iter().map(|h| h.as_str()).collect();
-        let hosts = if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) };
-        let _ = writeln!(out, "This plan is partial: it speaks only{hosts} as selected.");
+        let hosts = if names.is_empty() {
+            String::new()
+        } else {
+            format!(" of {}", names.join(", "))
+        };
+        let _ = writeln!(
+            out,
+            "This plan is partial: it speaks only{hosts} as selected."
+        );
     }
     if !plan.unmanaged.is_empty() {
         let names: Vec<&str> = plan.unmanaged.iter().map(|h| h.as_str()).collect();
-        let _ = writeln!(out, "Not managed by this file, left alone: {}.", names.join(", "));
+        let _ = writeln!(
+            out,
+            "Not managed by this file, left alone: {}.",
+            names.join(", ")
+        );
     }
-    let retired: Vec<&&RetentionPlan> = quiet.iter().filter(|r| r.retired && !r.keep.is_empty()).collect();
+    let retired: Vec<&&RetentionPlan> = quiet
+        .iter()
+        .filter(|r| r.retired && !r.keep.is_empty())
+        .collect();
     if !retired.is_empty() && !style.verbose {
-        let names: Vec<String> = retired.iter().map(|r| format!("{} ({})", r.host, r.keep.len())).collect();
+        let names: Vec<String> = retired
+            .iter()
+            .map(|r| format!("{} ({})", r.host, r.keep.len()))
+            .collect();
         let _ = writeln!(out, "Retired, snapshots stay: {}.", names.join(", "));
     }
-    let quiet_hosts = quiet.iter().filter(|r| !r.keep.is_empty() && !r.retired).count();
+    let quiet_hosts = quiet
+        .iter()
+        .filter(|r| !r.keep.is_empty() && !r.retired)
+        .count();
     if quiet_hosts > 0 && !style.verbose {
-        let hosts = if quiet_hosts == 1 { "1 host keeps".to_owned() } else { format!("{quiet_hosts} hosts keep") };
+        let hosts = if quiet_hosts == 1 {
+            "1 host keeps".to_owned()
+        } else {
+            format!("{quiet_hosts} hosts keep")
+        };
         let _ = writeln!(out, "{hosts} every snapshot (-v lists them).");
     }
     if out.len() > before {
@@ -392,16 +494,32 @@ pub fn summary_lines(plan: &Plan) -> String {
         plan.serial,
         plan.as_of.utc().format("%Y-%m-%dT%H:%M:%SZ")
     );
-    let _ = write!(out, "Plan: {} to create, {} to change, {} to retire.", s.create, s.update, s.retire);
+    let _ = write!(
+        out,
+        "Plan: {} to create, {} to change, {} to retire.",
+        s.create, s.update, s.retire
+    );
     if s.rename > 0 {
         out.truncate(out.len() - 1);
         let _ = write!(out, ", {} to rename.", s.rename);
     }
     let _ = writeln!(out, " Drift: {}.", s.drift);
     let deletions = s.deletions();
-    let hosts = if s.hosts_with_deletions == 1 { "host" } else { "hosts" };
-    let snapshots = if s.snapshots == 1 { "snapshot" } else { "snapshots" };
-    let _ = write!(out, "Retention: delete {deletions} of {} {snapshots}", s.snapshots);
+    let hosts = if s.hosts_with_deletions == 1 {
+        "host"
+    } else {
+        "hosts"
+    };
+    let snapshots = if s.snapshots == 1 {
+        "snapshot"
+    } else {
+        "snapshots"
+    };
+    let _ = write!(
+        out,
+        "Retention: delete {deletions} of {} {snapshots}",
+        s.snapshots
+    );
     if deletions > 0 {
         let _ = write!(
             out,

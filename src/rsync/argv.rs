@@ -2,7 +2,9 @@
 
 use camino::Utf8PathBuf;
 
-use crate::core::model::{AbsolutePath, Address, ExcludePattern, ProxyJump, RsyncSettings, SourcePath, UserName};
+use crate::core::model::{
+    AbsolutePath, Address, ExcludePattern, ProxyJump, RsyncSettings, SourcePath, UserName,
+};
 
 /// One pull of one host: every value is checked where it entered, and each becomes one word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +40,30 @@ impl Pull {
     pub fn argv(&self) -> Vec<String> {
         let mut argv = self.common();
         let s = &self.rsync;
-        argv.extend(["--hard-links", "--sparse", "--numeric-ids", "--stats", "--info=progress2"].map(String::from));
+        argv.extend(
+            [
+                "--hard-links",
+                "--sparse",
+                "--numeric-ids",
+                "--stats",
+                "--info=progress2",
+            ]
+            .map(String::from),
+        );
         // rsync(1): -1 compares nanoseconds. Else a file changed twice in one second would be missed, and a directory
         // made in the second of its source would keep its own time.
         argv.push("--modify-window=-1".to_owned());
-        let switches = [(s.acls, "--acls"), (s.xattrs, "--xattrs"), (s.one_file_system, "--one-file-system")];
-        argv.extend(switches.into_iter().filter(|(is_on, _)| *is_on).map(|(_, word)| word.to_owned()));
+        let switches = [
+            (s.acls, "--acls"),
+            (s.xattrs, "--xattrs"),
+            (s.one_file_system, "--one-file-system"),
+        ];
+        argv.extend(
+            switches
+                .into_iter()
+                .filter(|(is_on, _)| *is_on)
+                .map(|(_, word)| word.to_owned()),
+        );
         if !s.specials {
             // Devices, sockets and fifos hold no data, and a host could plant them on the server.
             argv.push("--no-D".to_owned());
@@ -53,7 +73,11 @@ impl Pull {
             // rsync(1): units of 1024 bytes a second; 0 would be no limit.
             argv.push(format!("--bwlimit={}", (limit.0 / 1024).max(1)));
         }
-        argv.extend(self.link_dests.iter().map(|path| format!("--link-dest={path}")));
+        argv.extend(
+            self.link_dests
+                .iter()
+                .map(|path| format!("--link-dest={path}")),
+        );
         argv.push("--".to_owned());
         argv.extend(self.sources.iter().map(|source| self.source(source)));
         argv.push(format!("{}/", self.destination));
@@ -63,18 +87,45 @@ impl Pull {
     /// The argument vector that lists one source without going into it.
     pub(super) fn listing_argv(&self, source: &SourcePath) -> Vec<String> {
         let mut argv = self.common();
-        argv.extend(["--list-only", "--dirs", "--no-recursive", "--timeout=60", "--"].map(String::from));
+        argv.extend(
+            [
+                "--list-only",
+                "--dirs",
+                "--no-recursive",
+                "--timeout=60",
+                "--",
+            ]
+            .map(String::from),
+        );
         argv.push(self.source(source));
         argv
     }
 
     /// What both have: how trees are named, what is left out, and how the host is reached.
     fn common(&self) -> Vec<String> {
-        let mut argv: Vec<String> =
-            ["rsync", "--archive", "--relative", "--secluded-args", "--no-human-readable"].map(String::from).into();
-        argv.extend(self.excludes.iter().map(|pattern| format!("--exclude={pattern}")));
+        let mut argv: Vec<String> = [
+            "rsync",
+            "--archive",
+            "--relative",
+            "--secluded-args",
+            "--no-human-readable",
+        ]
+        .map(String::from)
+        .into();
+        argv.extend(
+            self.excludes
+                .iter()
+                .map(|pattern| format!("--exclude={pattern}")),
+        );
         if !self.address.is_local() {
-            argv.push(format!("--rsh={}", self.ssh_argv().iter().map(|word| quoted_for_rsync(word)).collect::<Vec<_>>().join(" ")));
+            argv.push(format!(
+                "--rsh={}",
+                self.ssh_argv()
+                    .iter()
+                    .map(|word| quoted_for_rsync(word))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            ));
             if let Some(path) = &self.rsync.rsync_path {
                 argv.push(format!("--rsync-path={path}"));
             }
@@ -85,12 +136,16 @@ impl Pull {
     /// ssh and its options, without the host: rsync appends that.
     #[must_use]
     pub fn ssh_argv(&self) -> Vec<String> {
-        let mut argv: Vec<String> = ["ssh", "-F", "none", "-a", "-x", "-T"].map(String::from).into();
+        let mut argv: Vec<String> = ["ssh", "-F", "none", "-a", "-x", "-T"]
+            .map(String::from)
+            .into();
         argv.extend(["-p".to_owned(), self.port.to_string()]);
         if let Some(identity) = &self.identity {
             argv.extend(["-i".to_owned(), without_tokens(identity.as_str())]);
         }
-        let known_hosts = without_tokens(self.known_hosts.as_str()).replace('\\', "\\\\").replace('"', "\\\"");
+        let known_hosts = without_tokens(self.known_hosts.as_str())
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"");
         let options = [
             "BatchMode=yes",
             "StrictHostKeyChecking=yes",
@@ -110,7 +165,11 @@ impl Pull {
             "ServerAliveCountMax=4",
             "LogLevel=ERROR",
         ];
-        argv.extend(options.into_iter().flat_map(|option| ["-o".to_owned(), option.to_owned()]));
+        argv.extend(
+            options
+                .into_iter()
+                .flat_map(|option| ["-o".to_owned(), option.to_owned()]),
+        );
         if let Some(jump) = &self.proxy_jump {
             argv.extend(["-J".to_owned(), jump.to_string()]);
         }
@@ -120,7 +179,11 @@ impl Pull {
 
     /// The host as rsync and ssh want it: an IPv6 address in brackets.
     pub(super) fn host(&self) -> String {
-        if self.address.is_ipv6() { format!("[{}]", self.address) } else { self.address.to_string() }
+        if self.address.is_ipv6() {
+            format!("[{}]", self.address)
+        } else {
+            self.address.to_string()
+        }
     }
 
     fn source(&self, source: &SourcePath) -> String {
@@ -135,7 +198,9 @@ impl Pull {
     #[must_use]
     pub fn shown(&self, hidden: &[(String, String)]) -> String {
         let words = self.argv().into_iter().map(|word| {
-            let word = hidden.iter().fold(word, |word, (secret, stands)| word.replace(secret.as_str(), stands));
+            let word = hidden.iter().fold(word, |word, (secret, stands)| {
+                word.replace(secret.as_str(), stands)
+            });
             quoted_for_people(&word)
         });
         words.collect::<Vec<_>>().join(" ")
@@ -164,7 +229,11 @@ fn without_tokens(path: &str) -> String {
 
 /// rsync(1), --rsh: words are parted by spaces, quotes keep spaces, and a quote inside quotes is doubled.
 fn quoted_for_rsync(word: &str) -> String {
-    if word.contains([' ', '\'', '"']) { format!("'{}'", word.replace('\'', "''")) } else { word.to_owned() }
+    if word.contains([' ', '\'', '"']) {
+        format!("'{}'", word.replace('\'', "''"))
+    } else {
+        word.to_owned()
+    }
 }
 
 fn quoted_for_people(word: &str) -> String {
@@ -172,7 +241,10 @@ fn quoted_for_people(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
     }
-    format!("'{}'", crate::core::model::visible(word).replace('\'', "'\\''"))
+    format!(
+        "'{}'",
+        crate::core::model::visible(word).replace('\'', "'\\''")
+    )
 }
 
 #[cfg(test)]
@@ -209,7 +281,10 @@ mod tests {
         pull.address = "local".parse().unwrap();
         let argv = pull.argv();
         assert!(argv.iter().all(|word| !word.starts_with("--rsh")));
-        assert_eq!(argv[argv.len() - 3..], ["/etc", "/var/www", "/mnt/b/web/.incomplete/manual/x/data/"]);
+        assert_eq!(
+            argv[argv.len() - 3..],
+            ["/etc", "/var/www", "/mnt/b/web/.incomplete/manual/x/data/"]
+        );
     }
 
     #[test]
@@ -218,7 +293,16 @@ mod tests {
         pull.rsync.specials = true;
         pull.rsync.bwlimit = Some(ByteCount(1));
         let argv = pull.argv();
-        for word in ["--inplace", "--append", "--delete", "--copy-links", "-L", "--old-args", "--trust-sender", "-z"] {
+        for word in [
+            "--inplace",
+            "--append",
+            "--delete",
+            "--copy-links",
+            "-L",
+            "--old-args",
+            "--trust-sender",
+            "-z",
+        ] {
             assert!(!argv.iter().any(|w| w == word), "{word}");
         }
         assert!(argv.contains(&"--bwlimit=1".to_owned()));
@@ -227,7 +311,10 @@ mod tests {
     #[test]
     fn references_are_shown_and_not_what_they_stand_for() {
         let shown = pull().shown(&[("web-01.example.net".into(), "(env)\"WEB\"".into())]);
-        assert!(shown.contains("root@(env)") && !shown.contains("example.net"), "{shown}");
+        assert!(
+            shown.contains("root@(env)") && !shown.contains("example.net"),
+            "{shown}"
+        );
     }
 
     #[test]

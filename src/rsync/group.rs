@@ -12,7 +12,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sends `signal` to a group; one that is gone already is no error.
 pub(super) fn signal_group(group: u32, signal: Signal) {
-    if let Some(pid) = i32::try_from(group).ok().filter(|id| *id > 1).and_then(Pid::from_raw) {
+    if let Some(pid) = i32::try_from(group)
+        .ok()
+        .filter(|id| *id > 1)
+        .and_then(Pid::from_raw)
+    {
         let _ = kill_process_group(pid, signal);
     }
 }
@@ -26,13 +30,18 @@ pub(super) fn signal_group(group: u32, signal: Signal) {
 /// When the group is another one by now, or does not end.
 pub fn end_group(group: u32, leader_start: Option<u64>) -> std::io::Result<()> {
     if start_time(group) != leader_start && start_time(group).is_some() {
-        return Err(std::io::Error::other("the group belongs to another process by now"));
+        return Err(std::io::Error::other(
+            "the group belongs to another process by now",
+        ));
     }
     signal_group(group, Signal::TERM);
     if !wait_until_gone(group, GRACE) {
         signal_group(group, Signal::KILL);
         if !wait_until_gone(group, PATIENCE) {
-            return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "the group does not end"));
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                "the group does not end",
+            ));
         }
     }
     Ok(())
@@ -52,16 +61,22 @@ fn wait_until_gone(group: u32, patience: Duration) -> bool {
 
 /// Says that a process of the group is there and not a zombie.
 pub(super) fn has_members(group: u32) -> bool {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return false };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return false;
+    };
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .any(|pid| stat(pid).is_some_and(|(state, pgrp, _)| pgrp == group && !matches!(state, 'Z' | 'X')))
+        .any(|pid| {
+            stat(pid).is_some_and(|(state, pgrp, _)| pgrp == group && !matches!(state, 'Z' | 'X'))
+        })
 }
 
 /// When a process started, in clock ticks since boot.
 pub(super) fn start_time(pid: u32) -> Option<u64> {
-    stat(pid).filter(|(state, ..)| !matches!(state, 'Z' | 'X')).map(|(_, _, start)| start)
+    stat(pid)
+        .filter(|(state, ..)| !matches!(state, 'Z' | 'X'))
+        .map(|(_, _, start)| start)
 }
 
 /// State, process group and start time of a process.

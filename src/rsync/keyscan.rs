@@ -30,30 +30,56 @@ const LONGEST: usize = 64 * 1024;
 /// # Errors
 /// What went wrong, one sentence.
 pub fn scan(address: &Address, port: u16, patience: Duration) -> Result<Vec<OfferedKey>, String> {
-    let argv = ["ssh-keyscan", "-T", &patience.as_secs().to_string(), "-p", &port.to_string(), "--", address.as_str()];
+    let argv = [
+        "ssh-keyscan",
+        "-T",
+        &patience.as_secs().to_string(),
+        "-p",
+        &port.to_string(),
+        "--",
+        address.as_str(),
+    ];
     let never = AtomicBool::new(false);
     let mut asked = command(&argv.map(String::from));
-    asked.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let (ended, text) =
-        collect(&mut asked, patience * 3, &never, LONGEST).map_err(|e| format!("cannot run ssh-keyscan: {e}"))?;
+    asked
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let (ended, text) = collect(&mut asked, patience * 3, &never, LONGEST)
+        .map_err(|e| format!("cannot run ssh-keyscan: {e}"))?;
     let name = host_name(address, port);
-    let keys: Vec<OfferedKey> = text.lines().filter_map(|line| offered(line, &name)).collect();
+    let keys: Vec<OfferedKey> = text
+        .lines()
+        .filter_map(|line| offered(line, &name))
+        .collect();
     if keys.is_empty() {
-        return Err(ended.complaints.into_iter().rev().find(|l| !l.starts_with('#')).unwrap_or("it does not answer".into()));
+        return Err(ended
+            .complaints
+            .into_iter()
+            .rev()
+            .find(|l| !l.starts_with('#'))
+            .unwrap_or("it does not answer".into()));
     }
     Ok(keys)
 }
 
 /// sshd(8), SSH_KNOWN_HOSTS FILE FORMAT: another port than 22 stands behind the bracketed address.
 fn host_name(address: &Address, port: u16) -> String {
-    if port == 22 { address.to_string() } else { format!("[{address}]:{port}") }
+    if port == 22 {
+        address.to_string()
+    } else {
+        format!("[{address}]:{port}")
+    }
 }
 
 /// The host may send anything: only a line of three plain words with a key in it counts, under the name we asked for.
 fn offered(line: &str, name: &str) -> Option<OfferedKey> {
     let mut words = line.split_ascii_whitespace();
     let (_, kind, key) = (words.next()?, words.next()?, words.next()?);
-    let is_kind = kind.len() < 64 && kind.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'@' | b'.'));
+    let is_kind = kind.len() < 64
+        && kind
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'@' | b'.'));
     let bytes = from_base64(key)?;
     // RFC 4253, section 6.6: the blob begins with the kind's name and its length.
     let says = bytes.get(4..4 + kind.len())?;
@@ -81,16 +107,31 @@ pub fn add_known_host(path: &Utf8Path, keys: &[OfferedKey]) -> std::io::Result<(
         read => read?,
     };
     let is_replaced = |line: &str| {
-        keys.iter().any(|key| line.split_ascii_whitespace().take(2).eq(key.line.split_ascii_whitespace().take(2)))
+        keys.iter().any(|key| {
+            line.split_ascii_whitespace()
+                .take(2)
+                .eq(key.line.split_ascii_whitespace().take(2))
+        })
     };
     let mut text = String::new();
-    for line in old.lines().filter(|line| !is_replaced(line)).chain(keys.iter().map(|key| key.line.as_str())) {
+    for line in old
+        .lines()
+        .filter(|line| !is_replaced(line))
+        .chain(keys.iter().map(|key| key.line.as_str()))
+    {
         text.push_str(line);
         text.push('\n');
     }
-    let folder = path.parent().filter(|p| !p.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_str().is_empty())
+        .unwrap_or(Utf8Path::new("."));
     std::fs::create_dir_all(folder)?;
-    let new = folder.join(format!(".{}.{}.new", path.file_name().unwrap_or("known_hosts"), std::process::id()));
+    let new = folder.join(format!(
+        ".{}.{}.new",
+        path.file_name().unwrap_or("known_hosts"),
+        std::process::id()
+    ));
     let written = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -114,7 +155,10 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 fn to_base64(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let word = chunk
+            .iter()
+            .fold(0_u32, |word, byte| word << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
         for i in 0..=chunk.len() {
             let six = (word >> (18 - 6 * i)) & 63;
             out.push(ALPHABET.get(six as usize).map_or('A', |c| char::from(*c)));
@@ -149,12 +193,21 @@ mod tests {
         let key = offered(&format!("host ssh-ed25519 {KEY}"), "[192.0.2.1]:2222").unwrap();
         assert_eq!(key.line, format!("[192.0.2.1]:2222 ssh-ed25519 {KEY}"));
         assert_eq!(key.fingerprint.len(), "SHA256:".len() + 43);
-        assert_eq!(from_base64(KEY).map(|b| to_base64(&b)).as_deref(), Some(KEY));
+        assert_eq!(
+            from_base64(KEY).map(|b| to_base64(&b)).as_deref(),
+            Some(KEY)
+        );
     }
 
     #[test]
     fn what_is_no_key_is_passed_over() {
-        for line in ["", "# comment", "host ssh-ed25519 !!!", "host ssh-rsa AAAA", &format!("host ssh-rsa {KEY}")] {
+        for line in [
+            "",
+            "# comment",
+            "host ssh-ed25519 !!!",
+            "host ssh-rsa AAAA",
+            &format!("host ssh-rsa {KEY}"),
+        ] {
             assert_eq!(offered(line, "h"), None, "{line}");
         }
     }
@@ -162,8 +215,14 @@ mod tests {
     #[test]
     fn enrolling_again_replaces_the_key_and_leaves_others_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let path = Utf8Path::from_path(folder.path()).unwrap().join("a/known_hosts");
-        let key = |line: &str| OfferedKey { kind: "k".into(), fingerprint: "f".into(), line: line.into() };
+        let path = Utf8Path::from_path(folder.path())
+            .unwrap()
+            .join("a/known_hosts");
+        let key = |line: &str| OfferedKey {
+            kind: "k".into(),
+            fingerprint: "f".into(),
+            line: line.into(),
+        };
         add_known_host(&path, &[key("a k 1"), key("b k 1")]).unwrap();
         add_known_host(&path, &[key("a k 2")]).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "b k 1\na k 2\n");

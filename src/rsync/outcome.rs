@@ -26,7 +26,10 @@ pub struct Room {
 
 impl Default for Room {
     fn default() -> Self {
-        Self { bytes_free: u64::MAX, inodes_free: u64::MAX }
+        Self {
+            bytes_free: u64::MAX,
+            inodes_free: u64::MAX,
+        }
     }
 }
 
@@ -55,24 +58,38 @@ pub fn classify(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
     if verdict.class == Class::Complete {
         if let Some(line) = complaint(ended, &["--link-dest arg does not exist"]) {
             // rsync goes on with a full copy and ends with 0.
-            verdict = failed(format!("the base went away under the transfer: {line}"), true);
+            verdict = failed(
+                format!("the base went away under the transfer: {line}"),
+                true,
+            );
         }
     }
     if ended.stats.skipped > 0 {
-        verdict.warnings.push(format!("{} devices, sockets or fifos were left out", ended.stats.skipped));
+        verdict.warnings.push(format!(
+            "{} devices, sockets or fifos were left out",
+            ended.stats.skipped
+        ));
     }
     if verdict.class == Class::Complete && ended.stats.regular_files == Some(0) {
-        verdict.warnings.push("the sources hold no files at all: is a disk of the host not mounted?".to_owned());
+        verdict.warnings.push(
+            "the sources hold no files at all: is a disk of the host not mounted?".to_owned(),
+        );
     }
     verdict
 }
 
 fn by_exit(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
     if ended.cancelled {
-        return Verdict { class: Class::Cancelled, ..failed("it was stopped on request".to_owned(), false) };
+        return Verdict {
+            class: Class::Cancelled,
+            ..failed("it was stopped on request".to_owned(), false)
+        };
     }
     if ended.timed_out {
-        return failed("it took longer than `deadline` allows, and was ended".to_owned(), true);
+        return failed(
+            "it took longer than `deadline` allows, and was ended".to_owned(),
+            true,
+        );
     }
     let Some(exit) = ended.exit else {
         let signal = ended.signal.unwrap_or_default();
@@ -81,7 +98,8 @@ fn by_exit(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
     match exit {
         0 => complete("complete".to_owned()),
         24 => {
-            let mut verdict = complete("complete; some files vanished while they were read".to_owned());
+            let mut verdict =
+                complete("complete; some files vanished while they were read".to_owned());
             verdict.warnings = listed(ended, &["file has vanished"]);
             verdict
         }
@@ -90,8 +108,14 @@ fn by_exit(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
         11 => failed(server_io(ended, room), false),
         2 => failed(noisy(ended), false),
         20 => failed("rsync was told to stop by a signal".to_owned(), true),
-        1 | 3 | 4 | 5 => failed(format!("rsync refused the transfer (exit {exit}): {}", last(ended)), exit == 5),
-        _ => failed(format!("rsync failed with exit {exit}: {}", last(ended)), false),
+        1 | 3 | 4 | 5 => failed(
+            format!("rsync refused the transfer (exit {exit}): {}", last(ended)),
+            exit == 5,
+        ),
+        _ => failed(
+            format!("rsync failed with exit {exit}: {}", last(ended)),
+            false,
+        ),
     }
 }
 
@@ -102,14 +126,19 @@ fn partial(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
         return failed(server_io(ended, room), false);
     }
     if let Some(line) = complaint(ended, &["link_stat ", "change_dir "]) {
-        return failed(format!("a source is not there: {line}; correct `source`, or bring it back"), false);
+        return failed(
+            format!("a source is not there: {line}; correct `source`, or bring it back"),
+            false,
+        );
     }
     let mut missing = listed(ended, &["Permission denied", "failed", "error"]);
     if missing.is_empty() {
         missing.push(last(ended));
     }
     if accept_partial {
-        let mut verdict = complete("complete but for files that cannot be read, as `accept-partial` says".to_owned());
+        let mut verdict = complete(
+            "complete but for files that cannot be read, as `accept-partial` says".to_owned(),
+        );
         verdict.warnings = missing;
         return verdict;
     }
@@ -124,20 +153,48 @@ fn partial(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
 
 fn unreachable_host(ended: &Ended, exit: i32) -> Verdict {
     let says = |words: &[&str]| complaint(ended, words);
-    if let Some(line) = says(&["REMOTE HOST IDENTIFICATION HAS CHANGED", "Host key verification failed", "No ED25519 host key is known", "host key is known for"]) {
+    if let Some(line) = says(&[
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "Host key verification failed",
+        "No ED25519 host key is known",
+        "host key is known for",
+    ]) {
         let is_changed = says(&["HAS CHANGED"]).is_some();
         let message = if is_changed {
             "the host key has changed: either the machine was installed anew, or somebody stands in between; look, then `pobsync trust HOST`".to_owned()
         } else {
-            format!("the host key is not trusted ({line}): `pobsync trust HOST` shows and enrols it")
+            format!(
+                "the host key is not trusted ({line}): `pobsync trust HOST` shows and enrols it"
+            )
         };
-        return Verdict { alarm: is_changed, ..failed(message, false) };
+        return Verdict {
+            alarm: is_changed,
+            ..failed(message, false)
+        };
     }
-    if let Some(line) = says(&["Permission denied (", "Too many authentication failures", "Load key "]) {
-        return failed(format!("ssh was refused: {line}; is the public key in the host's authorized_keys?"), false);
+    if let Some(line) = says(&[
+        "Permission denied (",
+        "Too many authentication failures",
+        "Load key ",
+    ]) {
+        return failed(
+            format!("ssh was refused: {line}; is the public key in the host's authorized_keys?"),
+            false,
+        );
     }
-    if let Some(line) = says(&["command not found", "rsync: not found", "No such file or directory"]).filter(|_| exit == 12) {
-        return failed(format!("rsync is not to be found on the host: {line}; install it, or set `rsync-path`"), false);
+    if let Some(line) = says(&[
+        "command not found",
+        "rsync: not found",
+        "No such file or directory",
+    ])
+    .filter(|_| exit == 12)
+    {
+        return failed(
+            format!(
+                "rsync is not to be found on the host: {line}; install it, or set `rsync-path`"
+            ),
+            false,
+        );
     }
     if says(&["protocol version mismatch", "is your shell clean"]).is_some() {
         return failed(noisy(ended), false);
@@ -151,7 +208,10 @@ fn unreachable_host(ended: &Ended, exit: i32) -> Verdict {
 }
 
 fn noisy(ended: &Ended) -> String {
-    format!("the host's login shell prints something before rsync speaks: keep .bashrc and its kin silent where no terminal is ({})", last(ended))
+    format!(
+        "the host's login shell prints something before rsync speaks: keep .bashrc and its kin silent where no terminal is ({})",
+        last(ended)
+    )
 }
 
 fn server_io(ended: &Ended, room: Room) -> String {
@@ -165,21 +225,40 @@ fn server_io(ended: &Ended, room: Room) -> String {
 }
 
 fn complete(message: String) -> Verdict {
-    Verdict { class: Class::Complete, retry: false, alarm: false, message, warnings: Vec::new() }
+    Verdict {
+        class: Class::Complete,
+        retry: false,
+        alarm: false,
+        message,
+        warnings: Vec::new(),
+    }
 }
 
 fn failed(message: String, retry: bool) -> Verdict {
-    Verdict { class: Class::Failed, retry, alarm: false, message, warnings: Vec::new() }
+    Verdict {
+        class: Class::Failed,
+        retry,
+        alarm: false,
+        message,
+        warnings: Vec::new(),
+    }
 }
 
 /// The first complaint that holds one of `words`.
 fn complaint<'a>(ended: &'a Ended, words: &[&str]) -> Option<&'a str> {
-    ended.complaints.iter().map(String::as_str).find(|line| words.iter().any(|word| line.contains(word)))
+    ended
+        .complaints
+        .iter()
+        .map(String::as_str)
+        .find(|line| words.iter().any(|word| line.contains(word)))
 }
 
 fn listed(ended: &Ended, words: &[&str]) -> Vec<String> {
-    let all: Vec<&String> =
-        ended.complaints.iter().filter(|line| words.iter().any(|word| line.contains(word)) && !is_summary(line)).collect();
+    let all: Vec<&String> = ended
+        .complaints
+        .iter()
+        .filter(|line| words.iter().any(|word| line.contains(word)) && !is_summary(line))
+        .collect();
     let more = all.len().saturating_sub(LISTED) as u64 + ended.dropped;
     let mut listed: Vec<String> = all.into_iter().take(LISTED).cloned().collect();
     if more > 0 {
@@ -194,7 +273,12 @@ fn is_summary(line: &str) -> bool {
 }
 
 fn last(ended: &Ended) -> String {
-    let telling = ended.complaints.iter().rev().find(|line| !is_summary(line)).or(ended.complaints.last());
+    let telling = ended
+        .complaints
+        .iter()
+        .rev()
+        .find(|line| !is_summary(line))
+        .or(ended.complaints.last());
     telling.map_or("it said nothing".to_owned(), |line| line.trim().to_owned())
 }
 
@@ -209,7 +293,11 @@ mod tests {
     use super::*;
 
     fn ended(exit: i32, complaints: &[&str]) -> Ended {
-        Ended { exit: Some(exit), complaints: complaints.iter().map(ToString::to_string).collect(), ..Ended::default() }
+        Ended {
+            exit: Some(exit),
+            complaints: complaints.iter().map(ToString::to_string).collect(),
+            ..Ended::default()
+        }
     }
 
     #[rstest]
@@ -237,13 +325,20 @@ mod tests {
         #[case] why: &str,
     ) {
         let verdict = classify(&ended(exit, complaints), false, Room::default());
-        assert_eq!((verdict.class, verdict.retry), (class, retry), "{verdict:?}");
+        assert_eq!(
+            (verdict.class, verdict.retry),
+            (class, retry),
+            "{verdict:?}"
+        );
         assert!(verdict.message.contains(why), "{verdict:?}");
     }
 
     #[test]
     fn a_changed_host_key_is_an_alarm_and_not_tried_again() {
-        let lines = ["@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @", "Host key verification failed."];
+        let lines = [
+            "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
+            "Host key verification failed.",
+        ];
         let verdict = classify(&ended(255, &lines), false, Room::default());
         assert!(verdict.alarm && !verdict.retry && verdict.class == Class::Failed);
     }
@@ -252,21 +347,38 @@ mod tests {
     fn unreadable_files_are_complete_where_they_are_accepted_and_listed() {
         let line = "rsync: [sender] send_files failed to open \"/a\": Permission denied (13)";
         let verdict = classify(&ended(23, &[line]), true, Room::default());
-        assert_eq!((verdict.class, verdict.warnings), (Class::Complete, vec![line.to_owned()]));
+        assert_eq!(
+            (verdict.class, verdict.warnings),
+            (Class::Complete, vec![line.to_owned()])
+        );
     }
 
     #[test]
     fn without_inodes_nothing_is_partial() {
-        let room = Room { inodes_free: 0, ..Room::default() };
+        let room = Room {
+            inodes_free: 0,
+            ..Room::default()
+        };
         let verdict = classify(&ended(23, &["rsync: mkdir failed"]), true, room);
         assert!(verdict.class == Class::Failed && verdict.message.contains("inodes"));
     }
 
     #[test]
     fn stopping_and_deadlines_come_before_any_exit_code() {
-        let cancelled = Ended { cancelled: true, exit: Some(0), ..Ended::default() };
-        assert_eq!(classify(&cancelled, false, Room::default()).class, Class::Cancelled);
-        let late = Ended { timed_out: true, exit: Some(20), ..Ended::default() };
+        let cancelled = Ended {
+            cancelled: true,
+            exit: Some(0),
+            ..Ended::default()
+        };
+        assert_eq!(
+            classify(&cancelled, false, Room::default()).class,
+            Class::Cancelled
+        );
+        let late = Ended {
+            timed_out: true,
+            exit: Some(20),
+            ..Ended::default()
+        };
         assert_eq!(classify(&late, false, Room::default()).class, Class::Failed);
     }
 }

@@ -30,13 +30,21 @@ impl Version {
 
     /// Reads `rsync  version 3.5.0  protocol version 32`.
     fn parse(text: &str) -> Option<Self> {
-        let version = text.lines().find_map(|line| line.strip_prefix("rsync")?.trim_start().strip_prefix("version "))?;
+        let version = text.lines().find_map(|line| {
+            line.strip_prefix("rsync")?
+                .trim_start()
+                .strip_prefix("version ")
+        })?;
         let number = version.split_ascii_whitespace().next()?;
         let mut parts = number.trim_start_matches('v').split('.').map(|part| {
             let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
             digits.parse().ok()
         });
-        Some(Self(parts.next()??, parts.next()??, parts.next().flatten().unwrap_or(0)))
+        Some(Self(
+            parts.next()??,
+            parts.next()??,
+            parts.next().flatten().unwrap_or(0),
+        ))
     }
 }
 
@@ -67,7 +75,11 @@ pub fn probe_remote(pull: &Pull) -> Result<String, String> {
     argv.push("--".to_owned());
     // ssh hands what follows to the host's login shell: nothing but checked words may stand there.
     argv.push(pull.address.to_string());
-    let program = pull.rsync.rsync_path.as_ref().map_or("rsync", |path| path.as_str());
+    let program = pull
+        .rsync
+        .rsync_path
+        .as_ref()
+        .map_or("rsync", |path| path.as_str());
     argv.push(format!("{} --version", shell_word(program)));
     let answer = ask(command(&argv))?;
     match Version::parse(&answer.text) {
@@ -81,9 +93,16 @@ pub fn probe_remote(pull: &Pull) -> Result<String, String> {
 pub fn probe_sources(pull: &Pull) -> Vec<(SourcePath, Result<(), String>)> {
     let look = |source: &SourcePath| {
         let answer = ask(command(&pull.listing_argv(source)))?;
-        if answer.exit == Some(0) { Ok(()) } else { Err(answer.problem(answer.exit.unwrap_or(255))) }
+        if answer.exit == Some(0) {
+            Ok(())
+        } else {
+            Err(answer.problem(answer.exit.unwrap_or(255)))
+        }
     };
-    pull.sources.iter().map(|source| (source.clone(), look(source))).collect()
+    pull.sources
+        .iter()
+        .map(|source| (source.clone(), look(source)))
+        .collect()
 }
 
 struct Answer {
@@ -95,7 +114,11 @@ struct Answer {
 impl Answer {
     fn problem(&self, exit: i32) -> String {
         let ended = super::Ended {
-            exit: Some(if self.exit == Some(0) { exit } else { self.exit.unwrap_or(exit) }),
+            exit: Some(if self.exit == Some(0) {
+                exit
+            } else {
+                self.exit.unwrap_or(exit)
+            }),
             complaints: self.complaints.clone(),
             ..super::Ended::default()
         };
@@ -105,13 +128,25 @@ impl Answer {
 
 fn ask(mut command: Command) -> Result<Answer, String> {
     let never = AtomicBool::new(false);
-    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let (ended, text) = super::process::collect(spawned, PATIENCE, &never, LONGEST)
-        .map_err(|error| format!("cannot run {}: {error}", command.get_program().to_string_lossy()))?;
+    let spawned = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let (ended, text) =
+        super::process::collect(spawned, PATIENCE, &never, LONGEST).map_err(|error| {
+            format!(
+                "cannot run {}: {error}",
+                command.get_program().to_string_lossy()
+            )
+        })?;
     if ended.timed_out {
         return Err("it did not answer in a minute".to_owned());
     }
-    Ok(Answer { exit: ended.exit, text, complaints: ended.complaints })
+    Ok(Answer {
+        exit: ended.exit,
+        text,
+        complaints: ended.complaints,
+    })
 }
 
 /// A path in single quotes, for the one place where a shell of the host reads it.

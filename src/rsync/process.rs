@@ -76,9 +76,19 @@ pub fn run(
     on_progress: &mut dyn FnMut(Progress),
 ) -> std::io::Result<Ended> {
     let mut command = command(&pull.argv());
-    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut ear = Ear::new(Some(log), 0);
-    let status = attend(&mut command, deadline, cancel, &mut ear, on_start, on_progress)?;
+    let status = attend(
+        &mut command,
+        deadline,
+        cancel,
+        &mut ear,
+        on_start,
+        on_progress,
+    )?;
     Ok(ear.finish(status).0)
 }
 
@@ -93,7 +103,14 @@ pub(super) fn collect(
     longest: usize,
 ) -> std::io::Result<(Ended, String)> {
     let mut ear = Ear::new(None, longest);
-    let status = attend(command, deadline, cancel, &mut ear, &mut |_| {}, &mut |_| {})?;
+    let status = attend(
+        command,
+        deadline,
+        cancel,
+        &mut ear,
+        &mut |_| {},
+        &mut |_| {},
+    )?;
     Ok(ear.finish(status))
 }
 
@@ -109,7 +126,10 @@ fn attend(
     on_start(Started { pid: child.id() });
     let (said, hear) = sync_channel(HEARD_AT_ONCE);
     let readers = [
-        child.stdout.take().map(|out| read(out, said.clone(), Said::Out)),
+        child
+            .stdout
+            .take()
+            .map(|out| read(out, said.clone(), Said::Out)),
         child.stderr.take().map(|err| read(err, said, Said::Err)),
     ];
     let waited = wait(&mut child, deadline, cancel, &hear, ear, on_progress);
@@ -131,7 +151,12 @@ pub(super) fn command(argv: &[String]) -> Command {
     let mut words = argv.iter();
     let mut command = Command::new(words.next().map_or("rsync", String::as_str));
     command.args(words).env_clear().process_group(0);
-    command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
+    command
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
+        .env("LC_ALL", "C");
     if let Some(home) = std::env::var_os("HOME") {
         command.env("HOME", home);
     }
@@ -147,7 +172,10 @@ fn wait(
     ear: &mut Ear,
     on_progress: &mut dyn FnMut(Progress),
 ) -> std::io::Result<()> {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(std::io::ErrorKind::InvalidData)?;
+    let pid = i32::try_from(child.id())
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or(std::io::ErrorKind::InvalidData)?;
     let handle = pidfd_open(pid, PidfdFlags::empty())?;
     let begun = Instant::now();
     let mut asked: Option<Instant> = None;
@@ -159,7 +187,10 @@ fn wait(
             Err(RecvTimeoutError::Disconnected) => is_silent = true,
         }
         let patience = if is_silent { TICK } else { Duration::ZERO };
-        let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(patience.subsec_nanos()) };
+        let timeout = Timespec {
+            tv_sec: 0,
+            tv_nsec: i64::from(patience.subsec_nanos()),
+        };
         match poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&timeout)) {
             Ok(n) if n > 0 => return Ok(()),
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -201,7 +232,11 @@ fn read<R: Read + Send + 'static>(
             for byte in chunk.iter().take(n) {
                 match byte {
                     b'\n' | b'\r' => {
-                        if !line.is_empty() && to.send(as_said(String::from_utf8_lossy(&line).into_owned())).is_err() {
+                        if !line.is_empty()
+                            && to
+                                .send(as_said(String::from_utf8_lossy(&line).into_owned()))
+                                .is_err()
+                        {
                             return;
                         }
                         line.clear();
@@ -227,7 +262,13 @@ struct Ear {
 
 impl Ear {
     fn new(log: Option<File>, longest_answer: usize) -> Self {
-        Self { log, logged: 0, answer: String::new(), longest_answer, ended: Ended::default() }
+        Self {
+            log,
+            logged: 0,
+            answer: String::new(),
+            longest_answer,
+            ended: Ended::default(),
+        }
     }
 
     fn hear(&mut self, said: Said, on_progress: &mut dyn FnMut(Progress)) {

@@ -26,7 +26,9 @@ impl Stats {
             self.skipped += 1;
             return true;
         }
-        let Some((label, value)) = line.split_once(": ") else { return false };
+        let Some((label, value)) = line.split_once(": ") else {
+            return false;
+        };
         match label {
             "Number of files" => {
                 self.files = number(value);
@@ -45,7 +47,11 @@ impl Stats {
 
 /// The number that `text` begins with; separators of thousands are passed over.
 fn number(text: &str) -> Option<u64> {
-    let digits: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == ',').filter(|c| *c != ',').collect();
+    let digits: String = text
+        .chars()
+        .take_while(|c| c.is_ascii_digit() || *c == ',')
+        .filter(|c| *c != ',')
+        .collect();
     digits.parse().ok()
 }
 
@@ -80,7 +86,12 @@ mod tests {
     #[test]
     fn nonsense_is_no_figure_and_no_panic() {
         let mut stats = Stats::default();
-        for line in ["Number of files: ", "Total file size: 99999999999999999999999", ": ", "Number of files: reg: "] {
+        for line in [
+            "Number of files: ",
+            "Total file size: 99999999999999999999999",
+            ": ",
+            "Number of files: reg: ",
+        ] {
             stats.take(line);
         }
         assert_eq!(stats.bytes, None);

@@ -1,7 +1,7 @@
 //! What whole-program tests share: a private sshd that plays the remote machine, trees with all odd things in them, and
 //! the program in a folder of its own.
 
-#![allow(dead_code, unreachable_pub, unused_imports)]
+#![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod program;
 mod sshd;
@@ -12,7 +12,8 @@ pub use tree::{assert_same_tree, build_tree};
 
 /// Says why a test does not run here; CI runs as root with everything installed.
 pub fn is_root() -> bool {
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
+    let is_root =
+        std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
     if !is_root {
         eprintln!("skipped: needs root");
     }

@@ -17,7 +17,9 @@ pub struct Said {
 
 impl Program {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -57,7 +59,11 @@ impl Program {
     /// Runs and demands that it ends with `code`.
     pub fn ends(&self, code: i32, args: &[&str]) -> Said {
         let said = self.run(args);
-        assert_eq!(said.code, code, "pobsync {args:?}\n--- stdout\n{}\n--- stderr\n{}", said.out, said.err);
+        assert_eq!(
+            said.code, code,
+            "pobsync {args:?}\n--- stdout\n{}\n--- stderr\n{}",
+            said.out, said.err
+        );
         said
     }
 
@@ -73,9 +79,16 @@ impl Program {
         let mut found: Vec<(String, String)> = names_below(&folder)
             .into_iter()
             .map(|name| {
-                let meta = std::fs::read_to_string(folder.join(&name).join("meta.json")).unwrap_or_default();
+                let meta = std::fs::read_to_string(folder.join(&name).join("meta.json"))
+                    .unwrap_or_default();
                 let meta: serde_json::Value = serde_json::from_str(&meta).unwrap_or_default();
-                (meta["started_at"].as_str().unwrap_or_default().replace('Z', ""), name)
+                (
+                    meta["started_at"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .replace('Z', ""),
+                    name,
+                )
             })
             .collect();
         found.sort();
@@ -94,7 +107,12 @@ impl Program {
         std::fs::write(folder.join("data/etc/hostname"), name).unwrap();
         let stamp = format!(
             "{}-{}-{}T{}:{}:{}Z",
-            &name[0..4], &name[4..6], &name[6..8], &name[9..11], &name[11..13], &name[13..15]
+            &name[0..4],
+            &name[4..6],
+            &name[6..8],
+            &name[9..11],
+            &name[11..13],
+            &name[13..15]
         );
         let meta = serde_json::json!({
             "format_version": 1, "name": name, "host": host, "kind": kind, "status": "complete", "started_at": stamp,
@@ -117,7 +135,11 @@ impl Said {
 /// The files below `dir`, for a look at what is left.
 pub fn names_below(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(dir)
-        .map(|entries| entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect())
+        .map(|entries| {
+            entries
+                .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+                .collect()
+        })
         .unwrap_or_default();
     names.sort();
     names

@@ -28,7 +28,10 @@ impl Sshd {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for key in ["host_key", "id"] {
-            let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path(key)).status();
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(path(key))
+                .status();
             assert!(made.unwrap().success());
         }
         std::fs::copy(path("id.pub"), path("authorized_keys")).unwrap();
@@ -38,7 +41,13 @@ impl Sshd {
             if let Some(child) = listen(folder.path(), port, options) {
                 let key = std::fs::read_to_string(path("host_key.pub")).unwrap();
                 std::fs::write(path("known_hosts"), format!("[127.0.0.1]:{port} {key}")).unwrap();
-                return Self { identity: path("id"), known_hosts: path("known_hosts"), port, child, folder };
+                return Self {
+                    identity: path("id"),
+                    known_hosts: path("known_hosts"),
+                    port,
+                    child,
+                    folder,
+                };
             }
         }
         panic!("no sshd could be started");
@@ -46,7 +55,11 @@ impl Sshd {
 }
 
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 fn listen(folder: &Path, port: u16, options: &[String]) -> Option<Child> {
@@ -55,7 +68,10 @@ fn listen(folder: &Path, port: u16, options: &[String]) -> Option<Child> {
     let own = [
         "ListenAddress=127.0.0.1".to_owned(),
         format!("HostKey={}", folder.join("host_key").display()),
-        format!("AuthorizedKeysFile={}", folder.join("authorized_keys").display()),
+        format!(
+            "AuthorizedKeysFile={}",
+            folder.join("authorized_keys").display()
+        ),
         "StrictModes=no".to_owned(),
         "UsePAM=no".to_owned(),
         "PermitRootLogin=yes".to_owned(),
@@ -66,7 +82,12 @@ fn listen(folder: &Path, port: u16, options: &[String]) -> Option<Child> {
     for option in own.iter().chain(options) {
         command.args(["-o", option]);
     }
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while said.read_line(&mut line).unwrap() > 0 {

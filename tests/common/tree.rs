@@ -42,7 +42,13 @@ pub fn build_tree(dir: &Path) {
     sparse.set_len(64 << 20).unwrap();
     drop(sparse);
 
-    for (name, mode) in [("none", 0o000), ("setuid", 0o4755), ("setgid", 0o2711), ("sticky", 0o1777), ("write only", 0o200)] {
+    for (name, mode) in [
+        ("none", 0o000),
+        ("setuid", 0o4755),
+        ("setgid", 0o2711),
+        ("sticky", 0o1777),
+        ("write only", 0o200),
+    ] {
         let path = write(name.as_bytes(), name.as_bytes());
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -51,16 +57,26 @@ pub fn build_tree(dir: &Path) {
     std::fs::set_permissions(dir.join("closed"), std::fs::Permissions::from_mode(0o1500)).unwrap();
 
     let attributed = write(b"attributed", b"x");
-    let set = Command::new("setfattr").args(["-n", "user.pobsync", "-v", "v a l"]).arg(&attributed).status();
+    let set = Command::new("setfattr")
+        .args(["-n", "user.pobsync", "-v", "v a l"])
+        .arg(&attributed)
+        .status();
     assert!(set.unwrap().success(), "extended attributes");
-    let acl = Command::new("setfacl").args(["-m", "u:daemon:r"]).arg(&attributed).status();
+    let acl = Command::new("setfacl")
+        .args(["-m", "u:daemon:r"])
+        .arg(&attributed)
+        .status();
     assert!(acl.unwrap().success(), "access control lists");
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
         let owned = write(b"owned", b"x");
         std::os::unix::fs::chown(&owned, Some(1234), Some(5678)).unwrap();
     }
-    let old = std::fs::File::options().write(true).open(dir.join("plain")).unwrap();
-    old.set_modified(std::time::UNIX_EPOCH + std::time::Duration::new(1_000_000_007, 123_456_789)).unwrap();
+    let old = std::fs::File::options()
+        .write(true)
+        .open(dir.join("plain"))
+        .unwrap();
+    old.set_modified(std::time::UNIX_EPOCH + std::time::Duration::new(1_000_000_007, 123_456_789))
+        .unwrap();
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -93,23 +109,43 @@ fn read(root: &Path) -> BTreeMap<PathBuf, Entry> {
     let mut left = vec![PathBuf::new()];
     while let Some(path) = left.pop() {
         let full = root.join(&path);
-        let meta = full.symlink_metadata().unwrap_or_else(|e| panic!("{}: {e}", full.display()));
+        let meta = full
+            .symlink_metadata()
+            .unwrap_or_else(|e| panic!("{}: {e}", full.display()));
         if meta.is_dir() {
-            let mut names: Vec<_> = std::fs::read_dir(&full).unwrap().map(|e| path.join(e.unwrap().file_name())).collect();
+            let mut names: Vec<_> = std::fs::read_dir(&full)
+                .unwrap()
+                .map(|e| path.join(e.unwrap().file_name()))
+                .collect();
             names.sort();
             names.reverse();
             left.extend(names);
         }
         let content = match () {
-            () if meta.is_symlink() => std::fs::read_link(&full).unwrap().into_os_string().as_bytes().to_vec(),
+            () if meta.is_symlink() => std::fs::read_link(&full)
+                .unwrap()
+                .into_os_string()
+                .as_bytes()
+                .to_vec(),
             () if meta.is_file() && meta.size() < 1 << 20 => std::fs::read(&full).unwrap(),
             () => Vec::new(),
         };
-        let linked_with = (!meta.is_dir() && meta.nlink() > 1)
-            .then(|| inodes.entry(meta.ino()).or_insert_with(|| path.clone()).clone());
-        let dump = Command::new("getfattr").args(["-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", "--"]).arg(&full).output().unwrap();
-        let attributes: String =
-            String::from_utf8_lossy(&dump.stdout).lines().filter(|l| !l.starts_with("# file")).collect::<Vec<_>>().join("\n");
+        let linked_with = (!meta.is_dir() && meta.nlink() > 1).then(|| {
+            inodes
+                .entry(meta.ino())
+                .or_insert_with(|| path.clone())
+                .clone()
+        });
+        let dump = Command::new("getfattr")
+            .args(["-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", "--"])
+            .arg(&full)
+            .output()
+            .unwrap();
+        let attributes: String = String::from_utf8_lossy(&dump.stdout)
+            .lines()
+            .filter(|l| !l.starts_with("# file"))
+            .collect::<Vec<_>>()
+            .join("\n");
         found.insert(
             path,
             Entry {
@@ -130,7 +166,11 @@ fn read(root: &Path) -> BTreeMap<PathBuf, Entry> {
         *members.entry(first).or_default() += 1;
     }
     for entry in found.values_mut() {
-        if entry.linked_with.as_ref().is_some_and(|first| members.get(first) == Some(&1)) {
+        if entry
+            .linked_with
+            .as_ref()
+            .is_some_and(|first| members.get(first) == Some(&1))
+        {
             entry.linked_with = None;
         }
     }

@@ -33,17 +33,29 @@ const CHECKS: [(&str, Check); 12] = [
 
 /// Runs every check.
 pub(super) fn run(parts: &Parts, index: &Index<'_>, is_whole: bool) -> Vec<Finding> {
-    let given = Given { parts, index, is_whole };
+    let given = Given {
+        parts,
+        index,
+        is_whole,
+    };
     CHECKS.iter().flat_map(|(_, check)| check(&given)).collect()
 }
 
 fn global_twice(given: &Given<'_>) -> Vec<Finding> {
-    let Some(first) = given.parts.globals.first() else { return Vec::new() };
+    let Some(first) = given.parts.globals.first() else {
+        return Vec::new();
+    };
     let again = given.parts.globals.iter().skip(1);
     again
         .map(|part| {
-            Finding::error("global-twice", part.at, "`global` stands twice", "a second one", "put all of it into one node")
-                .also(first.at, "the first one")
+            Finding::error(
+                "global-twice",
+                part.at,
+                "`global` stands twice",
+                "a second one",
+                "put all of it into one node",
+            )
+            .also(first.at, "the first one")
         })
         .collect()
 }
@@ -96,15 +108,23 @@ fn duplicate_names(given: &Given<'_>) -> Vec<Finding> {
         found
     };
     let mut found = twice("group", parts.groups.iter().map(|p| &p.name).collect());
-    found.extend(twice("retention", parts.retentions.iter().map(|p| &p.name).collect()));
-    found.extend(twice("schedule", parts.schedules.iter().map(|p| &p.name).collect()));
+    found.extend(twice(
+        "retention",
+        parts.retentions.iter().map(|p| &p.name).collect(),
+    ));
+    found.extend(twice(
+        "schedule",
+        parts.schedules.iter().map(|p| &p.name).collect(),
+    ));
     found
 }
 
 fn all_layers<'a>(parts: &'a Parts) -> impl Iterator<Item = &'a Layer> {
     let globals = parts.globals.iter().map(|part| &part.layer);
     let groups = parts.groups.iter().map(|part| &part.layer);
-    globals.chain(groups).chain(parts.hosts.iter().map(|part| &part.layer))
+    globals
+        .chain(groups)
+        .chain(parts.hosts.iter().map(|part| &part.layer))
 }
 
 fn unknown<'a>(
@@ -115,17 +135,30 @@ fn unknown<'a>(
 ) -> Vec<Finding> {
     used.filter(|name| !known.contains(&name.value))
         .map(|name| {
-            let nearest = nearest(name.value.as_str(), known.iter().map(|label| label.as_str()));
+            let nearest = nearest(
+                name.value.as_str(),
+                known.iter().map(|label| label.as_str()),
+            );
             let help = match nearest {
                 Some(near) => format!("did you mean `{near}`?"),
-                None if known.is_empty() => format!("no {kind} is defined; write `{kind} \"{}\" …` at the top", name.value),
+                None if known.is_empty() => format!(
+                    "no {kind} is defined; write `{kind} \"{}\" …` at the top",
+                    name.value
+                ),
                 None => {
-                    let mut names: Vec<&str> = known.iter().map(|label| label.as_str()).take(8).collect();
+                    let mut names: Vec<&str> =
+                        known.iter().map(|label| label.as_str()).take(8).collect();
                     names.sort_unstable();
                     format!("there are {}", names.join(", "))
                 }
             };
-            Finding::error(code, name.at, format!("there is no {kind} called {}", name.value), "unknown", help)
+            Finding::error(
+                code,
+                name.at,
+                format!("there is no {kind} called {}", name.value),
+                "unknown",
+                help,
+            )
         })
         .collect()
 }
@@ -135,7 +168,12 @@ fn unknown_groups(given: &Given<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let known = given.index.groups.keys().copied().collect();
-    unknown("unknown-group", "group", given.parts.hosts.iter().flat_map(|host| &host.groups), &known)
+    unknown(
+        "unknown-group",
+        "group",
+        given.parts.hosts.iter().flat_map(|host| &host.groups),
+        &known,
+    )
 }
 
 fn unknown_retentions(given: &Given<'_>) -> Vec<Finding> {
@@ -152,12 +190,18 @@ fn unknown_schedules(given: &Given<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let known = given.index.schedules.keys().copied().collect();
-    let used = all_layers(given.parts).flat_map(|layer| &layer.schedules).filter_map(|usage| usage.name.as_ref());
+    let used = all_layers(given.parts)
+        .flat_map(|layer| &layer.schedules)
+        .filter_map(|usage| usage.name.as_ref());
     unknown("unknown-schedule", "schedule", used, &known)
 }
 
 fn no_address(given: &Given<'_>) -> Vec<Finding> {
-    let has = |host| layers(given.parts, host, given.index).iter().any(|layer| layer.address.is_some());
+    let has = |host| {
+        layers(given.parts, host, given.index)
+            .iter()
+            .any(|layer| layer.address.is_some())
+    };
     given
         .parts
         .hosts
@@ -176,7 +220,11 @@ fn no_address(given: &Given<'_>) -> Vec<Finding> {
 }
 
 fn no_source(given: &Given<'_>) -> Vec<Finding> {
-    let has = |host| layers(given.parts, host, given.index).iter().any(|layer| !layer.sources.is_empty());
+    let has = |host| {
+        layers(given.parts, host, given.index)
+            .iter()
+            .any(|layer| !layer.sources.is_empty())
+    };
     given
         .parts
         .hosts
@@ -195,10 +243,20 @@ fn no_source(given: &Given<'_>) -> Vec<Finding> {
 }
 
 fn renames(given: &Given<'_>) -> Vec<Finding> {
-    let live: HashMap<&HostName, At> = given.parts.hosts.iter().map(|host| (&host.name.value, host.name.at)).collect();
+    let live: HashMap<&HostName, At> = given
+        .parts
+        .hosts
+        .iter()
+        .map(|host| (&host.name.value, host.name.at))
+        .collect();
     let mut seen: HashMap<&HostName, At> = HashMap::new();
     let mut found = Vec::new();
-    for was in given.parts.hosts.iter().filter_map(|host| host.was.as_ref()) {
+    for was in given
+        .parts
+        .hosts
+        .iter()
+        .filter_map(|host| host.was.as_ref())
+    {
         if let Some(at) = live.get(&was.value) {
             found.push(
                 Finding::error(
@@ -231,15 +289,26 @@ fn renames(given: &Given<'_>) -> Vec<Finding> {
 }
 
 fn removed(given: &Given<'_>) -> Vec<Finding> {
-    let live: HashMap<String, At> =
-        given.parts.hosts.iter().map(|host| (host.name.value.folded(), host.name.at)).collect();
-    let renamed: HashMap<&HostName, At> =
-        given.parts.hosts.iter().filter_map(|host| host.was.as_ref()).map(|was| (&was.value, was.at)).collect();
+    let live: HashMap<String, At> = given
+        .parts
+        .hosts
+        .iter()
+        .map(|host| (host.name.value.folded(), host.name.at))
+        .collect();
+    let renamed: HashMap<&HostName, At> = given
+        .parts
+        .hosts
+        .iter()
+        .filter_map(|host| host.was.as_ref())
+        .map(|was| (&was.value, was.at))
+        .collect();
     let mut seen: HashMap<&HostName, At> = HashMap::new();
     let mut found = Vec::new();
     for part in &given.parts.removed {
         let name = &part.name;
-        let there = live.get(&name.value.folded()).or_else(|| renamed.get(&name.value));
+        let there = live
+            .get(&name.value.folded())
+            .or_else(|| renamed.get(&name.value));
         if let Some(at) = there {
             found.push(
                 Finding::error(
@@ -254,8 +323,14 @@ fn removed(given: &Given<'_>) -> Vec<Finding> {
         }
         if let Some(first) = seen.insert(&name.value, name.at) {
             found.push(
-                Finding::error("removed-twice", name.at, format!("{} is removed twice", name.value), "again here", "take out one of the two")
-                    .also(first, "first here"),
+                Finding::error(
+                    "removed-twice",
+                    name.at,
+                    format!("{} is removed twice", name.value),
+                    "again here",
+                    "take out one of the two",
+                )
+                .also(first, "first here"),
             );
         }
     }
@@ -263,7 +338,11 @@ fn removed(given: &Given<'_>) -> Vec<Finding> {
 }
 
 fn root_is_slash(given: &Given<'_>) -> Vec<Finding> {
-    let roots = given.parts.globals.iter().filter_map(|part| part.backup_root.as_ref());
+    let roots = given
+        .parts
+        .globals
+        .iter()
+        .filter_map(|part| part.backup_root.as_ref());
     roots
         .filter(|root| root.value.as_str() == "/")
         .map(|root| {
@@ -283,25 +362,58 @@ fn unused(given: &Given<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let parts = given.parts;
-    let groups: BTreeSet<&Label> = parts.hosts.iter().flat_map(|host| &host.groups).map(|name| &name.value).collect();
-    let retentions: BTreeSet<&Label> =
-        all_layers(parts).filter_map(|layer| Some(&layer.retention.as_ref()?.name.as_ref()?.value)).collect();
+    let groups: BTreeSet<&Label> = parts
+        .hosts
+        .iter()
+        .flat_map(|host| &host.groups)
+        .map(|name| &name.value)
+        .collect();
+    let retentions: BTreeSet<&Label> = all_layers(parts)
+        .filter_map(|layer| Some(&layer.retention.as_ref()?.name.as_ref()?.value))
+        .collect();
     let schedules: BTreeSet<&Label> = all_layers(parts)
         .flat_map(|layer| &layer.schedules)
         .filter_map(|usage| Some(&usage.name.as_ref()?.value))
         .collect();
     let tell = |kind: &str, name: &Spanned<Label>| {
-        Finding::error("unused", name.at, format!("{kind} {} is never used", name.value), "", "").as_warning()
+        Finding::error(
+            "unused",
+            name.at,
+            format!("{kind} {} is never used", name.value),
+            "",
+            "",
+        )
+        .as_warning()
     };
     let mut found: Vec<Finding> = Vec::new();
-    found.extend(parts.groups.iter().filter(|p| !groups.contains(&p.name.value)).map(|p| tell("group", &p.name)));
-    found.extend(parts.retentions.iter().filter(|p| !retentions.contains(&p.name.value)).map(|p| tell("retention", &p.name)));
-    found.extend(parts.schedules.iter().filter(|p| !schedules.contains(&p.name.value)).map(|p| tell("schedule", &p.name)));
+    found.extend(
+        parts
+            .groups
+            .iter()
+            .filter(|p| !groups.contains(&p.name.value))
+            .map(|p| tell("group", &p.name)),
+    );
+    found.extend(
+        parts
+            .retentions
+            .iter()
+            .filter(|p| !retentions.contains(&p.name.value))
+            .map(|p| tell("retention", &p.name)),
+    );
+    found.extend(
+        parts
+            .schedules
+            .iter()
+            .filter(|p| !schedules.contains(&p.name.value))
+            .map(|p| tell("schedule", &p.name)),
+    );
     found
 }
 
 /// The word most like `word`, if one is like it at all.
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let best = known.map(|other| (strsim::jaro_winkler(word, other), other)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let best = known
+        .map(|other| (strsim::jaro_winkler(word, other), other))
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 > 0.8).then_some(best.1)
 }

@@ -23,21 +23,41 @@ pub fn explain(host: &DesiredHost) -> Vec<(String, String, String)> {
             }
         }
     };
-    found.into_iter().map(|(path, value)| (path.clone(), value, origin(&path))).collect()
+    found
+        .into_iter()
+        .map(|(path, value)| (path.clone(), value, origin(&path)))
+        .collect()
 }
 
 fn walk(path: String, value: &Value, found: &mut Vec<(String, String)>) {
-    let inner = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    let inner = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
     match value {
         Value::Object(map) if map.len() == 1 && map.contains_key("env") => {
-            found.push((path, format!("(env){}", map.get("env").unwrap_or(&Value::Null))));
+            found.push((
+                path,
+                format!("(env){}", map.get("env").unwrap_or(&Value::Null)),
+            ));
         }
         Value::Object(map) if map.len() == 1 && map.contains_key("file") => {
-            found.push((path, format!("(file){}", map.get("file").unwrap_or(&Value::Null))));
+            found.push((
+                path,
+                format!("(file){}", map.get("file").unwrap_or(&Value::Null)),
+            ));
         }
-        Value::Object(map) => map.iter().for_each(|(key, value)| walk(inner(key), value, found)),
+        Value::Object(map) => map
+            .iter()
+            .for_each(|(key, value)| walk(inner(key), value, found)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(i, value)| walk(inner(&i.to_string()), value, found));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(i, value)| walk(inner(&i.to_string()), value, found));
         }
         Value::String(text) => found.push((path, text.clone())),
         Value::Null => {}

@@ -38,7 +38,13 @@ pub struct Finding {
 impl Finding {
     /// An error at one place.
     #[must_use]
-    pub fn error(code: &'static str, at: At, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) -> Self {
+    pub fn error(
+        code: &'static str,
+        at: At,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
         Self {
             severity: Severity::Error,
             code,

@@ -12,8 +12,9 @@ mod state;
 pub use explain::explain;
 pub use finding::{At, Finding, Severity};
 pub use parts::{
-    GlobalPart, GroupPart, GuardPart, HooksPart, HostPart, Layer, ListPart, Maybe, Parts, RemovedPart, RetentionNode,
-    RetentionPart, RetentionUse, RsyncPart, ScheduleNode, SchedulePart, ScheduleUse, Spanned, SshPart,
+    GlobalPart, GroupPart, GuardPart, HooksPart, HostPart, Layer, ListPart, Maybe, Parts,
+    RemovedPart, RetentionNode, RetentionPart, RetentionUse, RsyncPart, ScheduleNode, SchedulePart,
+    ScheduleUse, Spanned, SshPart,
 };
 pub use resolve::{Places, resolve};
 pub use state::{DesiredHost, DesiredState, Removed};

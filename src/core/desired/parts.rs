@@ -4,8 +4,9 @@ use chrono_tz::Tz;
 
 use super::At;
 use crate::core::model::{
-    AbsolutePath, Address, ByteCount, CalendarSpan, Count, CronText, ExcludePattern, HookName, HostName, Incremental,
-    Kinds, Label, Notify, Percent, ProxyJump, Rule, SnapshotsOnRemoval, SourcePath, Span, UserName, Value,
+    AbsolutePath, Address, ByteCount, CalendarSpan, Count, CronText, ExcludePattern, HookName,
+    HostName, Incremental, Kinds, Label, Notify, Percent, ProxyJump, Rule, SnapshotsOnRemoval,
+    SourcePath, Span, UserName, Value,
 };
 
 /// A value and its place.

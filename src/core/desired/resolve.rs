@@ -6,12 +6,12 @@ use chrono_tz::Tz;
 
 use super::checks;
 use super::parts::{
-    GlobalPart, GroupPart, HostPart, Layer, ListPart, Maybe, Parts, RetentionNode, RetentionPart, RetentionUse,
-    ScheduleNode, ScheduleUse,
+    GlobalPart, GroupPart, HostPart, Layer, ListPart, Maybe, Parts, RetentionNode, RetentionPart,
+    RetentionUse, ScheduleNode, ScheduleUse,
 };
 use super::{At, DesiredHost, DesiredState, Finding, Removed};
 use crate::core::model::{
-    Address, Guard, GlobalSettings, HostSettings, Keep, Label, Policy, Schedule, Span, Value,
+    Address, GlobalSettings, Guard, HostSettings, Keep, Label, Policy, Schedule, Span, Value,
 };
 
 /// Turns a place into `file:line`.
@@ -23,11 +23,18 @@ pub trait Places {
 /// Resolves `parts` and runs every check. The state is there only if no finding is an error; `is_whole` says that all
 /// files could be read, so that what seems to be missing is missing.
 #[must_use]
-pub fn resolve(parts: &Parts, places: &dyn Places, is_whole: bool) -> (Option<DesiredState>, Vec<Finding>) {
+pub fn resolve(
+    parts: &Parts,
+    places: &dyn Places,
+    is_whole: bool,
+) -> (Option<DesiredState>, Vec<Finding>) {
     let index = Index::of(parts);
     let mut findings = checks::run(parts, &index, is_whole);
-    let mut hosts: Vec<DesiredHost> =
-        parts.hosts.iter().filter_map(|host| resolve_host(parts, host, &index, places, &mut findings)).collect();
+    let mut hosts: Vec<DesiredHost> = parts
+        .hosts
+        .iter()
+        .filter_map(|host| resolve_host(parts, host, &index, places, &mut findings))
+        .collect();
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
     let mut removed: Vec<Removed> = parts
         .removed
@@ -46,7 +53,9 @@ pub fn resolve(parts: &Parts, places: &dyn Places, is_whole: bool) -> (Option<De
         hosts,
         removed,
     };
-    let is_valid = findings.iter().all(|finding| finding.severity == super::Severity::Warning);
+    let is_valid = findings
+        .iter()
+        .all(|finding| finding.severity == super::Severity::Warning);
     (is_valid.then_some(state), findings)
 }
 
@@ -61,9 +70,24 @@ impl<'a> Index<'a> {
     fn of(parts: &'a Parts) -> Self {
         // Of two with one name the first counts; a check tells of the second.
         Self {
-            groups: parts.groups.iter().rev().map(|part| (&part.name.value, part)).collect(),
-            retentions: parts.retentions.iter().rev().map(|part| (&part.name.value, part)).collect(),
-            schedules: parts.schedules.iter().rev().map(|part| (&part.name.value, part)).collect(),
+            groups: parts
+                .groups
+                .iter()
+                .rev()
+                .map(|part| (&part.name.value, part))
+                .collect(),
+            retentions: parts
+                .retentions
+                .iter()
+                .rev()
+                .map(|part| (&part.name.value, part))
+                .collect(),
+            schedules: parts
+                .schedules
+                .iter()
+                .rev()
+                .map(|part| (&part.name.value, part))
+                .collect(),
         }
     }
 }
@@ -74,23 +98,43 @@ fn resolve_global(part: &GlobalPart) -> GlobalSettings {
     let or = |value: &Maybe<_>, otherwise| value.as_ref().map_or(otherwise, |v| v.value);
     GlobalSettings {
         backup_root: part.backup_root.as_ref().map(|path| path.value.clone()),
-        max_concurrent: part.max_concurrent.map_or(GlobalSettings::default().max_concurrent, |n| n.value),
+        max_concurrent: part
+            .max_concurrent
+            .map_or(GlobalSettings::default().max_concurrent, |n| n.value),
         guard: Guard {
             max_delete: limits.max_delete.map_or(built_in.max_delete, |n| n.value),
             max_delete_percent: or(&limits.max_delete_percent, built_in.max_delete_percent),
             max_retire_percent: or(&limits.max_retire_percent, built_in.max_retire_percent),
-            max_fleet_delete_percent: or(&limits.max_fleet_delete_percent, built_in.max_fleet_delete_percent),
+            max_fleet_delete_percent: or(
+                &limits.max_fleet_delete_percent,
+                built_in.max_fleet_delete_percent,
+            ),
             min_free: or(&limits.min_free, built_in.min_free),
         },
-        notify: part.notify.iter().map(|notify| notify.value.clone()).collect(),
+        notify: part
+            .notify
+            .iter()
+            .map(|notify| notify.value.clone())
+            .collect(),
     }
 }
 
 /// The layers of a host, weakest first.
-pub(super) fn layers<'a>(parts: &'a Parts, host: &'a HostPart, index: &Index<'a>) -> Vec<&'a Layer> {
+pub(super) fn layers<'a>(
+    parts: &'a Parts,
+    host: &'a HostPart,
+    index: &Index<'a>,
+) -> Vec<&'a Layer> {
     let global = parts.globals.first().map(|global| &global.layer);
-    let groups = host.groups.iter().filter_map(|name| index.groups.get(&name.value).map(|group| &group.layer));
-    global.into_iter().chain(groups).chain([&host.layer]).collect()
+    let groups = host
+        .groups
+        .iter()
+        .filter_map(|name| index.groups.get(&name.value).map(|group| &group.layer));
+    global
+        .into_iter()
+        .chain(groups)
+        .chain([&host.layer])
+        .collect()
 }
 
 fn resolve_host(
@@ -101,7 +145,10 @@ fn resolve_host(
     findings: &mut Vec<Finding>,
 ) -> Option<DesiredHost> {
     let layers = layers(parts, host, index);
-    let mut origins = Origins { places, found: BTreeMap::new() };
+    let mut origins = Origins {
+        places,
+        found: BTreeMap::new(),
+    };
     let address: Value<Address> = origins.last("address", layers.iter().map(|l| &l.address))?;
     let mut settings = HostSettings::at(address);
     settings.groups = host.groups.iter().map(|name| name.value.clone()).collect();
@@ -109,8 +156,18 @@ fn resolve_host(
         origins.set("groups", first.at);
     }
     plain_settings(&mut settings, &layers, &mut origins);
-    settings.sources = list("sources", Vec::new(), layers.iter().map(|l| &l.sources), &mut origins);
-    settings.excludes = list("excludes", settings.excludes, layers.iter().map(|l| &l.excludes), &mut origins);
+    settings.sources = list(
+        "sources",
+        Vec::new(),
+        layers.iter().map(|l| &l.sources),
+        &mut origins,
+    );
+    settings.excludes = list(
+        "excludes",
+        settings.excludes,
+        layers.iter().map(|l| &l.excludes),
+        &mut origins,
+    );
     settings.retention = retention(&layers, index, settings.timezone, &mut origins, findings);
     settings.schedules = schedules(&layers, index, settings.timezone, &mut origins, findings);
     Some(DesiredHost {
@@ -215,7 +272,10 @@ fn retention(
         last = Some(usage);
     }
     let last = last?;
-    let mut policy = Policy { timezone, ..Policy::of(Keep::default()) };
+    let mut policy = Policy {
+        timezone,
+        ..Policy::of(Keep::default())
+    };
     for part in stack {
         lay_on(&mut policy, part, origins);
     }
@@ -242,7 +302,11 @@ fn lay_on(policy: &mut Policy, part: &RetentionPart, origins: &mut Origins<'_>) 
     }
     for (rule, span) in &part.withins {
         *policy.keep.within_mut(*rule) = Some(span.value);
-        let name = if *rule == crate::core::model::Rule::Last { "within".to_owned() } else { format!("within-{rule}") };
+        let name = if *rule == crate::core::model::Rule::Last {
+            "within".to_owned()
+        } else {
+            format!("within-{rule}")
+        };
         origins.set(&format!("retention.{name}"), span.at);
     }
     if let Some(value) = origins.take("retention.protect-bases", &part.protect_bases) {
@@ -270,14 +334,22 @@ fn schedules(
         }
         // A later use of one name takes the place of the earlier.
         used.retain(|earlier| {
-            earlier.name.is_none() || earlier.name.as_ref().map(|n| &n.value) != usage.name.as_ref().map(|n| &n.value)
+            earlier.name.is_none()
+                || earlier.name.as_ref().map(|n| &n.value) != usage.name.as_ref().map(|n| &n.value)
         });
         used.push(usage);
     }
     let mut found = Vec::new();
     for usage in used {
-        let named = usage.name.as_ref().and_then(|name| index.schedules.get(&name.value));
-        let cron = usage.part.cron.as_ref().or(named.and_then(|node| node.part.cron.as_ref()));
+        let named = usage
+            .name
+            .as_ref()
+            .and_then(|name| index.schedules.get(&name.value));
+        let cron = usage
+            .part
+            .cron
+            .as_ref()
+            .or(named.and_then(|node| node.part.cron.as_ref()));
         let Some(cron) = cron else {
             // An unknown name has a finding of its own.
             if usage.name.is_none() {
@@ -294,7 +366,10 @@ fn schedules(
         let path = format!("schedules.{}", found.len());
         origins.set(&path, usage.at);
         origins.set(&format!("{path}.cron"), cron.at);
-        let jitter = usage.part.jitter.or(named.and_then(|node| node.part.jitter));
+        let jitter = usage
+            .part
+            .jitter
+            .or(named.and_then(|node| node.part.jitter));
         let prune = usage.part.prune.or(named.and_then(|node| node.part.prune));
         if let Some(at) = jitter.map(|j| j.at) {
             origins.set(&format!("{path}.jitter"), at);
@@ -335,7 +410,11 @@ impl Origins<'_> {
     }
 
     /// The strongest value, and its place.
-    fn last<'v, T: Clone + 'v>(&mut self, path: &str, layers: impl Iterator<Item = &'v Maybe<T>>) -> Option<T> {
+    fn last<'v, T: Clone + 'v>(
+        &mut self,
+        path: &str,
+        layers: impl Iterator<Item = &'v Maybe<T>>,
+    ) -> Option<T> {
         let strongest = layers.filter(|value| value.is_some()).last()?;
         self.take(path, strongest)
     }

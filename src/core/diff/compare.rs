@@ -36,7 +36,11 @@ pub fn compare(desired: &DesiredState, actual: &SqlState, scope: &Scope) -> Comp
 
     let live = live_hosts(actual);
     let mut matched: BTreeSet<&HostName> = BTreeSet::new();
-    for host in desired.hosts.iter().filter(|host| scope.includes(&host.name)) {
+    for host in desired
+        .hosts
+        .iter()
+        .filter(|host| scope.includes(&host.name))
+    {
         match find(host, &live) {
             Match::Same(sql) => {
                 matched.insert(&sql.name);
@@ -54,23 +58,36 @@ pub fn compare(desired: &DesiredState, actual: &SqlState, scope: &Scope) -> Comp
         }
     }
 
-    let removed: BTreeMap<&HostName, &Removed> = desired.removed.iter().map(|r| (&r.name, r)).collect();
-    for sql in live.values().filter(|sql| scope.includes(&sql.name) && !matched.contains(&sql.name)) {
+    let removed: BTreeMap<&HostName, &Removed> =
+        desired.removed.iter().map(|r| (&r.name, r)).collect();
+    for sql in live
+        .values()
+        .filter(|sql| scope.includes(&sql.name) && !matched.contains(&sql.name))
+    {
         leave(sql, removed.get(&sql.name).copied(), &mut found);
     }
     for sql in actual.hosts.iter().filter(|sql| scope.includes(&sql.name)) {
         change_retirement(sql, removed.get(&sql.name).copied(), &live, &mut found);
     }
 
-    found.changes.sort_by(|a, b| (a.action, a.object, &a.name).cmp(&(b.action, b.object, &b.name)));
-    found.drift.sort_by(|a, b| (a.object, &a.name).cmp(&(b.object, &b.name)));
+    found
+        .changes
+        .sort_by(|a, b| (a.action, a.object, &a.name).cmp(&(b.action, b.object, &b.name)));
+    found
+        .drift
+        .sort_by(|a, b| (a.object, &a.name).cmp(&(b.object, &b.name)));
     found.unmanaged.sort();
     found
 }
 
 /// Hosts that have not left, by their name in lower case.
 fn live_hosts(actual: &SqlState) -> BTreeMap<String, &SqlHost> {
-    actual.hosts.iter().filter(|h| h.retired.is_none()).map(|h| (h.name.folded(), h)).collect()
+    actual
+        .hosts
+        .iter()
+        .filter(|h| h.retired.is_none())
+        .map(|h| (h.name.folded(), h))
+        .collect()
 }
 
 enum Match<'a> {
@@ -81,19 +98,29 @@ enum Match<'a> {
 }
 
 fn find<'a>(host: &DesiredHost, live: &BTreeMap<String, &'a SqlHost>) -> Match<'a> {
-    let old = host.was.as_ref().and_then(|was| live.get(&was.folded()).copied().filter(|sql| sql.name == *was));
+    let old = host.was.as_ref().and_then(|was| {
+        live.get(&was.folded())
+            .copied()
+            .filter(|sql| sql.name == *was)
+    });
     match (live.get(&host.name.folded()).copied(), old) {
         // A rename that only changes case finds the same row twice.
         (Some(sql), Some(old)) if sql.id == old.id && sql.name != host.name => Match::Renamed(sql),
         (Some(sql), Some(old)) if sql.id != old.id => {
-            let conflict =
-                Conflict::RenameOntoExisting { was: old.name.clone(), name: host.name.clone(), at: host.at.clone() };
+            let conflict = Conflict::RenameOntoExisting {
+                was: old.name.clone(),
+                name: host.name.clone(),
+                at: host.at.clone(),
+            };
             Match::Conflict(conflict, vec![&sql.name, &old.name])
         }
         (Some(sql), _) if sql.name == host.name => Match::Same(sql),
         (Some(sql), _) => {
-            let conflict =
-                Conflict::CaseOnly { existing: sql.name.clone(), name: host.name.clone(), at: host.at.clone() };
+            let conflict = Conflict::CaseOnly {
+                existing: sql.name.clone(),
+                name: host.name.clone(),
+                at: host.at.clone(),
+            };
             Match::Conflict(conflict, vec![&sql.name])
         }
         (None, Some(old)) => Match::Renamed(old),
@@ -102,7 +129,11 @@ fn find<'a>(host: &DesiredHost, live: &BTreeMap<String, &'a SqlHost>) -> Match<'
 }
 
 fn compare_global(desired: &DesiredState, sql: Option<&SqlGlobal>, found: &mut Comparison) {
-    let drifted = sql.and_then(|g| g.applied.as_ref().map(|applied| changed_fields(Some(applied), Some(&g.settings))));
+    let drifted = sql.and_then(|g| {
+        g.applied
+            .as_ref()
+            .map(|applied| changed_fields(Some(applied), Some(&g.settings)))
+    });
     if let (Some(g), Some(drifted)) = (sql, drifted.as_ref().filter(|fields| !fields.is_empty())) {
         let wanted = serde_json::to_value(&desired.global).unwrap_or_default();
         found.drift.push(Drift {
@@ -120,7 +151,11 @@ fn compare_global(desired: &DesiredState, sql: Option<&SqlGlobal>, found: &mut C
     }
     if sql.is_none() || !fields.is_empty() {
         found.changes.push(Change {
-            action: if sql.is_some() { Action::Update } else { Action::Create },
+            action: if sql.is_some() {
+                Action::Update
+            } else {
+                Action::Create
+            },
             object: Object::Global,
             name: "global".to_owned(),
             was: None,
@@ -131,8 +166,11 @@ fn compare_global(desired: &DesiredState, sql: Option<&SqlGlobal>, found: &mut C
 }
 
 fn compare_host(host: &DesiredHost, sql: &SqlHost, action: Action, found: &mut Comparison) {
-    let drifted =
-        sql.applied.as_ref().map(|applied| changed_fields(Some(applied), Some(&sql.settings))).unwrap_or_default();
+    let drifted = sql
+        .applied
+        .as_ref()
+        .map(|applied| changed_fields(Some(applied), Some(&sql.settings)))
+        .unwrap_or_default();
     if sql.managed_by == ManagedBy::Kdl && !drifted.is_empty() {
         let wanted = serde_json::to_value(&host.settings).unwrap_or_default();
         found.drift.push(Drift {
@@ -172,7 +210,12 @@ fn create(host: &DesiredHost) -> Change {
 }
 
 fn adoption(old: ManagedBy) -> FieldChange {
-    FieldChange { path: "managed-by".to_owned(), old: old.as_str().into(), new: "kdl".into(), drifted: false }
+    FieldChange {
+        path: "managed-by".to_owned(),
+        old: old.as_str().into(),
+        new: "kdl".into(),
+        drifted: false,
+    }
 }
 
 fn mark_drifted(fields: &mut [FieldChange], drifted: &[FieldChange]) {
@@ -197,14 +240,19 @@ fn leave(sql: &SqlHost, removed: Option<&Removed>, found: &mut Comparison) {
     if sql.managed_by != ManagedBy::Kdl {
         match removed {
             Some(node) => {
-                found.conflicts.push(Conflict::NotManaged { host: sql.name.clone(), at: node.at.clone() });
+                found.conflicts.push(Conflict::NotManaged {
+                    host: sql.name.clone(),
+                    at: node.at.clone(),
+                });
             }
             None => found.unmanaged.push(sql.name.clone()),
         }
         return;
     }
     if sql.settings.protect {
-        found.conflicts.push(Conflict::Protected { host: sql.name.clone() });
+        found.conflicts.push(Conflict::Protected {
+            host: sql.name.clone(),
+        });
         return;
     }
     let snapshots = removed.map_or(SnapshotsOnRemoval::Keep, |node| node.snapshots);
@@ -221,16 +269,28 @@ fn change_retirement(
     live: &BTreeMap<String, &SqlHost>,
     found: &mut Comparison,
 ) {
-    let (Some(retired), Some(node)) = (sql.retired, removed) else { return };
+    let (Some(retired), Some(node)) = (sql.retired, removed) else {
+        return;
+    };
     if retired.snapshots == node.snapshots || live.contains_key(&sql.name.folded()) {
         return;
     }
     if sql.managed_by != ManagedBy::Kdl {
-        found.conflicts.push(Conflict::NotManaged { host: sql.name.clone(), at: node.at.clone() });
+        found.conflicts.push(Conflict::NotManaged {
+            host: sql.name.clone(),
+            at: node.at.clone(),
+        });
     } else if sql.settings.protect {
-        found.conflicts.push(Conflict::Protected { host: sql.name.clone() });
+        found.conflicts.push(Conflict::Protected {
+            host: sql.name.clone(),
+        });
     } else {
-        found.changes.push(retire(sql, Some(retired.snapshots), node.snapshots, removed));
+        found.changes.push(retire(
+            sql,
+            Some(retired.snapshots),
+            node.snapshots,
+            removed,
+        ));
     }
 }
 
@@ -247,6 +307,11 @@ fn retire(
         name: sql.name.to_string(),
         was: None,
         at: removed.map(|node| node.at.clone()),
-        fields: vec![FieldChange { path: "snapshots".to_owned(), old, new: new.as_str().into(), drifted: false }],
+        fields: vec![FieldChange {
+            path: "snapshots".to_owned(),
+            old,
+            new: new.as_str().into(),
+            drifted: false,
+        }],
     }
 }

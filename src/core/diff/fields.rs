@@ -11,7 +11,10 @@ use super::FieldChange;
 /// without fields. A value that cannot be written as JSON is `null`; no settings are such.
 #[must_use]
 pub fn changed_fields<T: Serialize>(old: Option<&T>, new: Option<&T>) -> Vec<FieldChange> {
-    let as_json = |side: Option<&T>| side.and_then(|v| serde_json::to_value(v).ok()).unwrap_or(Value::Null);
+    let as_json = |side: Option<&T>| {
+        side.and_then(|v| serde_json::to_value(v).ok())
+            .unwrap_or(Value::Null)
+    };
     let mut found = Vec::new();
     collect(String::new(), &as_json(old), &as_json(new), &mut found);
     found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -34,14 +37,31 @@ fn collect(path: String, old: &Value, new: &Value, found: &mut Vec<FieldChange>)
     match (as_fields(old), as_fields(new)) {
         _ if old == new => {}
         (Some(a), Some(b)) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))).collect();
+            let mut keys: Vec<&String> = a
+                .keys()
+                .chain(b.keys().filter(|key| !a.contains_key(*key)))
+                .collect();
             keys.sort();
             for key in keys {
-                let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                collect(inner, a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null), found);
+                let inner = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                collect(
+                    inner,
+                    a.get(key).unwrap_or(&Value::Null),
+                    b.get(key).unwrap_or(&Value::Null),
+                    found,
+                );
             }
         }
-        _ => found.push(FieldChange { path, old: old.clone(), new: new.clone(), drifted: false }),
+        _ => found.push(FieldChange {
+            path,
+            old: old.clone(),
+            new: new.clone(),
+            drifted: false,
+        }),
     }
 }
 
@@ -50,7 +70,11 @@ fn collect(path: String, old: &Value, new: &Value, found: &mut Vec<FieldChange>)
 fn as_fields(value: &Value) -> Option<std::borrow::Cow<'_, serde_json::Map<String, Value>>> {
     match value {
         Value::Null => Some(std::borrow::Cow::Owned(serde_json::Map::new())),
-        Value::Object(map) if map.len() == 1 && (map.contains_key("env") || map.contains_key("file")) => None,
+        Value::Object(map)
+            if map.len() == 1 && (map.contains_key("env") || map.contains_key("file")) =>
+        {
+            None
+        }
         Value::Object(map) => Some(std::borrow::Cow::Borrowed(map)),
         _ => None,
     }

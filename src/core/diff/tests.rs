@@ -21,7 +21,12 @@ fn wanted(name: &str) -> DesiredHost {
 }
 
 fn desired(hosts: Vec<DesiredHost>) -> DesiredState {
-    DesiredState { global: GlobalSettings::default(), global_at: None, hosts, removed: Vec::new() }
+    DesiredState {
+        global: GlobalSettings::default(),
+        global_at: None,
+        hosts,
+        removed: Vec::new(),
+    }
 }
 
 fn row(id: i64, name: &str) -> SqlHost {
@@ -60,7 +65,10 @@ fn diff(desired: &DesiredState, sql: &SqlState) -> Comparison {
 
 #[test]
 fn nothing_differs_from_itself() {
-    assert_eq!(diff(&desired(vec![wanted("web")]), &sql(vec![row(1, "web")])), Comparison::default());
+    assert_eq!(
+        diff(&desired(vec![wanted("web")]), &sql(vec![row(1, "web")])),
+        Comparison::default()
+    );
 }
 
 #[test]
@@ -69,8 +77,16 @@ fn a_changed_field_is_one_field() {
     host.settings.ssh.port = 2222;
     let found = diff(&desired(vec![host]), &sql(vec![row(1, "web")]));
     assert_eq!(found.changes.len(), 1);
-    let field = FieldChange { path: "ssh.port".into(), old: json!(22), new: json!(2222), drifted: false };
-    assert_eq!((found.changes[0].action, &found.changes[0].fields), (Action::Update, &vec![field]));
+    let field = FieldChange {
+        path: "ssh.port".into(),
+        old: json!(22),
+        new: json!(2222),
+        drifted: false,
+    };
+    assert_eq!(
+        (found.changes[0].action, &found.changes[0].fields),
+        (Action::Update, &vec![field])
+    );
 }
 
 #[test]
@@ -92,17 +108,30 @@ fn a_host_that_leaves_the_file_is_retired_and_keeps_its_snapshots() {
 #[test]
 fn a_retired_host_is_not_retired_again() {
     let mut gone = row(1, "web");
-    gone.retired = Some(Retirement { at: Timestamp::from_millis(5), snapshots: SnapshotsOnRemoval::Keep });
-    assert_eq!(diff(&desired(vec![]), &sql(vec![gone])), Comparison::default());
+    gone.retired = Some(Retirement {
+        at: Timestamp::from_millis(5),
+        snapshots: SnapshotsOnRemoval::Keep,
+    });
+    assert_eq!(
+        diff(&desired(vec![]), &sql(vec![gone])),
+        Comparison::default()
+    );
 }
 
 #[test]
 fn removed_says_what_becomes_of_the_snapshots_even_later() {
     let mut gone = row(1, "web");
-    gone.retired = Some(Retirement { at: Timestamp::from_millis(5), snapshots: SnapshotsOnRemoval::Keep });
+    gone.retired = Some(Retirement {
+        at: Timestamp::from_millis(5),
+        snapshots: SnapshotsOnRemoval::Keep,
+    });
     let mut file = desired(vec![]);
     let name: HostName = "web".parse().unwrap();
-    file.removed = vec![Removed { name, snapshots: SnapshotsOnRemoval::Delete, at: "pobsync.kdl:9".into() }];
+    file.removed = vec![Removed {
+        name,
+        snapshots: SnapshotsOnRemoval::Delete,
+        at: "pobsync.kdl:9".into(),
+    }];
     let found = diff(&file, &sql(vec![gone]));
     assert_eq!(found.changes[0].fields[0].old, json!("keep"));
     assert_eq!(found.changes[0].fields[0].new, json!("delete"));
@@ -111,9 +140,15 @@ fn removed_says_what_becomes_of_the_snapshots_even_later() {
 #[test]
 fn a_name_used_again_is_a_new_host() {
     let mut gone = row(1, "web");
-    gone.retired = Some(Retirement { at: Timestamp::from_millis(5), snapshots: SnapshotsOnRemoval::Keep });
+    gone.retired = Some(Retirement {
+        at: Timestamp::from_millis(5),
+        snapshots: SnapshotsOnRemoval::Keep,
+    });
     let found = diff(&desired(vec![wanted("web")]), &sql(vec![gone]));
-    assert_eq!(found.changes.iter().map(|c| c.action).collect::<Vec<_>>(), [Action::Create]);
+    assert_eq!(
+        found.changes.iter().map(|c| c.action).collect::<Vec<_>>(),
+        [Action::Create]
+    );
 }
 
 #[test]
@@ -123,7 +158,12 @@ fn a_protected_host_does_not_leave() {
     host.applied = Some(host.settings.clone());
     let found = diff(&desired(vec![]), &sql(vec![host]));
     assert!(found.changes.is_empty());
-    assert_eq!(found.conflicts, [Conflict::Protected { host: "web".parse().unwrap() }]);
+    assert_eq!(
+        found.conflicts,
+        [Conflict::Protected {
+            host: "web".parse().unwrap()
+        }]
+    );
 }
 
 #[test]
@@ -139,9 +179,15 @@ fn what_kdl_did_not_create_is_only_listed() {
     assert_eq!(adopted.changes[0].fields[0].path, "managed-by");
 
     let mut file = desired(vec![]);
-    file.removed =
-        vec![Removed { name: "web".parse().unwrap(), snapshots: SnapshotsOnRemoval::Delete, at: "f:1".into() }];
-    assert!(matches!(diff(&file, &state).conflicts[0], Conflict::NotManaged { .. }));
+    file.removed = vec![Removed {
+        name: "web".parse().unwrap(),
+        snapshots: SnapshotsOnRemoval::Delete,
+        at: "f:1".into(),
+    }];
+    assert!(matches!(
+        diff(&file, &state).conflicts[0],
+        Conflict::NotManaged { .. }
+    ));
 }
 
 #[test]
@@ -151,8 +197,14 @@ fn a_rename_keeps_the_row_and_is_done_once() {
     let file = desired(vec![host]);
     let found = diff(&file, &sql(vec![row(1, "old")]));
     assert_eq!(found.changes.len(), 1);
-    assert_eq!((found.changes[0].action, found.changes[0].name.as_str()), (Action::Rename, "new"));
-    assert_eq!(diff(&file, &sql(vec![row(1, "new")])), Comparison::default());
+    assert_eq!(
+        (found.changes[0].action, found.changes[0].name.as_str()),
+        (Action::Rename, "new")
+    );
+    assert_eq!(
+        diff(&file, &sql(vec![row(1, "new")])),
+        Comparison::default()
+    );
     assert!(matches!(
         diff(&file, &sql(vec![row(1, "new"), row(2, "old")])).conflicts[0],
         Conflict::RenameOntoExisting { .. }
@@ -162,10 +214,16 @@ fn a_rename_keeps_the_row_and_is_done_once() {
 #[test]
 fn a_name_that_differs_by_case_needs_a_rename() {
     let state = sql(vec![row(1, "Web")]);
-    assert!(matches!(diff(&desired(vec![wanted("web")]), &state).conflicts[0], Conflict::CaseOnly { .. }));
+    assert!(matches!(
+        diff(&desired(vec![wanted("web")]), &state).conflicts[0],
+        Conflict::CaseOnly { .. }
+    ));
     let mut host = wanted("web");
     host.was = Some("Web".parse().unwrap());
-    assert_eq!(diff(&desired(vec![host]), &state).changes[0].action, Action::Rename);
+    assert_eq!(
+        diff(&desired(vec![host]), &state).changes[0].action,
+        Action::Rename
+    );
 }
 
 #[test]
@@ -177,14 +235,21 @@ fn drift_is_told_apart_from_intent() {
     assert_eq!(found.drift.len(), 1);
     assert_eq!(found.drift[0].changed_by, "bob");
     let field = &found.drift[0].fields[0];
-    assert_eq!((&field.applied, &field.actual, &field.desired), (&json!(22), &json!(2222), &json!(22)));
+    assert_eq!(
+        (&field.applied, &field.actual, &field.desired),
+        (&json!(22), &json!(2222), &json!(22))
+    );
     assert!(found.changes[0].fields[0].drifted);
 }
 
 #[test]
 fn a_selection_says_nothing_of_the_others() {
     let scope = Scope::Hosts(["web".parse().unwrap()].into());
-    let found = compare(&desired(vec![wanted("web")]), &sql(vec![row(1, "db")]), &scope);
+    let found = compare(
+        &desired(vec![wanted("web")]),
+        &sql(vec![row(1, "db")]),
+        &scope,
+    );
     assert_eq!(found.changes.len(), 1);
     assert_eq!(found.changes[0].name, "web");
 }

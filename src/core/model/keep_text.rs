@@ -11,8 +11,9 @@ impl std::str::FromStr for Keep {
         let mut keep = Self::default();
         for word in text.split_whitespace() {
             let refused = |help: &str| Invalid::new(word, "a retention rule", help);
-            let (name, value) =
-                word.split_once('=').ok_or_else(|| refused("write rules as `daily=7 weekly=4 within=30d`"))?;
+            let (name, value) = word
+                .split_once('=')
+                .ok_or_else(|| refused("write rules as `daily=7 weekly=4 within=30d`"))?;
             let rule = |name: &str| Rule::ALL.into_iter().find(|rule| rule.as_str() == name);
             if let Some(rule) = rule(name) {
                 let count = match value {
@@ -23,15 +24,23 @@ impl std::str::FromStr for Keep {
                 };
                 set(keep.count_mut(rule), count, word)?;
             } else if let Some(rule) = (name == "within").then_some(Rule::Last).or_else(|| {
-                name.strip_prefix("within-").and_then(rule).filter(|rule| *rule != Rule::Last)
+                name.strip_prefix("within-")
+                    .and_then(rule)
+                    .filter(|rule| *rule != Rule::Last)
             }) {
                 set(keep.within_mut(rule), value.parse()?, word)?;
             } else {
-                return Err(refused("rules are last, hourly, daily, weekly, monthly, quarterly, yearly, within and within-hourly to within-yearly"));
+                return Err(refused(
+                    "rules are last, hourly, daily, weekly, monthly, quarterly, yearly, within and within-hourly to within-yearly",
+                ));
             }
         }
         if keep.is_empty() {
-            return Err(Invalid::new(text, "a set of retention rules", "name at least one rule: a policy that keeps nothing is refused"));
+            return Err(Invalid::new(
+                text,
+                "a set of retention rules",
+                "name at least one rule: a policy that keeps nothing is refused",
+            ));
         }
         Ok(keep)
     }
@@ -40,7 +49,11 @@ impl std::str::FromStr for Keep {
 fn set<T>(slot: &mut Option<T>, value: T, word: &str) -> Result<(), Invalid> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(Invalid::new(word, "a retention rule", "the rule is given twice")),
+        Some(_) => Err(Invalid::new(
+            word,
+            "a retention rule",
+            "the rule is given twice",
+        )),
     }
 }
 
@@ -52,7 +65,9 @@ mod tests {
 
     #[test]
     fn rules_are_read_by_name() {
-        let keep: Keep = "daily=7  weekly=unlimited within=30d within-monthly=1y".parse().unwrap();
+        let keep: Keep = "daily=7  weekly=unlimited within=30d within-monthly=1y"
+            .parse()
+            .unwrap();
         let json = serde_json::to_value(&keep).unwrap();
         assert_eq!(
             json,

@@ -364,6 +364,9 @@ mod tests {
     fn a_policy_reads_back_with_its_rules_beside_its_settings() {
         let text = r#"{"daily":14,"incomplete-after":"2d","kinds":["scheduled"],"last":"unlimited","protect-bases":true,"timezone":"Europe/Amsterdam","within-weekly":"1y2m"}"#;
         let policy: Policy = serde_json::from_str(text).unwrap();
-        assert_eq!(crate::core::model::canonical_json(&serde_json::to_value(&policy).unwrap()), text);
+        assert_eq!(
+            crate::core::model::canonical_json(&serde_json::to_value(&policy).unwrap()),
+            text
+        );
     }
 }

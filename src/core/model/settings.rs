@@ -69,7 +69,10 @@ impl HostSettings {
             ssh: SshSettings::default(),
             rsync: RsyncSettings::default(),
             sources: Vec::new(),
-            excludes: BUILT_IN_EXCLUDES.into_iter().filter_map(|pattern| pattern.parse().ok()).collect(),
+            excludes: BUILT_IN_EXCLUDES
+                .into_iter()
+                .filter_map(|pattern| pattern.parse().ok())
+                .collect(),
             retention: None,
             schedules: Vec::new(),
             timezone: Tz::UTC,

@@ -177,16 +177,16 @@ impl std::str::FromStr for CalendarSpan {
             if seen.contains(unit) {
                 return Err(refused());
             }
-            *slot = number.parse().ok().filter(|n| *n <= MAX_CALENDAR).ok_or_else(refused)?;
+            *slot = number
+                .parse()
+                .ok()
+                .filter(|n| *n <= MAX_CALENDAR)
+                .ok_or_else(refused)?;
             seen.push(unit);
             rest = &tail[1..];
         }
         let is_zero = span.years == 0 && span.months == 0 && span.days == 0 && span.hours == 0;
-        if !is_zero {
-            Ok(span)
-        } else {
-            Err(refused())
-        }
+        if !is_zero { Ok(span) } else { Err(refused()) }
     }
 }
 

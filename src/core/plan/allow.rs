@@ -40,14 +40,24 @@ impl std::str::FromStr for Allow {
                 "write `delete:HOST:N`, `fleet-delete:N`, `retire:N` or `empty`, as the refusal names it",
             )
         };
-        let number = |n: &str| n.parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(refused);
+        let number = |n: &str| {
+            n.parse::<usize>()
+                .ok()
+                .filter(|n| *n > 0)
+                .ok_or_else(refused)
+        };
         let parts: Vec<&str> = text.split(':').collect();
         match parts.as_slice() {
-            ["delete", host, n] => {
-                Ok(Self::Delete { host: host.parse().map_err(|_| refused())?, at_most: number(n)? })
-            }
-            ["retire", n] => Ok(Self::Retire { at_most: number(n)? }),
-            ["fleet-delete", n] => Ok(Self::FleetDelete { at_most: number(n)? }),
+            ["delete", host, n] => Ok(Self::Delete {
+                host: host.parse().map_err(|_| refused())?,
+                at_most: number(n)?,
+            }),
+            ["retire", n] => Ok(Self::Retire {
+                at_most: number(n)?,
+            }),
+            ["fleet-delete", n] => Ok(Self::FleetDelete {
+                at_most: number(n)?,
+            }),
             ["empty"] => Ok(Self::Empty),
             _ => Err(refused()),
         }

@@ -22,7 +22,11 @@ impl ApprovedPlan {
     pub fn new(plan: Plan, desired: DesiredState, prune: bool) -> Result<Self, Vec<Refusal>> {
         let counts = |refusal: &&Refusal| prune || refusal.scope == RefusalScope::Apply;
         let refusals: Vec<Refusal> = plan.refusals.iter().filter(counts).cloned().collect();
-        if refusals.is_empty() { Ok(Self { plan, desired }) } else { Err(refusals) }
+        if refusals.is_empty() {
+            Ok(Self { plan, desired })
+        } else {
+            Err(refusals)
+        }
     }
 
     /// The plan.
@@ -40,9 +44,19 @@ impl ApprovedPlan {
     #[must_use]
     pub fn approvals(&self) -> Vec<(HostName, Fingerprint)> {
         let policy_of = |host: &crate::core::desired::DesiredHost| {
-            Some((host.name.clone(), host.settings.retention.as_ref()?.fingerprint()))
+            Some((
+                host.name.clone(),
+                host.settings.retention.as_ref()?.fingerprint(),
+            ))
         };
-        let looked_at = |name: &HostName| !self.plan.partial || self.plan.hosts.is_empty() || self.plan.hosts.contains(name);
-        self.desired.hosts.iter().filter(|host| looked_at(&host.name)).filter_map(policy_of).collect()
+        let looked_at = |name: &HostName| {
+            !self.plan.partial || self.plan.hosts.is_empty() || self.plan.hosts.contains(name)
+        };
+        self.desired
+            .hosts
+            .iter()
+            .filter(|host| looked_at(&host.name))
+            .filter_map(policy_of)
+            .collect()
     }
 }

@@ -6,13 +6,14 @@ use std::rc::Rc;
 use super::document::Counting;
 use super::guards::{self, Asked, Limits};
 use super::{
-    Allow, DeleteEntry, FORMAT_VERSION, KeepEntry, Outcome, Plan, Refusal, RetentionPlan, Source, Summary, Totals,
+    Allow, DeleteEntry, FORMAT_VERSION, KeepEntry, Outcome, Plan, Refusal, RetentionPlan, Source,
+    Summary, Totals,
 };
 use crate::core::desired::{DesiredHost, DesiredState};
 use crate::core::diff::{Change, Comparison, Object, Scope, compare};
 use crate::core::model::{
-    AbsolutePath, Fingerprint, Guard, HostId, HostName, Kinds, Schedule, Snapshot, SnapshotsOnRemoval, Span, SqlHost, SqlState,
-    Timestamp,
+    AbsolutePath, Fingerprint, Guard, HostId, HostName, Kinds, Schedule, Snapshot,
+    SnapshotsOnRemoval, Span, SqlHost, SqlState, Timestamp,
 };
 use crate::core::retention::{EmptyPolicy, Mode, Question, Side, Verdict, plan_host};
 use crate::core::schedule::upcoming;
@@ -78,14 +79,30 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// When a policy keeps nothing; checks of the desired state refuse such a file before.
     pub fn against(&self, desired: &DesiredState, source: Source) -> Result<Plan, EmptyPolicy> {
-        let scope = self.selection.hosts.clone().map_or(Scope::Everything, Scope::Hosts);
+        let scope = self
+            .selection
+            .hosts
+            .clone()
+            .map_or(Scope::Everything, Scope::Hosts);
         let compared = compare(desired, self.state, &scope);
         let sides = self.sides(desired, &compared);
         let retention = self.retention(&sides)?;
-        let limits = Limits::of(self.guard(&desired.global.guard), desired, self.state, self.allow);
+        let limits = Limits::of(
+            self.guard(&desired.global.guard),
+            desired,
+            self.state,
+            self.allow,
+        );
         let refusals = guards::refusals(
             &limits,
-            &Asked { desired, state: self.state, compared: &compared, retention: &retention, root: &self.root, fleet: self.fleet() },
+            &Asked {
+                desired,
+                state: self.state,
+                compared: &compared,
+                retention: &retention,
+                root: &self.root,
+                fleet: self.fleet(),
+            },
         );
         Ok(self.finish(source, compared, refusals, retention, Some(desired)))
     }
@@ -99,7 +116,13 @@ impl<'a> Planner<'a> {
         let retention = self.retention(&sides)?;
         let limits = Limits::in_force(self.state, self.allow);
         let refusals = guards::prune_refusals(&limits, &retention);
-        let mut plan = self.finish(Source::default(), Comparison::default(), refusals, retention, None);
+        let mut plan = self.finish(
+            Source::default(),
+            Comparison::default(),
+            refusals,
+            retention,
+            None,
+        );
         plan.partial = true;
         plan.hosts = hosts.iter().map(|host| host.name.clone()).collect();
         plan.seal(None);
@@ -108,33 +131,65 @@ impl<'a> Planner<'a> {
 
     /// The guards that count for this change: a change of the guards themselves counts from the next apply.
     fn guard(&self, wanted: &Guard) -> Guard {
-        self.state.global.as_ref().map(|g| g.settings.guard).unwrap_or_default().stricter(*wanted)
+        self.state
+            .global
+            .as_ref()
+            .map(|g| g.settings.guard)
+            .unwrap_or_default()
+            .stricter(*wanted)
     }
 
     /// How many snapshots the whole fleet has on disk.
     fn fleet(&self) -> usize {
-        self.snapshots.values().flatten().filter(|snapshot| snapshot.status.is_on_disk()).count()
+        self.snapshots
+            .values()
+            .flatten()
+            .filter(|snapshot| snapshot.status.is_on_disk())
+            .count()
     }
 
     fn sides<'b>(&self, desired: &'b DesiredState, compared: &'b Comparison) -> Vec<HostSides<'b>>
     where
         'a: 'b,
     {
-        let changes: BTreeMap<&str, &Change> =
-            compared.changes.iter().filter(|c| c.object == Object::Host).map(|c| (c.name.as_str(), c)).collect();
-        let by_name: BTreeMap<&HostName, &DesiredHost> = desired.hosts.iter().map(|h| (&h.name, h)).collect();
+        let changes: BTreeMap<&str, &Change> = compared
+            .changes
+            .iter()
+            .filter(|c| c.object == Object::Host)
+            .map(|c| (c.name.as_str(), c))
+            .collect();
+        let by_name: BTreeMap<&HostName, &DesiredHost> =
+            desired.hosts.iter().map(|h| (&h.name, h)).collect();
         let renamed: BTreeMap<&HostName, &DesiredHost> = compared
             .changes
             .iter()
-            .filter_map(|change| Some((change.was.as_ref()?, desired.hosts.iter().find(|h| h.name.as_str() == change.name)?)))
+            .filter_map(|change| {
+                Some((
+                    change.was.as_ref()?,
+                    desired
+                        .hosts
+                        .iter()
+                        .find(|h| h.name.as_str() == change.name)?,
+                ))
+            })
             .collect();
-        let includes = |name: &HostName| self.selection.hosts.as_ref().is_none_or(|hosts| hosts.contains(name));
+        let includes = |name: &HostName| {
+            self.selection
+                .hosts
+                .as_ref()
+                .is_none_or(|hosts| hosts.contains(name))
+        };
 
         let mut sides = Vec::new();
         let mut known = BTreeSet::new();
         for sql in &self.state.hosts {
-            let renamed_to = renamed.get(&sql.name).copied().filter(|_| sql.retired.is_none());
-            let wanted = renamed_to.or_else(|| by_name.get(&sql.name).copied()).filter(|_| sql.retired.is_none());
+            let renamed_to = renamed
+                .get(&sql.name)
+                .copied()
+                .filter(|_| sql.retired.is_none());
+            let wanted = renamed_to
+                .or_else(|| by_name.get(&sql.name).copied())
+                .filter(|_| sql.retired.is_none());
             if !includes(&sql.name) && !renamed_to.is_some_and(|host| includes(&host.name)) {
                 continue;
             }
@@ -146,7 +201,10 @@ impl<'a> Planner<'a> {
                 None => HostSides::without_file(sql, changes.get(sql.name.as_str()).copied()),
             });
         }
-        let new = desired.hosts.iter().filter(|host| includes(&host.name) && !known.contains(&host.name));
+        let new = desired
+            .hosts
+            .iter()
+            .filter(|host| includes(&host.name) && !known.contains(&host.name));
         sides.extend(new.map(HostSides::created));
         sides
     }
@@ -155,17 +213,24 @@ impl<'a> Planner<'a> {
         let mut fires: HashMap<&[Schedule], Rc<Vec<Timestamp>>> = HashMap::new();
         let mut plans = Vec::with_capacity(sides.len());
         for side in sides {
-            let upcoming = fires
-                .entry(side.schedules)
-                .or_insert_with(|| Rc::new(upcoming(side.schedules, self.as_of, UPCOMING, HORIZON)));
+            let upcoming = fires.entry(side.schedules).or_insert_with(|| {
+                Rc::new(upcoming(side.schedules, self.as_of, UPCOMING, HORIZON))
+            });
             plans.push(self.retention_of(side, upcoming)?);
         }
         plans.sort_by(|a, b| (&a.host, &a.directory).cmp(&(&b.host, &b.directory)));
         Ok(plans)
     }
 
-    fn retention_of(&self, side: &HostSides<'_>, upcoming: &[Timestamp]) -> Result<RetentionPlan, EmptyPolicy> {
-        let snapshots = side.id.and_then(|id| self.snapshots.get(&id)).map_or(&[][..], Vec::as_slice);
+    fn retention_of(
+        &self,
+        side: &HostSides<'_>,
+        upcoming: &[Timestamp],
+    ) -> Result<RetentionPlan, EmptyPolicy> {
+        let snapshots = side
+            .id
+            .and_then(|id| self.snapshots.get(&id))
+            .map_or(&[][..], Vec::as_slice);
         let decided = plan_host(&Question {
             snapshots,
             in_force: side.in_force,
@@ -179,7 +244,12 @@ impl<'a> Planner<'a> {
         for decision in decided.decisions {
             let s = decision.snapshot;
             match decision.verdict {
-                Verdict::Keep { reasons, rules, rescued, expires_on } => keep.push(KeepEntry {
+                Verdict::Keep {
+                    reasons,
+                    rules,
+                    rescued,
+                    expires_on,
+                } => keep.push(KeepEntry {
                     snapshot: s.name.clone(),
                     kind: s.kind,
                     status: s.status,
@@ -191,7 +261,10 @@ impl<'a> Planner<'a> {
                     rescued,
                     suspect: s.suspect,
                 }),
-                Verdict::Delete { cause, previously_kept_by } => delete.push(DeleteEntry {
+                Verdict::Delete {
+                    cause,
+                    previously_kept_by,
+                } => delete.push(DeleteEntry {
                     snapshot: s.name.clone(),
                     kind: s.kind,
                     status: s.status,
@@ -209,7 +282,11 @@ impl<'a> Planner<'a> {
             directory: side.directory.clone(),
             retired: matches!(side.proposed.mode, Mode::Retired | Mode::RemoveAll),
             paused: side.proposed.mode == Mode::Paused,
-            kinds: self.selection.kinds.or(policy.map(|p| p.kinds)).unwrap_or(Kinds::ALL),
+            kinds: self
+                .selection
+                .kinds
+                .or(policy.map(|p| p.kinds))
+                .unwrap_or(Kinds::ALL),
             approved: fingerprint.is_some() && fingerprint.as_ref() == side.approved,
             policy: policy.cloned(),
             policy_fingerprint: fingerprint,
@@ -227,7 +304,10 @@ impl<'a> Planner<'a> {
         retention: Vec<RetentionPlan>,
         desired: Option<&DesiredState>,
     ) -> Plan {
-        let mut summary = Summary { drift: compared.drift.len(), ..Summary::default() };
+        let mut summary = Summary {
+            drift: compared.drift.len(),
+            ..Summary::default()
+        };
         summary.count_changes(&compared.changes);
         for plan in &retention {
             summary.count_retention(plan);
@@ -277,7 +357,11 @@ impl<'a> HostSides<'a> {
             in_force: side_in_force(sql),
             proposed: side_in_force(sql),
             approved: sql.approved_policy.as_ref(),
-            schedules: if sql.retired.is_none() && sql.settings.enabled { &sql.settings.schedules } else { &[] },
+            schedules: if sql.retired.is_none() && sql.settings.enabled {
+                &sql.settings.schedules
+            } else {
+                &[]
+            },
         }
     }
 
@@ -285,20 +369,33 @@ impl<'a> HostSides<'a> {
         Self {
             host: host.name.clone(),
             proposed: side_desired(host),
-            schedules: if host.settings.enabled { &host.settings.schedules } else { &[] },
+            schedules: if host.settings.enabled {
+                &host.settings.schedules
+            } else {
+                &[]
+            },
             ..Self::unchanged(sql)
         }
     }
 
     /// A host of SQL that the file does not have: unmanaged, retired, or leaving by `change`.
     fn without_file(sql: &'a SqlHost, change: Option<&Change>) -> Self {
-        let leaves_with = change.and_then(|c| c.fields.iter().find(|f| f.path == "snapshots")).map(|f| &f.new);
+        let leaves_with = change
+            .and_then(|c| c.fields.iter().find(|f| f.path == "snapshots"))
+            .map(|f| &f.new);
         let mode = match leaves_with {
             None => return Self::unchanged(sql),
             Some(word) if *word == SnapshotsOnRemoval::Delete.as_str() => Mode::RemoveAll,
             Some(_) => Mode::Retired,
         };
-        Self { proposed: Side { mode, ..side_in_force(sql) }, schedules: &[], ..Self::unchanged(sql) }
+        Self {
+            proposed: Side {
+                mode,
+                ..side_in_force(sql)
+            },
+            schedules: &[],
+            ..Self::unchanged(sql)
+        }
     }
 
     fn created(host: &'a DesiredHost) -> Self {
@@ -306,7 +403,10 @@ impl<'a> HostSides<'a> {
             host: host.name.clone(),
             directory: host.name.clone(),
             id: None,
-            in_force: Side { policy: None, mode: Mode::Active },
+            in_force: Side {
+                policy: None,
+                mode: Mode::Active,
+            },
             proposed: side_desired(host),
             approved: None,
             schedules: &host.settings.schedules,
@@ -321,10 +421,20 @@ fn side_in_force(sql: &SqlHost) -> Side<'_> {
         None if sql.settings.enabled => Mode::Active,
         None => Mode::Paused,
     };
-    Side { policy: sql.settings.retention.as_ref(), mode }
+    Side {
+        policy: sql.settings.retention.as_ref(),
+        mode,
+    }
 }
 
 fn side_desired(host: &DesiredHost) -> Side<'_> {
-    let mode = if host.settings.enabled { Mode::Active } else { Mode::Paused };
-    Side { policy: host.settings.retention.as_ref(), mode }
+    let mode = if host.settings.enabled {
+        Mode::Active
+    } else {
+        Mode::Paused
+    };
+    Side {
+        policy: host.settings.retention.as_ref(),
+        mode,
+    }
 }

@@ -10,7 +10,8 @@ use super::{Allow, Outcome};
 use crate::core::desired::DesiredState;
 use crate::core::diff::{Action, Change, Drift};
 use crate::core::model::{
-    Fingerprint, HostName, Kinds, Lineage, Policy, Serial, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp,
+    Fingerprint, HostName, Kinds, Lineage, Policy, Serial, SnapshotKind, SnapshotName,
+    SnapshotStatus, Timestamp,
 };
 use crate::core::retention::{Cause, Reason, RuleHit};
 
@@ -272,14 +273,20 @@ pub fn superseded_plan(
     left: &std::collections::BTreeSet<(SnapshotKind, SnapshotName)>,
 ) {
     for retention in &mut plan.retention {
-        let is_superseded = |kind: SnapshotKind, name: &SnapshotName| left.contains(&(kind, name.clone()));
-        retention.delete.retain(|entry| is_superseded(entry.kind, &entry.snapshot));
+        let is_superseded =
+            |kind: SnapshotKind, name: &SnapshotName| left.contains(&(kind, name.clone()));
+        retention
+            .delete
+            .retain(|entry| is_superseded(entry.kind, &entry.snapshot));
         for entry in &mut retention.delete {
             entry.reason = Cause::Incomplete;
         }
         let keep = std::mem::take(&mut retention.keep);
         for entry in keep {
-            let is_pinned = entry.reasons.iter().any(|reason| matches!(reason, Reason::Hold | Reason::Running));
+            let is_pinned = entry
+                .reasons
+                .iter()
+                .any(|reason| matches!(reason, Reason::Hold | Reason::Running));
             let is_incomplete = entry.status != SnapshotStatus::Complete;
             if is_superseded(entry.kind, &entry.snapshot) && is_incomplete && !is_pinned {
                 retention.delete.push(DeleteEntry {
@@ -336,7 +343,11 @@ impl Summary {
 
 impl Totals {
     pub(super) fn of(keep: &[KeepEntry], delete: &[DeleteEntry]) -> Self {
-        let mut totals = Self { keep: keep.len(), delete: delete.len(), ..Self::default() };
+        let mut totals = Self {
+            keep: keep.len(),
+            delete: delete.len(),
+            ..Self::default()
+        };
         totals.rescued = keep.iter().filter(|entry| entry.rescued).count();
         for entry in delete {
             totals.delete_bytes = totals.delete_bytes.saturating_add(entry.bytes.unwrap_or(0));
@@ -367,17 +378,31 @@ impl Plan {
     /// are lifted: what a person approves. Snapshots, times and versions are not part of it, so that a night between review and apply
     /// changes nothing.
     pub(super) fn configuration_fingerprint(&self, desired: Option<&DesiredState>) -> Fingerprint {
-        let policies: Vec<_> =
-            self.retention.iter().map(|r| (&r.host, &r.directory, r.retired, &r.policy_fingerprint)).collect();
+        let policies: Vec<_> = self
+            .retention
+            .iter()
+            .map(|r| (&r.host, &r.directory, r.retired, &r.policy_fingerprint))
+            .collect();
         let scope = self.partial.then_some((&self.hosts, &self.kinds));
-        Fingerprint::of(&(&self.lineage, desired, &self.changes, policies, scope, &self.allow))
+        Fingerprint::of(&(
+            &self.lineage,
+            desired,
+            &self.changes,
+            policies,
+            scope,
+            &self.allow,
+        ))
     }
 
     fn listed_deletions_fingerprint(&self) -> Fingerprint {
         let deletions: Vec<_> = self
             .retention
             .iter()
-            .flat_map(|r| r.delete.iter().map(|d| (&r.host, &r.directory, d.kind, &d.snapshot, d.reason)))
+            .flat_map(|r| {
+                r.delete
+                    .iter()
+                    .map(|d| (&r.host, &r.directory, d.kind, &d.snapshot, d.reason))
+            })
             .collect();
         Fingerprint::of(&deletions)
     }
@@ -388,11 +413,17 @@ impl Plan {
         self.retention = today
             .into_iter()
             .map(|plan| {
-                let listed =
-                    saved.retention.iter().find(|s| s.host == plan.host && s.directory == plan.directory);
+                let listed = saved
+                    .retention
+                    .iter()
+                    .find(|s| s.host == plan.host && s.directory == plan.directory);
                 match listed {
                     Some(listed) => super::intersect(listed, plan),
-                    None => RetentionPlan { delete: Vec::new(), totals: Totals::of(&plan.keep, &[]), ..plan },
+                    None => RetentionPlan {
+                        delete: Vec::new(),
+                        totals: Totals::of(&plan.keep, &[]),
+                        ..plan
+                    },
                 }
             })
             .collect();
@@ -401,7 +432,10 @@ impl Plan {
 
     /// Counts again, after deletions were taken off. What was approved stays the same: it is the configuration.
     pub fn reseal(&mut self) {
-        let mut summary = Summary { drift: self.drift.len(), ..Summary::default() };
+        let mut summary = Summary {
+            drift: self.drift.len(),
+            ..Summary::default()
+        };
         summary.count_changes(&self.changes);
         for plan in &self.retention {
             summary.count_retention(plan);
@@ -427,6 +461,8 @@ impl Plan {
 
     /// What stands against `scope`.
     pub fn refusals_of(&self, scope: RefusalScope) -> impl Iterator<Item = &Refusal> {
-        self.refusals.iter().filter(move |refusal| refusal.scope == scope)
+        self.refusals
+            .iter()
+            .filter(move |refusal| refusal.scope == scope)
     }
 }

@@ -4,7 +4,8 @@
 use super::guards::{self, Limits};
 use super::{Allow, Outcome, Refusal, RefusalScope, RetentionPlan};
 use crate::core::model::{
-    Fingerprint, HostName, PlanId, SnapshotKind, SnapshotName, SnapshotStatus, Span, SqlState, Timestamp,
+    Fingerprint, HostName, PlanId, SnapshotKind, SnapshotName, SnapshotStatus, Span, SqlState,
+    Timestamp,
 };
 use crate::core::retention::Cause;
 
@@ -130,9 +131,15 @@ impl GateError {
     pub fn help(&self) -> String {
         match self {
             Self::ApprovalMissing { host, .. } => {
-                format!("apply the configuration that holds it, or look at it and approve it: pobsync retention {host} --approve")
+                format!(
+                    "apply the configuration that holds it, or look at it and approve it: pobsync retention {host} --approve"
+                )
             }
-            Self::Refused { refusals } => refusals.iter().map(|r| r.lift.as_str()).collect::<Vec<_>>().join("; or "),
+            Self::Refused { refusals } => refusals
+                .iter()
+                .map(|r| r.lift.as_str())
+                .collect::<Vec<_>>()
+                .join("; or "),
         }
     }
 }
@@ -166,7 +173,11 @@ pub fn authorise(
     let mut delete: Vec<OrderedDeletion> = plan
         .delete
         .iter()
-        .map(|d| OrderedDeletion { kind: d.kind, name: d.snapshot.clone(), status: d.status })
+        .map(|d| OrderedDeletion {
+            kind: d.kind,
+            name: d.snapshot.clone(),
+            status: d.status,
+        })
         .collect();
     delete.reverse();
     let keep = plan
@@ -175,7 +186,13 @@ pub fn authorise(
         .filter(|k| k.status == SnapshotStatus::Complete)
         .map(|k| (k.kind, k.snapshot.clone()))
         .collect();
-    Ok(DeletionOrder { plan: recorded, host: plan.host.clone(), directory: plan.directory.clone(), delete, keep })
+    Ok(DeletionOrder {
+        plan: recorded,
+        host: plan.host.clone(),
+        directory: plan.directory.clone(),
+        delete,
+        keep,
+    })
 }
 
 /// Demands that the policy in force is the approved one, where nobody asked by name. An unattended prune is told so also
@@ -183,8 +200,15 @@ pub fn authorise(
 ///
 /// # Errors
 /// [`GateError::ApprovalMissing`].
-pub fn require_approval(authority: Authority, plan: &RetentionPlan, state: &SqlState) -> Result<(), GateError> {
-    let is_removed = plan.delete.iter().all(|entry| entry.reason == Cause::HostRemoved);
+pub fn require_approval(
+    authority: Authority,
+    plan: &RetentionPlan,
+    state: &SqlState,
+) -> Result<(), GateError> {
+    let is_removed = plan
+        .delete
+        .iter()
+        .all(|entry| entry.reason == Cause::HostRemoved);
     let needs_approval = match authority {
         Authority::Unattended => true,
         // The apply that says `snapshots="delete"` is itself the approval of that.
@@ -195,8 +219,13 @@ pub fn require_approval(authority: Authority, plan: &RetentionPlan, state: &SqlS
     if !needs_approval || plan.approved || (plan.policy.is_none() && plan.delete.is_empty()) {
         return Ok(());
     }
-    let approved = state.host(&plan.host).and_then(|host| host.approved_policy.clone());
-    Err(GateError::ApprovalMissing { host: plan.host.clone(), approved })
+    let approved = state
+        .host(&plan.host)
+        .and_then(|host| host.approved_policy.clone());
+    Err(GateError::ApprovalMissing {
+        host: plan.host.clone(),
+        approved,
+    })
 }
 
 fn limit_refusals(
@@ -214,19 +243,25 @@ fn limit_refusals(
             }
             guards::max_delete(&limits, plan).into_iter().collect()
         }
-        Authority::Unattended | Authority::Applied => guards::prune_refusals(&limits, std::slice::from_ref(plan)),
+        Authority::Unattended | Authority::Applied => {
+            guards::prune_refusals(&limits, std::slice::from_ref(plan))
+        }
     }
 }
 
 /// A snapshot dated in the future would take the place of the newest and let go of what is younger than it looks.
 fn from_the_future(plan: &RetentionPlan, now: Timestamp) -> Option<Refusal> {
     let dates = plan.keep.iter().map(|k| (&k.snapshot, k.started_at));
-    let (name, at) =
-        dates.chain(plan.delete.iter().map(|d| (&d.snapshot, d.started_at))).find(|(_, started_at)| *started_at > now)?;
+    let (name, at) = dates
+        .chain(plan.delete.iter().map(|d| (&d.snapshot, d.started_at)))
+        .find(|(_, started_at)| *started_at > now)?;
     Some(refusal(
         "future-snapshot",
         plan,
-        format!("snapshot {name} of {} is dated {at}, which is in the future", plan.host),
+        format!(
+            "snapshot {name} of {} is dated {at}, which is in the future",
+            plan.host
+        ),
         "mend the clock of this server; if the clock is right, move that snapshot away and run pobsync discover-snapshots",
     ))
 }
@@ -234,9 +269,15 @@ fn from_the_future(plan: &RetentionPlan, now: Timestamp) -> Option<Refusal> {
 fn doubtful_clock(plan: &RetentionPlan, clock: ClockFacts) -> Option<Refusal> {
     let last = clock.last_seen?;
     let message = if clock.now < last {
-        format!("the clock says {}, which is before the last time recorded, {last}", clock.now)
+        format!(
+            "the clock says {}, which is before the last time recorded, {last}",
+            clock.now
+        )
     } else if clock.now > last.plus(LONGEST_SILENCE) {
-        format!("the clock says {}, more than seven days after the last sign of life, {last}", clock.now)
+        format!(
+            "the clock says {}, more than seven days after the last sign of life, {last}",
+            clock.now
+        )
     } else {
         return None;
     };
@@ -254,7 +295,10 @@ fn suspect(plan: &RetentionPlan) -> Option<Refusal> {
     Some(refusal(
         "suspect",
         plan,
-        format!("snapshot {} of {host} is suspect: it shrank or changed far more than usual", entry.snapshot),
+        format!(
+            "snapshot {} of {host} is suspect: it shrank or changed far more than usual",
+            entry.snapshot
+        ),
         &format!("look at it; if all is well, pobsync ack {host}"),
     ))
 }

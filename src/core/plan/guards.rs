@@ -17,7 +17,12 @@ pub(super) struct Limits<'a> {
 }
 
 impl<'a> Limits<'a> {
-    pub(super) fn of(guard: Guard, desired: &DesiredState, state: &SqlState, allow: &'a [Allow]) -> Self {
+    pub(super) fn of(
+        guard: Guard,
+        desired: &DesiredState,
+        state: &SqlState,
+        allow: &'a [Allow],
+    ) -> Self {
         let wanted = desired.global.guard;
         let place = match &desired.global_at {
             Some(at) if wanted == guard && guard != Guard::default() => format!("`guard` in {at}"),
@@ -27,13 +32,29 @@ impl<'a> Limits<'a> {
             }
             _ => "built in; a change of it counts from the next apply".to_owned(),
         };
-        Self { guard, place, allow }
+        Self {
+            guard,
+            place,
+            allow,
+        }
     }
 
     pub(super) fn in_force(state: &SqlState, allow: &'a [Allow]) -> Self {
-        let guard = state.global.as_ref().map(|g| g.settings.guard).unwrap_or_default();
-        let place = if guard == Guard::default() { "built in" } else { "the guard last applied" };
-        Self { guard, place: place.to_owned(), allow }
+        let guard = state
+            .global
+            .as_ref()
+            .map(|g| g.settings.guard)
+            .unwrap_or_default();
+        let place = if guard == Guard::default() {
+            "built in"
+        } else {
+            "the guard last applied"
+        };
+        Self {
+            guard,
+            place: place.to_owned(),
+            allow,
+        }
     }
 }
 
@@ -69,7 +90,11 @@ pub(super) fn refusals(limits: &Limits<'_>, asked: &Asked<'_>) -> Vec<Refusal> {
 
 /// What stands against pruning the hosts of `retention`.
 pub(super) fn prune_refusals(limits: &Limits<'_>, retention: &[RetentionPlan]) -> Vec<Refusal> {
-    retention.iter().flat_map(|plan| [max_delete(limits, plan), max_delete_percent(limits, plan)]).flatten().collect()
+    retention
+        .iter()
+        .flat_map(|plan| [max_delete(limits, plan), max_delete_percent(limits, plan)])
+        .flatten()
+        .collect()
 }
 
 /// How many snapshots go because of the change, and would stay without it.
@@ -82,13 +107,23 @@ pub(super) fn deletions_by_change(retention: &[RetentionPlan], compared: &Compar
         .collect();
     let of_host = |plan: &RetentionPlan| {
         let counts = plan.totals.delete_by_reason;
-        counts.policy_change + if leaving.contains(plan.host.as_str()) { counts.host_removed } else { 0 }
+        counts.policy_change
+            + if leaving.contains(plan.host.as_str()) {
+                counts.host_removed
+            } else {
+                0
+            }
     };
     retention.iter().map(of_host).sum()
 }
 
 fn empty_desired_state(limits: &Limits<'_>, asked: &Asked<'_>) -> Option<Refusal> {
-    let managed = asked.state.hosts.iter().filter(|h| h.managed_by == ManagedBy::Kdl && h.retired.is_none()).count();
+    let managed = asked
+        .state
+        .hosts
+        .iter()
+        .filter(|h| h.managed_by == ManagedBy::Kdl && h.retired.is_none())
+        .count();
     if !asked.desired.hosts.is_empty() || managed == 0 || limits.allow.contains(&Allow::Empty) {
         return None;
     }
@@ -101,7 +136,8 @@ fn empty_desired_state(limits: &Limits<'_>, asked: &Asked<'_>) -> Option<Refusal
         actual: Some(managed as u64),
         of: Some(managed as u64),
         set_at: "built in".to_owned(),
-        lift: "check that the right file was read; if all hosts really leave, say --allow empty".to_owned(),
+        lift: "check that the right file was read; if all hosts really leave, say --allow empty"
+            .to_owned(),
     })
 }
 
@@ -119,7 +155,8 @@ fn conflict(conflict: &Conflict) -> Refusal {
             host,
             format!("`removed` in {at} names {host}, which no KDL file manages"),
             "built in".to_owned(),
-            "write it as a `host` and apply, so that the file manages it; then remove it".to_owned(),
+            "write it as a `host` and apply, so that the file manages it; then remove it"
+                .to_owned(),
         ),
         Conflict::RenameOntoExisting { was, name, at } => (
             "rename-onto-existing",
@@ -153,7 +190,10 @@ fn conflict(conflict: &Conflict) -> Refusal {
 fn moved_root(asked: &Asked<'_>) -> Option<Refusal> {
     let old = asked.state.global.as_ref()?.settings.backup_root.as_ref()?;
     let new = asked.desired.global.backup_root.as_ref();
-    if new == Some(old) || !asked.root.is_in_use || (new.is_some() && new == asked.root.found_at.as_ref()) {
+    if new == Some(old)
+        || !asked.root.is_in_use
+        || (new.is_some() && new == asked.root.found_at.as_ref())
+    {
         return None;
     }
     let to = new.map_or("nothing".to_owned(), |path| path.to_string());
@@ -165,8 +205,14 @@ fn moved_root(asked: &Asked<'_>) -> Option<Refusal> {
         limit: None,
         actual: None,
         of: None,
-        set_at: asked.desired.global_at.clone().unwrap_or_else(|| "no `global` node".to_owned()),
-        lift: format!("move or mount the root with its .pobsync-root marker at the new path first, or set it back to {old}"),
+        set_at: asked
+            .desired
+            .global_at
+            .clone()
+            .unwrap_or_else(|| "no `global` node".to_owned()),
+        lift: format!(
+            "move or mount the root with its .pobsync-root marker at the new path first, or set it back to {old}"
+        ),
     })
 }
 
@@ -185,8 +231,14 @@ fn max_retire(limits: &Limits<'_>, asked: &Asked<'_>) -> Option<Refusal> {
         .filter(|c| c.action == Action::Retire && managed.contains(c.name.as_str()))
         .count();
     let limit = limits.guard.max_retire_percent;
-    let is_lifted = limits.allow.iter().any(|a| matches!(a, Allow::Retire { at_most } if leaving <= *at_most));
-    if managed.len() < Guard::PERCENT_FROM_HOSTS || !limit.is_exceeded_by(leaving, managed.len()) || is_lifted {
+    let is_lifted = limits
+        .allow
+        .iter()
+        .any(|a| matches!(a, Allow::Retire { at_most } if leaving <= *at_most));
+    if managed.len() < Guard::PERCENT_FROM_HOSTS
+        || !limit.is_exceeded_by(leaving, managed.len())
+        || is_lifted
+    {
         return None;
     }
     Some(over_percent(
@@ -204,7 +256,10 @@ fn fleet_delete(limits: &Limits<'_>, asked: &Asked<'_>) -> Option<Refusal> {
     let deleted = deletions_by_change(asked.retention, asked.compared);
     let fleet = asked.fleet;
     let limit = limits.guard.max_fleet_delete_percent;
-    let is_lifted = limits.allow.iter().any(|a| matches!(a, Allow::FleetDelete { at_most } if deleted <= *at_most));
+    let is_lifted = limits
+        .allow
+        .iter()
+        .any(|a| matches!(a, Allow::FleetDelete { at_most } if deleted <= *at_most));
     if fleet < Guard::FLEET_FROM_SNAPSHOTS || !limit.is_exceeded_by(deleted, fleet) || is_lifted {
         return None;
     }
@@ -220,7 +275,9 @@ fn fleet_delete(limits: &Limits<'_>, asked: &Asked<'_>) -> Option<Refusal> {
 }
 
 fn is_allowed(limits: &Limits<'_>, host: &HostName, deleted: usize) -> bool {
-    limits.allow.iter().any(|a| matches!(a, Allow::Delete { host: h, at_most } if h == host && deleted <= *at_most))
+    limits.allow.iter().any(
+        |a| matches!(a, Allow::Delete { host: h, at_most } if h == host && deleted <= *at_most),
+    )
 }
 
 /// More snapshots of one host than one run may delete.
@@ -234,12 +291,16 @@ pub(super) fn max_delete(limits: &Limits<'_>, plan: &RetentionPlan) -> Option<Re
         guard: "max-delete".to_owned(),
         scope: RefusalScope::Prune,
         host: Some(host.clone()),
-        message: format!("a prune of {host} would delete {deleted} snapshots, over the limit of {limit} for one run"),
+        message: format!(
+            "a prune of {host} would delete {deleted} snapshots, over the limit of {limit} for one run"
+        ),
         limit: Some(limit as u64),
         actual: Some(deleted as u64),
         of: Some((plan.totals.keep + deleted) as u64),
         set_at: limits.place.clone(),
-        lift: format!("--allow delete:{host}:{deleted}, or pobsync retention {host} --apply --max-delete {deleted}"),
+        lift: format!(
+            "--allow delete:{host}:{deleted}, or pobsync retention {host} --apply --max-delete {deleted}"
+        ),
     })
 }
 
@@ -249,7 +310,10 @@ pub(super) fn max_delete(limits: &Limits<'_>, plan: &RetentionPlan) -> Option<Re
 pub(super) fn max_delete_percent(limits: &Limits<'_>, plan: &RetentionPlan) -> Option<Refusal> {
     let (limit, deleted) = (limits.guard.max_delete_percent, plan.totals.delete);
     let all = plan.totals.keep + deleted;
-    let is_removed = plan.delete.iter().any(|entry| entry.reason == Cause::HostRemoved);
+    let is_removed = plan
+        .delete
+        .iter()
+        .any(|entry| entry.reason == Cause::HostRemoved);
     if all < Guard::PERCENT_FROM_SNAPSHOTS
         || is_removed
         || !limit.is_exceeded_by(deleted, all)
@@ -265,7 +329,9 @@ pub(super) fn max_delete_percent(limits: &Limits<'_>, plan: &RetentionPlan) -> O
         format!("a prune of {host} would delete {deleted} of {all} snapshots"),
         (limit, deleted, all),
         limits,
-        format!("--allow delete:{host}:{deleted}, or pobsync retention {host} --apply --max-delete {deleted}"),
+        format!(
+            "--allow delete:{host}:{deleted}, or pobsync retention {host} --apply --max-delete {deleted}"
+        ),
     ))
 }
 
@@ -284,7 +350,11 @@ fn over_percent(
         guard: guard.to_owned(),
         scope,
         host,
-        message: format!("{what}, {}.{:02} %, over the limit of {limit}", hundredths / 100, hundredths % 100),
+        message: format!(
+            "{what}, {}.{:02} %, over the limit of {limit}",
+            hundredths / 100,
+            hundredths % 100
+        ),
         limit: Some(u64::from(limit.get())),
         actual: Some(part as u64),
         of: Some(whole as u64),

@@ -18,9 +18,11 @@ pub use allow::Allow;
 pub use approve::ApprovedPlan;
 pub use build::{Planner, RootFacts, Selection};
 pub use document::{
-    DeleteEntry, DeletionCounts, FORMAT_VERSION, KeepEntry, KindCounts, Plan, Refusal, RefusalScope, RetentionPlan, Source,
-    SourceFile, Summary, Totals, superseded_plan,
+    DeleteEntry, DeletionCounts, FORMAT_VERSION, KeepEntry, KindCounts, Plan, Refusal,
+    RefusalScope, RetentionPlan, Source, SourceFile, Summary, Totals, superseded_plan,
 };
-pub use gate::{Authority, ClockFacts, DeletionOrder, GateError, OrderedDeletion, authorise, require_approval};
+pub use gate::{
+    Authority, ClockFacts, DeletionOrder, GateError, OrderedDeletion, authorise, require_approval,
+};
 pub use outcome::Outcome;
 pub use stale::{Moved, intersect, what_moved};

@@ -40,8 +40,20 @@ impl Outcome {
     pub const fn exit_code(self, detailed: bool) -> u8 {
         match self {
             Self::NoChanges | Self::Done => 0,
-            Self::Changes => if detailed { 2 } else { 0 },
-            Self::ChangesDelete => if detailed { 3 } else { 0 },
+            Self::Changes => {
+                if detailed {
+                    2
+                } else {
+                    0
+                }
+            }
+            Self::ChangesDelete => {
+                if detailed {
+                    3
+                } else {
+                    0
+                }
+            }
             Self::Failed => 1,
             Self::Refused => 10,
             Self::Stale => 11,
@@ -58,6 +70,9 @@ impl Outcome {
     /// success of another.
     #[must_use]
     pub fn worst(outcomes: impl IntoIterator<Item = Self>) -> Self {
-        outcomes.into_iter().max_by_key(|o| o.exit_code(true)).unwrap_or(Self::Done)
+        outcomes
+            .into_iter()
+            .max_by_key(|o| o.exit_code(true))
+            .unwrap_or(Self::Done)
     }
 }

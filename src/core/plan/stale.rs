@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Plan, RetentionPlan};
-use crate::core::model::{Fingerprint, HostName, Lineage, Serial, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus, SqlState};
+use crate::core::model::{
+    Fingerprint, HostName, Lineage, Serial, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus,
+    SqlState,
+};
 
 /// One thing that is no longer as the saved plan saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,23 +58,56 @@ pub enum Moved {
 
 impl std::fmt::Display for Moved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let short = |print: &Option<Fingerprint>| print.as_ref().map_or("none".to_owned(), |p| p.short().to_owned());
+        let short = |print: &Option<Fingerprint>| {
+            print
+                .as_ref()
+                .map_or("none".to_owned(), |p| p.short().to_owned())
+        };
         match self {
             Self::Lineage { planned, actual } => {
-                write!(f, "the plan was made against another database: lineage {planned}, and this one is {actual}")
+                write!(
+                    f,
+                    "the plan was made against another database: lineage {planned}, and this one is {actual}"
+                )
             }
             Self::Serial { planned, actual } => {
-                write!(f, "the configuration has changed: serial {planned} then, {actual} now")
+                write!(
+                    f,
+                    "the configuration has changed: serial {planned} then, {actual} now"
+                )
             }
             Self::Configuration { planned, actual } => {
-                write!(f, "the same plan made today differs: fingerprint {} then, {} now", planned.short(), actual.short())
+                write!(
+                    f,
+                    "the same plan made today differs: fingerprint {} then, {} now",
+                    planned.short(),
+                    actual.short()
+                )
             }
-            Self::Policy { host, planned, actual } => {
-                write!(f, "the policy of {host} has changed: {} then, {} now", short(planned), short(actual))
+            Self::Policy {
+                host,
+                planned,
+                actual,
+            } => {
+                write!(
+                    f,
+                    "the policy of {host} has changed: {} then, {} now",
+                    short(planned),
+                    short(actual)
+                )
             }
-            Self::Snapshot { host, kind, name, planned, actual } => {
+            Self::Snapshot {
+                host,
+                kind,
+                name,
+                planned,
+                actual,
+            } => {
                 let now = actual.map_or("unknown", SnapshotStatus::as_str);
-                write!(f, "the {kind} snapshot {name} of {host} was {planned}, and is {now} now")
+                write!(
+                    f,
+                    "the {kind} snapshot {name} of {host} was {planned}, and is {now} now"
+                )
             }
         }
     }
@@ -89,21 +125,41 @@ pub fn what_moved(
     snapshots: &HashMap<HostName, Vec<Snapshot>>,
 ) -> Vec<Moved> {
     if saved.lineage != state.lineage {
-        return vec![Moved::Lineage { planned: saved.lineage.clone(), actual: state.lineage.clone() }];
+        return vec![Moved::Lineage {
+            planned: saved.lineage.clone(),
+            actual: state.lineage.clone(),
+        }];
     }
     let mut moved = Vec::new();
     if saved.serial != state.serial {
-        moved.push(Moved::Serial { planned: saved.serial, actual: state.serial });
+        moved.push(Moved::Serial {
+            planned: saved.serial,
+            actual: state.serial,
+        });
     }
-    let today: BTreeMap<(&HostName, &HostName), &RetentionPlan> =
-        fresh.retention.iter().map(|plan| ((&plan.host, &plan.directory), plan)).collect();
+    let today: BTreeMap<(&HostName, &HostName), &RetentionPlan> = fresh
+        .retention
+        .iter()
+        .map(|plan| ((&plan.host, &plan.directory), plan))
+        .collect();
     for plan in &saved.retention {
-        let actual = today.get(&(&plan.host, &plan.directory)).and_then(|now| now.policy_fingerprint.clone());
+        let actual = today
+            .get(&(&plan.host, &plan.directory))
+            .and_then(|now| now.policy_fingerprint.clone());
         if actual != plan.policy_fingerprint {
             let planned = plan.policy_fingerprint.clone();
-            moved.push(Moved::Policy { host: plan.host.clone(), planned, actual });
+            moved.push(Moved::Policy {
+                host: plan.host.clone(),
+                planned,
+                actual,
+            });
         }
-        moved.extend(lost_snapshots(plan, snapshots.get(&plan.directory).map_or(&[][..], Vec::as_slice)));
+        moved.extend(lost_snapshots(
+            plan,
+            snapshots
+                .get(&plan.directory)
+                .map_or(&[][..], Vec::as_slice),
+        ));
     }
     if moved.is_empty() && saved.fingerprint != fresh.fingerprint {
         let (planned, actual) = (saved.fingerprint.clone(), fresh.fingerprint.clone());
@@ -113,21 +169,38 @@ pub fn what_moved(
 }
 
 fn lost_snapshots(plan: &RetentionPlan, rows: &[Snapshot]) -> Vec<Moved> {
-    let by_name: HashMap<(SnapshotKind, &SnapshotName), &Snapshot> =
-        rows.iter().map(|row| ((row.kind, &row.name), row)).collect();
-    let kept = plan.keep.iter().map(|k| (k.kind, &k.snapshot, k.status, k.started_at));
-    let deleted = plan.delete.iter().map(|d| (d.kind, &d.snapshot, d.status, d.started_at));
+    let by_name: HashMap<(SnapshotKind, &SnapshotName), &Snapshot> = rows
+        .iter()
+        .map(|row| ((row.kind, &row.name), row))
+        .collect();
+    let kept = plan
+        .keep
+        .iter()
+        .map(|k| (k.kind, &k.snapshot, k.status, k.started_at));
+    let deleted = plan
+        .delete
+        .iter()
+        .map(|d| (d.kind, &d.snapshot, d.status, d.started_at));
     let mut lost = Vec::new();
     for (kind, name, planned, started_at) in kept.chain(deleted) {
         let row = by_name.get(&(kind, name));
         let is_normal = row.is_some_and(|row| match row.status {
             SnapshotStatus::Missing => false,
             SnapshotStatus::Deleting | SnapshotStatus::Deleted => true,
-            status => row.started_at == started_at && (status == planned || planned != SnapshotStatus::Complete),
+            status => {
+                row.started_at == started_at
+                    && (status == planned || planned != SnapshotStatus::Complete)
+            }
         });
         if !is_normal {
             let actual = row.map(|row| row.status);
-            lost.push(Moved::Snapshot { host: plan.host.clone(), kind, name: name.clone(), planned, actual });
+            lost.push(Moved::Snapshot {
+                host: plan.host.clone(),
+                kind,
+                name: name.clone(),
+                planned,
+                actual,
+            });
         }
     }
     lost
@@ -137,9 +210,14 @@ fn lost_snapshots(plan: &RetentionPlan, rows: &[Snapshot]) -> Vec<Moved> {
 /// that today's rules keep. What is left out is neither kept nor deleted by this order.
 #[must_use]
 pub fn intersect(saved: &RetentionPlan, mut today: RetentionPlan) -> RetentionPlan {
-    let listed: BTreeSet<(SnapshotKind, &SnapshotName)> =
-        saved.delete.iter().map(|entry| (entry.kind, &entry.snapshot)).collect();
-    today.delete.retain(|entry| listed.contains(&(entry.kind, &entry.snapshot)));
+    let listed: BTreeSet<(SnapshotKind, &SnapshotName)> = saved
+        .delete
+        .iter()
+        .map(|entry| (entry.kind, &entry.snapshot))
+        .collect();
+    today
+        .delete
+        .retain(|entry| listed.contains(&(entry.kind, &entry.snapshot)));
     today.totals = super::Totals::of(&today.keep, &today.delete);
     today
 }

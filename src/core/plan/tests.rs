@@ -37,7 +37,12 @@ fn wanted(name: &str, keep: Option<&str>) -> DesiredHost {
 }
 
 fn file(hosts: Vec<DesiredHost>) -> DesiredState {
-    DesiredState { global: GlobalSettings::default(), global_at: Some("pobsync.kdl:2".into()), hosts, removed: vec![] }
+    DesiredState {
+        global: GlobalSettings::default(),
+        global_at: Some("pobsync.kdl:2".into()),
+        hosts,
+        removed: vec![],
+    }
 }
 
 fn row(id: i64, name: &str, keep: Option<&str>) -> SqlHost {
@@ -112,16 +117,25 @@ fn planner<'a>(state: &'a SqlState, snapshots: &'a Snapshots, allow: &'a [Allow]
 }
 
 fn plan(desired: &DesiredState, state: &SqlState, snapshots: &Snapshots) -> Plan {
-    planner(state, snapshots, &[]).against(desired, Source::default()).unwrap()
+    planner(state, snapshots, &[])
+        .against(desired, Source::default())
+        .unwrap()
 }
 
 fn clock() -> ClockFacts {
-    ClockFacts { now: now(), last_seen: Some(at("2026-11-23T09:00:00Z")) }
+    ClockFacts {
+        now: now(),
+        last_seen: Some(at("2026-11-23T09:00:00Z")),
+    }
 }
 
 /// The retention plan in force of the only host.
 fn in_force(state: &SqlState, snapshots: &Snapshots) -> RetentionPlan {
-    planner(state, snapshots, &[]).in_force(&[&state.hosts[0]]).unwrap().retention.remove(0)
+    planner(state, snapshots, &[])
+        .in_force(&[&state.hosts[0]])
+        .unwrap()
+        .retention
+        .remove(0)
 }
 
 fn guards(error: &GateError) -> Vec<&str> {
@@ -131,39 +145,83 @@ fn guards(error: &GateError) -> Vec<&str> {
     }
 }
 
-fn open(authority: Authority, state: &SqlState, snapshots: &Snapshots) -> Result<DeletionOrder, GateError> {
-    authorise(authority, &in_force(state, snapshots), PlanId(1), state, &[], clock())
+fn open(
+    authority: Authority,
+    state: &SqlState,
+    snapshots: &Snapshots,
+) -> Result<DeletionOrder, GateError> {
+    authorise(
+        authority,
+        &in_force(state, snapshots),
+        PlanId(1),
+        state,
+        &[],
+        clock(),
+    )
 }
 
 #[test]
 fn the_same_state_is_no_plan() {
     let state = sql(vec![row(1, "web", Some("last=3"))]);
     let snapshots = Snapshots::from([(HostId(1), nightly(3))]);
-    let plan = plan(&file(vec![wanted("web", Some("last=3"))]), &state, &snapshots);
+    let plan = plan(
+        &file(vec![wanted("web", Some("last=3"))]),
+        &state,
+        &snapshots,
+    );
     assert_eq!(plan.outcome, Outcome::NoChanges);
-    assert_eq!((plan.changes.len(), plan.summary.deletions(), plan.refusals.len()), (0, 0, 0));
+    assert_eq!(
+        (
+            plan.changes.len(),
+            plan.summary.deletions(),
+            plan.refusals.len()
+        ),
+        (0, 0, 0)
+    );
 }
 
 #[test]
 fn a_shorter_policy_lists_what_dies_of_it_and_by_which_rule_it_lived() {
     let state = sql(vec![row(1, "web", Some("daily=5"))]);
     let snapshots = Snapshots::from([(HostId(1), nightly(7))]);
-    let plan = plan(&file(vec![wanted("web", Some("daily=2"))]), &state, &snapshots);
+    let plan = plan(
+        &file(vec![wanted("web", Some("daily=2"))]),
+        &state,
+        &snapshots,
+    );
     assert_eq!(plan.outcome, Outcome::ChangesDelete);
     assert_eq!(plan.outcome.exit_code(true), 3);
     let counts = plan.retention[0].totals.delete_by_reason;
     assert_eq!((counts.expired, counts.policy_change), (2, 3));
     assert_eq!(plan.summary.delete_by_change, 3);
-    let first = plan.retention[0].delete.iter().find(|d| d.reason == Cause::PolicyChange).unwrap();
-    assert_eq!(first.previously_kept_by.iter().map(ToString::to_string).collect::<Vec<_>>(), ["daily"]);
+    let first = plan.retention[0]
+        .delete
+        .iter()
+        .find(|d| d.reason == Cause::PolicyChange)
+        .unwrap();
+    assert_eq!(
+        first
+            .previously_kept_by
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        ["daily"]
+    );
 }
 
 #[test]
 fn what_expires_anyway_is_no_change() {
     let state = sql(vec![row(1, "web", Some("daily=2"))]);
     let snapshots = Snapshots::from([(HostId(1), nightly(4))]);
-    let plan = plan(&file(vec![wanted("web", Some("daily=2"))]), &state, &snapshots);
-    assert_eq!((plan.outcome, plan.summary.deletions()), (Outcome::NoChanges, 2));
+    let plan = plan(
+        &file(vec![wanted("web", Some("daily=2"))]),
+        &state,
+        &snapshots,
+    );
+    assert_eq!(
+        (plan.outcome, plan.summary.deletions()),
+        (Outcome::NoChanges, 2)
+    );
 }
 
 #[test]
@@ -179,19 +237,38 @@ fn a_removed_host_loses_its_snapshots_only_on_purpose() {
     }];
     let plan = plan(&desired, &state, &snapshots);
     assert_eq!(plan.summary.delete_by_reason.host_removed, 4);
-    assert_eq!((plan.outcome, plan.summary.delete_by_change), (Outcome::ChangesDelete, 4));
-    assert!(plan.retention.iter().any(|r| r.retired && r.host.as_str() == "web"));
+    assert_eq!(
+        (plan.outcome, plan.summary.delete_by_change),
+        (Outcome::ChangesDelete, 4)
+    );
+    assert!(
+        plan.retention
+            .iter()
+            .any(|r| r.retired && r.host.as_str() == "web")
+    );
 }
 
 #[test]
 fn the_fingerprint_is_of_the_configuration_and_not_of_the_night_between() {
     let state = sql(vec![row(1, "web", Some("daily=5"))]);
     let desired = file(vec![wanted("web", Some("daily=2"))]);
-    let today = plan(&desired, &state, &Snapshots::from([(HostId(1), nightly(7))]));
-    let tomorrow = plan(&desired, &state, &Snapshots::from([(HostId(1), nightly(9))]));
+    let today = plan(
+        &desired,
+        &state,
+        &Snapshots::from([(HostId(1), nightly(7))]),
+    );
+    let tomorrow = plan(
+        &desired,
+        &state,
+        &Snapshots::from([(HostId(1), nightly(9))]),
+    );
     assert_eq!(today.fingerprint, tomorrow.fingerprint);
     assert_ne!(today.deletions_fingerprint, tomorrow.deletions_fingerprint);
-    let other = plan(&file(vec![wanted("web", Some("daily=3"))]), &state, &Snapshots::new());
+    let other = plan(
+        &file(vec![wanted("web", Some("daily=3"))]),
+        &state,
+        &Snapshots::new(),
+    );
     assert_ne!(today.fingerprint, other.fingerprint);
 }
 
@@ -213,33 +290,59 @@ fn an_edited_plan_is_found_out() {
     assert!(!edited.is_intact());
     let mut edited = read;
     edited.allow.push(Allow::Empty);
-    assert!(!edited.is_intact(), "a limit lifted afterwards was not reviewed");
+    assert!(
+        !edited.is_intact(),
+        "a limit lifted afterwards was not reviewed"
+    );
 }
 
 #[test]
 fn an_empty_file_a_fleet_leaving_and_a_fleet_losing_snapshots_are_refused() {
-    let hosts: Vec<SqlHost> = (0..12).map(|i| row(i, &format!("web-{i:02}"), Some("daily=20"))).collect();
+    let hosts: Vec<SqlHost> = (0..12)
+        .map(|i| row(i, &format!("web-{i:02}"), Some("daily=20")))
+        .collect();
     let snapshots: Snapshots = (0..12).map(|i| (HostId(i), nightly(10))).collect();
     let state = sql(hosts);
     let names = |plan: &Plan| -> Vec<String> {
-        plan.refusals_of(RefusalScope::Apply).map(|r| r.guard.clone()).collect()
+        plan.refusals_of(RefusalScope::Apply)
+            .map(|r| r.guard.clone())
+            .collect()
     };
-    assert_eq!(names(&plan(&file(vec![]), &state, &snapshots)), ["empty-desired-state", "max-retire-percent"]);
+    assert_eq!(
+        names(&plan(&file(vec![]), &state, &snapshots)),
+        ["empty-desired-state", "max-retire-percent"]
+    );
 
     let keep = |n: usize, keep: &str| {
-        file((0..n).map(|i| wanted(&format!("web-{i:02}"), Some(keep))).collect())
+        file(
+            (0..n)
+                .map(|i| wanted(&format!("web-{i:02}"), Some(keep)))
+                .collect(),
+        )
     };
-    assert_eq!(names(&plan(&keep(10, "daily=20"), &state, &snapshots)), Vec::<String>::new());
-    assert_eq!(names(&plan(&keep(9, "daily=20"), &state, &snapshots)), ["max-retire-percent"]);
+    assert_eq!(
+        names(&plan(&keep(10, "daily=20"), &state, &snapshots)),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        names(&plan(&keep(9, "daily=20"), &state, &snapshots)),
+        ["max-retire-percent"]
+    );
     // Every host of the fleet loses a little.
     let salami = keep(12, "daily=7");
     let refused = plan(&salami, &state, &snapshots);
     assert_eq!(names(&refused), ["max-fleet-delete-percent"]);
     assert_eq!(refused.refusals[0].lift, "--allow fleet-delete:36");
     let lifted = planner(&state, &snapshots, &[Allow::FleetDelete { at_most: 36 }]);
-    assert_eq!(names(&lifted.against(&salami, Source::default()).unwrap()), Vec::<String>::new());
+    assert_eq!(
+        names(&lifted.against(&salami, Source::default()).unwrap()),
+        Vec::<String>::new()
+    );
     let too_little = planner(&state, &snapshots, &[Allow::FleetDelete { at_most: 35 }]);
-    assert_eq!(names(&too_little.against(&salami, Source::default()).unwrap()), ["max-fleet-delete-percent"]);
+    assert_eq!(
+        names(&too_little.against(&salami, Source::default()).unwrap()),
+        ["max-fleet-delete-percent"]
+    );
 }
 
 #[test]
@@ -253,7 +356,10 @@ fn a_looser_guard_does_not_count_for_the_change_that_brings_it() {
         .refusals_of(RefusalScope::Prune)
         .map(|r| format!("{} {:?}", r.guard, r.limit))
         .collect();
-    assert_eq!(refused, ["max-delete Some(25)", "max-delete-percent Some(30)"]);
+    assert_eq!(
+        refused,
+        ["max-delete Some(25)", "max-delete-percent Some(30)"]
+    );
 }
 
 #[test]
@@ -265,8 +371,18 @@ fn a_root_in_use_does_not_move_by_a_typing_error() {
     let mut desired = file(vec![]);
     desired.global.backup_root = Some("/mnt/b".parse().unwrap());
     let mut planner = planner(&state, &snapshots, &[]);
-    let refused = |planner: &Planner<'_>| planner.against(&desired, Source::default()).unwrap().refusals.len();
-    assert_eq!(refused(&planner), 0, "nothing is on a root that was never in use");
+    let refused = |planner: &Planner<'_>| {
+        planner
+            .against(&desired, Source::default())
+            .unwrap()
+            .refusals
+            .len()
+    };
+    assert_eq!(
+        refused(&planner),
+        0,
+        "nothing is on a root that was never in use"
+    );
     planner.root.is_in_use = true;
     assert_eq!(refused(&planner), 1);
     planner.root.found_at = Some("/mnt/b".parse().unwrap());
@@ -282,7 +398,10 @@ fn an_unattended_prune_needs_the_approved_policy() {
     let refused = open(Authority::Unattended, &state, &snapshots).unwrap_err();
     assert_eq!(refused.outcome().exit_code(false), 14);
     assert!(refused.help().contains("pobsync retention web --approve"));
-    assert_eq!(guards(&open(Authority::Applied, &state, &snapshots).unwrap_err()), ["approval"]);
+    assert_eq!(
+        guards(&open(Authority::Applied, &state, &snapshots).unwrap_err()),
+        ["approval"]
+    );
     assert!(open(Authority::ByName { max_delete: None }, &state, &snapshots).is_ok());
 }
 
@@ -291,7 +410,11 @@ fn the_order_lists_the_oldest_first_and_every_visible_snapshot_that_stays() {
     let state = sql(vec![row(1, "web", Some("daily=3"))]);
     let snapshots = Snapshots::from([(HostId(1), nightly(5))]);
     let order = open(Authority::Unattended, &state, &snapshots).unwrap();
-    let names: Vec<&str> = order.deletions().iter().map(|d| &d.name.as_str()[..8]).collect();
+    let names: Vec<&str> = order
+        .deletions()
+        .iter()
+        .map(|d| &d.name.as_str()[..8])
+        .collect();
     assert_eq!(names, ["20261118", "20261119"]);
     assert_eq!(order.must_be_whole().len(), 3);
 }
@@ -301,7 +424,10 @@ fn limits_hold_for_everyone_but_who_asks_by_name_with_a_number() {
     let state = sql(vec![row(1, "web", Some("daily=10"))]);
     let snapshots = Snapshots::from([(HostId(1), nightly(40))]);
     for authority in [Authority::Unattended, Authority::Applied] {
-        assert_eq!(guards(&open(authority, &state, &snapshots).unwrap_err()), ["max-delete", "max-delete-percent"]);
+        assert_eq!(
+            guards(&open(authority, &state, &snapshots).unwrap_err()),
+            ["max-delete", "max-delete-percent"]
+        );
     }
     let by_name = |n| open(Authority::ByName { max_delete: n }, &state, &snapshots);
     assert_eq!(guards(&by_name(None).unwrap_err()), ["max-delete"]);
@@ -315,14 +441,26 @@ fn the_clock_and_suspects_stop_what_nobody_asked_for() {
     let mut all = Snapshots::from([(HostId(1), nightly(4))]);
     let plan = in_force(&state, &all);
     let with = |now: &str, last: &str| {
-        let facts = ClockFacts { now: at(now), last_seen: Some(at(last)) };
+        let facts = ClockFacts {
+            now: at(now),
+            last_seen: Some(at(last)),
+        };
         authorise(Authority::Unattended, &plan, PlanId(1), &state, &[], facts)
     };
-    assert_eq!(guards(&with("2026-11-23T10:00:00Z", "2026-11-23T10:00:01Z").unwrap_err()), ["clock"]);
+    assert_eq!(
+        guards(&with("2026-11-23T10:00:00Z", "2026-11-23T10:00:01Z").unwrap_err()),
+        ["clock"]
+    );
     assert!(with("2026-11-23T10:00:00Z", "2026-11-16T10:00:00Z").is_ok());
-    assert_eq!(guards(&with("2026-11-23T10:00:01Z", "2026-11-16T10:00:00Z").unwrap_err()), ["clock"]);
+    assert_eq!(
+        guards(&with("2026-11-23T10:00:01Z", "2026-11-16T10:00:00Z").unwrap_err()),
+        ["clock"]
+    );
     all.get_mut(&HostId(1)).unwrap()[0].suspect = true;
-    assert_eq!(guards(&open(Authority::Unattended, &state, &all).unwrap_err()), ["suspect"]);
+    assert_eq!(
+        guards(&open(Authority::Unattended, &state, &all).unwrap_err()),
+        ["suspect"]
+    );
     assert!(open(Authority::ByName { max_delete: None }, &state, &all).is_ok());
 }
 
@@ -332,8 +470,15 @@ fn a_snapshot_from_the_future_stops_every_prune() {
     let mut all = nightly(5);
     all[0].started_at = at("2030-01-01T00:00:00Z");
     let all = Snapshots::from([(HostId(1), all)]);
-    for authority in [Authority::Unattended, Authority::Applied, Authority::ByName { max_delete: None }] {
-        assert_eq!(guards(&open(authority, &state, &all).unwrap_err()), ["future-snapshot"]);
+    for authority in [
+        Authority::Unattended,
+        Authority::Applied,
+        Authority::ByName { max_delete: None },
+    ] {
+        assert_eq!(
+            guards(&open(authority, &state, &all).unwrap_err()),
+            ["future-snapshot"]
+        );
     }
 }
 
@@ -341,14 +486,30 @@ fn a_snapshot_from_the_future_stops_every_prune() {
 fn a_saved_plan_goes_stale_by_what_moved_and_not_by_what_came() {
     let mut state = sql(vec![row(1, "web", Some("daily=5"))]);
     let desired = file(vec![wanted("web", Some("daily=2"))]);
-    let saved = plan(&desired, &state, &Snapshots::from([(HostId(1), nightly(7))]));
+    let saved = plan(
+        &desired,
+        &state,
+        &Snapshots::from([(HostId(1), nightly(7))]),
+    );
     let moved = |state: &SqlState, rows: Vec<Snapshot>| -> Vec<String> {
-        let fresh = plan(&desired, state, &Snapshots::from([(HostId(1), rows.clone())]));
+        let fresh = plan(
+            &desired,
+            state,
+            &Snapshots::from([(HostId(1), rows.clone())]),
+        );
         let rows = std::collections::HashMap::from([("web".parse().unwrap(), rows)]);
-        what_moved(&saved, &fresh, state, &rows).iter().map(ToString::to_string).collect()
+        what_moved(&saved, &fresh, state, &rows)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     };
     let mut more = nightly(7);
-    more.push(Snapshot { id: SnapshotId(99), started_at: at("2026-11-23T02:15:00Z"), name: "new".parse().unwrap(), ..more[0].clone() });
+    more.push(Snapshot {
+        id: SnapshotId(99),
+        started_at: at("2026-11-23T02:15:00Z"),
+        name: "new".parse().unwrap(),
+        ..more[0].clone()
+    });
     assert_eq!(moved(&state, more), Vec::<String>::new());
     let mut pruned = nightly(7);
     pruned[6].status = SnapshotStatus::Deleted;
@@ -357,10 +518,16 @@ fn a_saved_plan_goes_stale_by_what_moved_and_not_by_what_came() {
     lost[0].status = SnapshotStatus::Missing;
     assert_eq!(
         moved(&state, lost),
-        [format!("the scheduled snapshot {} of web was complete, and is missing now", nightly(1)[0].name)]
+        [format!(
+            "the scheduled snapshot {} of web was complete, and is missing now",
+            nightly(1)[0].name
+        )]
     );
     state.serial = Serial(6);
-    assert_eq!(moved(&state, nightly(7)), ["the configuration has changed: serial 5 then, 6 now"]);
+    assert_eq!(
+        moved(&state, nightly(7)),
+        ["the configuration has changed: serial 5 then, 6 now"]
+    );
     state.lineage = Lineage::from_random([2; 16]);
     assert_eq!(moved(&state, nightly(7)).len(), 1);
 }
@@ -370,9 +537,16 @@ fn only_what_was_reviewed_goes_and_only_if_today_lets_it_go() {
     let state = sql(vec![row(1, "web", Some("daily=3"))]);
     let reviewed = in_force(&state, &Snapshots::from([(HostId(1), nightly(5))]));
     let mut today = nightly(6);
-    today[4].hold =
-        Some(Hold { by: "a".into(), reason: "b".into(), since: now(), until: None });
-    let both = intersect(&reviewed, in_force(&state, &Snapshots::from([(HostId(1), today.clone())])));
+    today[4].hold = Some(Hold {
+        by: "a".into(),
+        reason: "b".into(),
+        since: now(),
+        until: None,
+    });
+    let both = intersect(
+        &reviewed,
+        in_force(&state, &Snapshots::from([(HostId(1), today.clone())])),
+    );
     let names: Vec<_> = both.delete.iter().map(|d| d.snapshot.clone()).collect();
     assert_eq!(names, [today[3].name.clone()]);
 }

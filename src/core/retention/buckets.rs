@@ -33,7 +33,11 @@ pub(super) fn bucket_name(rule: Rule, wall: NaiveDateTime) -> String {
         Rule::Last => String::new(),
         Rule::Hourly => wall.format("%Y-%m-%dT%H").to_string(),
         Rule::Daily => wall.format("%Y-%m-%d").to_string(),
-        Rule::Weekly => format!("{:04}-W{:02}", wall.iso_week().year(), wall.iso_week().week()),
+        Rule::Weekly => format!(
+            "{:04}-W{:02}",
+            wall.iso_week().year(),
+            wall.iso_week().week()
+        ),
         Rule::Monthly => wall.format("%Y-%m").to_string(),
         Rule::Quarterly => format!("{:04}-Q{}", wall.year(), wall.month0() / 3 + 1),
         Rule::Yearly => format!("{:04}", wall.year()),
@@ -55,13 +59,21 @@ pub(super) fn start_of_window(newest: Timestamp, span: CalendarSpan, zone: Tz) -
         return earliest;
     };
     let hours = TimeDelta::hours(i64::from(span.hours));
-    in_zone(day, zone).and_then(|t| t.checked_sub_signed(hours)).map_or(earliest, |t| t.to_utc().into())
+    in_zone(day, zone)
+        .and_then(|t| t.checked_sub_signed(hours))
+        .map_or(earliest, |t| t.to_utc().into())
 }
 
 fn in_zone(wall: NaiveDateTime, zone: Tz) -> Option<DateTime<Tz>> {
     zone.from_local_datetime(&wall)
         .earliest()
-        .or_else(|| zone.from_local_datetime(&wall.checked_add_signed(TimeDelta::hours(1))?).earliest())
+        .or_else(|| {
+            zone.from_local_datetime(&wall.checked_add_signed(TimeDelta::hours(1))?)
+                .earliest()
+        })
         // Some zones have skipped a whole day.
-        .or_else(|| zone.from_local_datetime(&wall.checked_add_signed(TimeDelta::days(1))?).earliest())
+        .or_else(|| {
+            zone.from_local_datetime(&wall.checked_add_signed(TimeDelta::days(1))?)
+                .earliest()
+        })
 }

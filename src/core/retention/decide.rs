@@ -6,7 +6,9 @@ use chrono::NaiveDate;
 
 use super::rules::{self, Kept};
 use super::{Cause, Reason, RuleHit, expiry};
-use crate::core::model::{Kinds, Policy, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp};
+use crate::core::model::{
+    Kinds, Policy, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp,
+};
 
 /// How a host stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,11 +99,20 @@ pub enum Verdict {
 /// # Errors
 /// When a policy has no rule: that is never taken for "delete everything".
 pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, EmptyPolicy> {
-    let mut snapshots: Vec<&Snapshot> = question.snapshots.iter().filter(|s| s.status.is_on_disk()).collect();
+    let mut snapshots: Vec<&Snapshot> = question
+        .snapshots
+        .iter()
+        .filter(|s| s.status.is_on_disk())
+        .collect();
     snapshots.sort_by(|a, b| (b.started_at, &b.name, b.kind).cmp(&(a.started_at, &a.name, a.kind)));
     let proposed = decide(&snapshots, question.proposed, question)?;
-    let is_same = question.in_force.mode == question.proposed.mode && question.in_force.policy == question.proposed.policy;
-    let in_force = if is_same { None } else { Some(decide(&snapshots, question.in_force, question)?) };
+    let is_same = question.in_force.mode == question.proposed.mode
+        && question.in_force.policy == question.proposed.policy;
+    let in_force = if is_same {
+        None
+    } else {
+        Some(decide(&snapshots, question.in_force, question)?)
+    };
     let expires = expiry::days(&snapshots, &proposed, question);
 
     let mut decisions = Vec::with_capacity(snapshots.len());
@@ -114,10 +125,18 @@ pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, Empty
                 Cause::PolicyChange => before.map(|kept| kept.reasons.clone()).unwrap_or_default(),
                 Cause::Expired | Cause::HostRemoved | Cause::Incomplete => Vec::new(),
             };
-            Verdict::Delete { cause, previously_kept_by }
+            Verdict::Delete {
+                cause,
+                previously_kept_by,
+            }
         } else {
             let expires_on = expires.get(i).copied().flatten();
-            Verdict::Keep { reasons: kept.reasons, rules: kept.hits, rescued: !was_kept, expires_on }
+            Verdict::Keep {
+                reasons: kept.reasons,
+                rules: kept.hits,
+                rescued: !was_kept,
+                expires_on,
+            }
         };
         decisions.push(Decision { snapshot, verdict });
     }
@@ -129,14 +148,20 @@ fn cause(snapshot: &Snapshot, mode: Mode, was_kept: bool) -> Cause {
         (Mode::RemoveAll, _) => Cause::HostRemoved,
         // A prune has committed to it: no policy decides any more.
         (_, SnapshotStatus::Deleting) => Cause::Expired,
-        (_, SnapshotStatus::Partial | SnapshotStatus::Failed | SnapshotStatus::Running) => Cause::Incomplete,
+        (_, SnapshotStatus::Partial | SnapshotStatus::Failed | SnapshotStatus::Running) => {
+            Cause::Incomplete
+        }
         _ if was_kept => Cause::PolicyChange,
         _ => Cause::Expired,
     }
 }
 
 /// One side of the question: what keeps each of `snapshots`, newest first; nothing keeps what goes.
-fn decide(snapshots: &[&Snapshot], side: Side<'_>, question: &Question<'_>) -> Result<Vec<Kept>, EmptyPolicy> {
+fn decide(
+    snapshots: &[&Snapshot],
+    side: Side<'_>,
+    question: &Question<'_>,
+) -> Result<Vec<Kept>, EmptyPolicy> {
     let now = question.now;
     let mut kept: Vec<Kept> = snapshots.iter().map(|s| pinned(s, now)).collect();
     let everywhere = match (side.mode, side.policy) {
@@ -146,7 +171,10 @@ fn decide(snapshots: &[&Snapshot], side: Side<'_>, question: &Question<'_>) -> R
         (Mode::Active, None) => Some(Reason::NoPolicy),
         (Mode::Active, Some(_)) => None,
     };
-    if let Some(newest) = snapshots.iter().position(|s| s.status == SnapshotStatus::Complete) {
+    if let Some(newest) = snapshots
+        .iter()
+        .position(|s| s.status == SnapshotStatus::Complete)
+    {
         if let Some(kept) = kept.get_mut(newest) {
             kept.reasons.insert(0, Reason::Newest);
         }
@@ -161,7 +189,8 @@ fn decide(snapshots: &[&Snapshot], side: Side<'_>, question: &Question<'_>) -> R
             protect_bases(snapshots, &mut kept);
         }
         for (snapshot, kept) in snapshots.iter().zip(&mut kept) {
-            kept.reasons.extend(beside_the_rules(snapshot, policy, kinds, now));
+            kept.reasons
+                .extend(beside_the_rules(snapshot, policy, kinds, now));
         }
     }
     for (snapshot, kept) in snapshots.iter().zip(&mut kept) {
@@ -183,18 +212,36 @@ fn pinned(snapshot: &Snapshot, now: Timestamp) -> Kept {
     if snapshot.status == SnapshotStatus::Running && snapshot.live {
         kept.reasons.push(Reason::Running);
     }
-    if snapshot.hold.as_ref().is_some_and(|hold| hold.is_in_force(now)) {
+    if snapshot
+        .hold
+        .as_ref()
+        .is_some_and(|hold| hold.is_in_force(now))
+    {
         kept.reasons.push(Reason::Hold);
     }
     kept
 }
 
 /// Only complete snapshots of a selected kind fill buckets, all selected kinds together.
-fn by_rules(snapshots: &[&Snapshot], policy: &Policy, kinds: Kinds, now: Timestamp, kept: &mut [Kept]) {
+fn by_rules(
+    snapshots: &[&Snapshot],
+    policy: &Policy,
+    kinds: Kinds,
+    now: Timestamp,
+    kept: &mut [Kept],
+) {
     let fills = |s: &Snapshot| s.status == SnapshotStatus::Complete && kinds.contains(s.kind);
-    let filling: Vec<usize> =
-        snapshots.iter().enumerate().filter(|(_, s)| fills(s)).map(|(i, _)| i).collect();
-    let times: Vec<Timestamp> = filling.iter().filter_map(|i| snapshots.get(*i)).map(|s| s.started_at).collect();
+    let filling: Vec<usize> = snapshots
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| fills(s))
+        .map(|(i, _)| i)
+        .collect();
+    let times: Vec<Timestamp> = filling
+        .iter()
+        .filter_map(|i| snapshots.get(*i))
+        .map(|s| s.started_at)
+        .collect();
     for (i, found) in filling.into_iter().zip(rules::apply(policy, &times, now)) {
         if let Some(kept) = kept.get_mut(i) {
             kept.reasons.extend(found.reasons);
@@ -225,7 +272,12 @@ fn protect_bases(snapshots: &[&Snapshot], kept: &mut [Kept]) {
 }
 
 /// Snapshots that the rules do not speak of.
-fn beside_the_rules(snapshot: &Snapshot, policy: &Policy, kinds: Kinds, now: Timestamp) -> Option<Reason> {
+fn beside_the_rules(
+    snapshot: &Snapshot,
+    policy: &Policy,
+    kinds: Kinds,
+    now: Timestamp,
+) -> Option<Reason> {
     let is_incomplete = match snapshot.status {
         SnapshotStatus::Running => !snapshot.live,
         SnapshotStatus::Partial | SnapshotStatus::Failed => true,

@@ -16,17 +16,35 @@ use super::{Question, Reason};
 use crate::core::model::{Count, Policy, Rule, Snapshot, SnapshotName, SnapshotStatus, Timestamp};
 
 /// For each of `snapshots`, newest first, the day it would go; nothing where it would not within the time looked at.
-pub(super) fn days(snapshots: &[&Snapshot], kept: &[Kept], question: &Question<'_>) -> Vec<Option<NaiveDate>> {
-    let Some((policy, kinds)) = deciding(question) else { return vec![None; snapshots.len()] };
+pub(super) fn days(
+    snapshots: &[&Snapshot],
+    kept: &[Kept],
+    question: &Question<'_>,
+) -> Vec<Option<NaiveDate>> {
+    let Some((policy, kinds)) = deciding(question) else {
+        return vec![None; snapshots.len()];
+    };
     // What the next backup would be dated before is no order to reason about.
-    let newest = snapshots.iter().position(|s| s.status == SnapshotStatus::Complete && kinds.contains(s.kind));
-    let is_ordered = snapshots.first().is_none_or(|s| question.upcoming.first().is_none_or(|next| s.started_at < *next));
+    let newest = snapshots
+        .iter()
+        .position(|s| s.status == SnapshotStatus::Complete && kinds.contains(s.kind));
+    let is_ordered = snapshots.first().is_none_or(|s| {
+        question
+            .upcoming
+            .first()
+            .is_none_or(|next| s.started_at < *next)
+    });
     if !is_ordered {
         return vec![None; snapshots.len()];
     }
     let fills = kinds.contains(UPCOMING_KIND);
-    let filling = snapshots.iter().filter(|s| s.status == SnapshotStatus::Complete && kinds.contains(s.kind));
-    let next_key = |i: Option<usize>, rule: Rule| i.and_then(|i| snapshots.get(i)).map(|s| key(policy, rule, s.started_at));
+    let filling = snapshots
+        .iter()
+        .filter(|s| s.status == SnapshotStatus::Complete && kinds.contains(s.kind));
+    let next_key = |i: Option<usize>, rule: Rule| {
+        i.and_then(|i| snapshots.get(i))
+            .map(|s| key(policy, rule, s.started_at))
+    };
     let ahead = Ahead {
         policy,
         fires: if fills { question.upcoming } else { &[] },
@@ -36,8 +54,15 @@ pub(super) fn days(snapshots: &[&Snapshot], kept: &[Kept], question: &Question<'
         firsts: Rule::ALL
             .into_iter()
             .map(|rule| {
-                let fires = if fills && policy.keep.count(rule).is_some() { question.upcoming } else { &[] };
-                (rule, new_buckets(policy, rule, fires, next_key(newest, rule)))
+                let fires = if fills && policy.keep.count(rule).is_some() {
+                    question.upcoming
+                } else {
+                    &[]
+                };
+                (
+                    rule,
+                    new_buckets(policy, rule, fires, next_key(newest, rule)),
+                )
             })
             .collect(),
     };
@@ -45,26 +70,52 @@ pub(super) fn days(snapshots: &[&Snapshot], kept: &[Kept], question: &Question<'
         .iter()
         .zip(kept)
         .enumerate()
-        .map(|(i, (s, kept))| ahead.latest(i, s, kept.reasons.iter().filter(|r| !matches!(r, Reason::BaseOf(_))), kept))
+        .map(|(i, (s, kept))| {
+            ahead.latest(
+                i,
+                s,
+                kept.reasons
+                    .iter()
+                    .filter(|r| !matches!(r, Reason::BaseOf(_))),
+                kept,
+            )
+        })
         .collect();
     // The next backup will be linked against the newest, and guard it for as long as itself is kept.
-    let next_base = snapshots.iter().position(is_complete).filter(|_| policy.protect_bases);
-    let by_name: HashMap<&SnapshotName, usize> = snapshots.iter().enumerate().map(|(i, s)| (&s.name, i)).collect();
-    let with_bases = snapshots.iter().zip(kept).enumerate().map(|(i, (_, kept))| {
-        if kept.reasons.is_empty() || next_base == Some(i) {
-            return None;
-        }
-        let own = if kept.reasons.iter().all(|r| matches!(r, Reason::BaseOf(_))) {
-            Some(Timestamp::from_millis(i64::MIN))
-        } else {
-            by_own_rules.get(i).copied().flatten()
-        };
-        kept.reasons.iter().try_fold(own?, |latest, reason| match reason {
-            Reason::BaseOf(child) => Some(latest.max(by_own_rules.get(*by_name.get(child)?).copied().flatten()?)),
-            _ => Some(latest),
-        })
-    });
-    with_bases.map(|time| time.map(|t| wall_clock(t, policy.timezone).date())).collect()
+    let next_base = snapshots
+        .iter()
+        .position(is_complete)
+        .filter(|_| policy.protect_bases);
+    let by_name: HashMap<&SnapshotName, usize> = snapshots
+        .iter()
+        .enumerate()
+        .map(|(i, s)| (&s.name, i))
+        .collect();
+    let with_bases = snapshots
+        .iter()
+        .zip(kept)
+        .enumerate()
+        .map(|(i, (_, kept))| {
+            if kept.reasons.is_empty() || next_base == Some(i) {
+                return None;
+            }
+            let own = if kept.reasons.iter().all(|r| matches!(r, Reason::BaseOf(_))) {
+                Some(Timestamp::from_millis(i64::MIN))
+            } else {
+                by_own_rules.get(i).copied().flatten()
+            };
+            kept.reasons
+                .iter()
+                .try_fold(own?, |latest, reason| match reason {
+                    Reason::BaseOf(child) => {
+                        Some(latest.max(by_own_rules.get(*by_name.get(child)?).copied().flatten()?))
+                    }
+                    _ => Some(latest),
+                })
+        });
+    with_bases
+        .map(|time| time.map(|t| wall_clock(t, policy.timezone).date()))
+        .collect()
 }
 
 fn is_complete(snapshot: &&Snapshot) -> bool {
@@ -76,7 +127,12 @@ fn key(policy: &Policy, rule: Rule, time: Timestamp) -> i64 {
 }
 
 /// The fires that begin a bucket newer than `newest`; every fire for [`Rule::Last`].
-fn new_buckets(policy: &Policy, rule: Rule, fires: &[Timestamp], newest: Option<i64>) -> Vec<Timestamp> {
+fn new_buckets(
+    policy: &Policy,
+    rule: Rule,
+    fires: &[Timestamp],
+    newest: Option<i64>,
+) -> Vec<Timestamp> {
     let mut last = newest;
     let begins = |fire: &&Timestamp| {
         let key = key(policy, rule, **fire);
@@ -134,7 +190,10 @@ impl Ahead<'_> {
         match self.taken_over(i, snapshot, rule) {
             None => self.room_ends(rule, n),
             // The one that takes its place makes it the oldest, which stays while the rule has room.
-            Some(_) if self.is_alone && self.policy.keep.count(rule) != Some(Count::Number(NonZeroU32::MIN)) => {
+            Some(_)
+                if self.is_alone
+                    && self.policy.keep.count(rule) != Some(Count::Number(NonZeroU32::MIN)) =>
+            {
                 self.room_ends(rule, n + 1)
             }
             taken_over => taken_over,
@@ -152,9 +211,11 @@ impl Ahead<'_> {
     fn room_ends(&self, rule: Rule, n: u32) -> Option<Timestamp> {
         match self.policy.keep.count(rule)? {
             Count::Unlimited => None,
-            Count::Number(limit) => {
-                self.firsts.get(&rule)?.get(limit.get().checked_sub(n)? as usize).copied()
-            }
+            Count::Number(limit) => self
+                .firsts
+                .get(&rule)?
+                .get(limit.get().checked_sub(n)? as usize)
+                .copied(),
         }
     }
 
@@ -163,8 +224,12 @@ impl Ahead<'_> {
             return Some(next);
         }
         let span = self.policy.keep.within(rule)?;
-        let is_inside = |fire: &Timestamp| snapshot.started_at > start_of_window(*fire, span, self.policy.timezone);
-        self.fires.get(self.fires.partition_point(is_inside)).copied()
+        let is_inside = |fire: &Timestamp| {
+            snapshot.started_at > start_of_window(*fire, span, self.policy.timezone)
+        };
+        self.fires
+            .get(self.fires.partition_point(is_inside))
+            .copied()
     }
 }
 

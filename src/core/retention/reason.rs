@@ -73,9 +73,22 @@ impl std::str::FromStr for Reason {
         };
         parsed
             .or_else(|| rule(text).map(Self::Rule))
-            .or_else(|| text.strip_prefix("oldest-").and_then(rule).map(Self::Oldest))
-            .or_else(|| text.strip_prefix("within-").and_then(rule).filter(|r| *r != Rule::Last).map(Self::Within))
-            .or_else(|| text.strip_prefix("base-of:").and_then(|name| name.parse().ok()).map(Self::BaseOf))
+            .or_else(|| {
+                text.strip_prefix("oldest-")
+                    .and_then(rule)
+                    .map(Self::Oldest)
+            })
+            .or_else(|| {
+                text.strip_prefix("within-")
+                    .and_then(rule)
+                    .filter(|r| *r != Rule::Last)
+                    .map(Self::Within)
+            })
+            .or_else(|| {
+                text.strip_prefix("base-of:")
+                    .and_then(|name| name.parse().ok())
+                    .map(Self::BaseOf)
+            })
             .ok_or_else(|| Invalid::new(text, "a reason to keep a snapshot", ""))
     }
 }
@@ -159,7 +172,11 @@ mod tests {
             Reason::NoPolicy,
         ];
         for rule in Rule::ALL {
-            all.extend([Reason::Rule(rule), Reason::Oldest(rule), Reason::Within(rule)]);
+            all.extend([
+                Reason::Rule(rule),
+                Reason::Oldest(rule),
+                Reason::Within(rule),
+            ]);
         }
         for reason in all {
             assert_eq!(reason.to_string().parse(), Ok(reason.clone()), "{reason}");

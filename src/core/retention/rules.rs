@@ -19,7 +19,10 @@ pub(super) struct Kept {
 
 /// Applies every rule to `times`, the starts of the snapshots that fill buckets, newest first. One answer each.
 pub(super) fn apply(policy: &Policy, times: &[Timestamp], now: Timestamp) -> Vec<Kept> {
-    let walls: Vec<NaiveDateTime> = times.iter().map(|time| wall_clock(*time, policy.timezone)).collect();
+    let walls: Vec<NaiveDateTime> = times
+        .iter()
+        .map(|time| wall_clock(*time, policy.timezone))
+        .collect();
     let mut kept = vec![Kept::default(); times.len()];
     for rule in Rule::ALL {
         if let Some(count) = policy.keep.count(rule) {
@@ -29,7 +32,9 @@ pub(super) fn apply(policy: &Policy, times: &[Timestamp], now: Timestamp) -> Vec
     // Counted back from the newest that is not in the future, never from now: a host that stopped expires nothing.
     let newest = times.iter().copied().find(|time| *time <= now);
     for rule in Rule::ALL {
-        let (Some(span), Some(newest)) = (policy.keep.within(rule), newest) else { continue };
+        let (Some(span), Some(newest)) = (policy.keep.within(rule), newest) else {
+            continue;
+        };
         let start = start_of_window(newest, span, policy.timezone);
         let mut last = None;
         for ((time, wall), kept) in times.iter().zip(&walls).zip(&mut kept) {
@@ -38,7 +43,12 @@ pub(super) fn apply(policy: &Policy, times: &[Timestamp], now: Timestamp) -> Vec
                 last = Some(key);
                 kept.reasons.push(Reason::Within(rule));
                 let bucket = bucket_name(rule, *wall);
-                kept.hits.push(RuleHit { rule: Reason::Within(rule), n: None, of: Extent::Span(span), bucket });
+                kept.hits.push(RuleHit {
+                    rule: Reason::Within(rule),
+                    n: None,
+                    of: Extent::Span(span),
+                    bucket,
+                });
             }
         }
     }
@@ -63,9 +73,18 @@ fn count_buckets(rule: Rule, count: Count, walls: &[NaiveDateTime], kept: &mut [
         if is_new || is_oldest {
             used += 1;
             last = Some(key);
-            let reason = if is_new { Reason::Rule(rule) } else { Reason::Oldest(rule) };
+            let reason = if is_new {
+                Reason::Rule(rule)
+            } else {
+                Reason::Oldest(rule)
+            };
             kept.reasons.push(reason.clone());
-            kept.hits.push(RuleHit { rule: reason, n: Some(used), of: Extent::Count(count), bucket: bucket_name(rule, *wall) });
+            kept.hits.push(RuleHit {
+                rule: reason,
+                n: Some(used),
+                of: Extent::Count(count),
+                bucket: bucket_name(rule, *wall),
+            });
         }
     }
 }

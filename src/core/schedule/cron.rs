@@ -2,7 +2,9 @@
 
 use std::str::FromStr as _;
 
-use chrono::{DateTime, LocalResult, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _, Utc};
+use chrono::{
+    DateTime, LocalResult, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _, Utc,
+};
 use chrono_tz::Tz;
 
 use super::fields::{DAY, HOUR, MINUTE, MONTH, WEEKDAY};
@@ -35,15 +37,21 @@ impl Cron {
             "@yearly" | "@annually" => "0 0 1 1 *",
             "@reboot" => return Err(refused("`@reboot` has no time; name one")),
             word if word.starts_with('@') => {
-                return Err(refused("the words are @hourly, @daily, @midnight, @weekly, @monthly, @yearly and @annually"));
+                return Err(refused(
+                    "the words are @hourly, @daily, @midnight, @weekly, @monthly, @yearly and @annually",
+                ));
             }
             line => line,
         };
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         let [minute, hour, day, month, weekday] = fields.as_slice() else {
             return Err(refused(match fields.len() {
-                6 | 7 => "write five fields, without seconds and years: minute, hour, day of the month, month, day of the week",
-                _ => "write five fields: minute, hour, day of the month, month, day of the week; for example `15 2 * * *`",
+                6 | 7 => {
+                    "write five fields, without seconds and years: minute, hour, day of the month, month, day of the week"
+                }
+                _ => {
+                    "write five fields: minute, hour, day of the month, month, day of the week; for example `15 2 * * *`"
+                }
             }));
         };
         let minutes = list(&MINUTE.parse(minute, text)?);
@@ -51,7 +59,11 @@ impl Cron {
         let days = list(&DAY.parse(day, text)?);
         let months = list(&MONTH.parse(month, text)?);
         // The crate's Sunday is 1; crontab's is 0 and 7.
-        let weekdays: Vec<u32> = WEEKDAY.parse(weekday, text)?.into_iter().map(|d| d % 7 + 1).collect();
+        let weekdays: Vec<u32> = WEEKDAY
+            .parse(weekday, text)?
+            .into_iter()
+            .map(|d| d % 7 + 1)
+            .collect();
         let weekdays = list(&weekdays);
 
         // crontab(5): where neither field begins with `*`, either may match.
@@ -63,13 +75,18 @@ impl Cron {
                 format!("0 {minutes} {hours} * {months} {weekdays} *"),
             ]
         };
-        let any_of: Result<Vec<cron::Schedule>, _> = lines.iter().map(|line| cron::Schedule::from_str(line)).collect();
+        let any_of: Result<Vec<cron::Schedule>, _> = lines
+            .iter()
+            .map(|line| cron::Schedule::from_str(line))
+            .collect();
         let cron = Self {
             any_of: any_of.map_err(|_| refused("the scheduler does not understand it"))?,
             is_wildcard: minute.starts_with('*') || hour.starts_with('*'),
         };
         // From a date before which a leap day lies, so that 29 February is found.
-        let start = DateTime::<Utc>::from_timestamp(1_700_000_000, 0).unwrap_or_default().naive_utc();
+        let start = DateTime::<Utc>::from_timestamp(1_700_000_000, 0)
+            .unwrap_or_default()
+            .naive_utc();
         match cron.next_wall_clock(start) {
             Some(_) => Ok(cron),
             None => Err(refused("it never fires: no month it names has such a day")),
@@ -100,8 +117,12 @@ impl Cron {
             }
         };
         let is_near_fold = here.offset().fix() != found.utc().with_timezone(&zone).offset().fix()
-            || matches!(zone.from_local_datetime(&here.naive_local()), LocalResult::Ambiguous(..));
-        let repeated = (self.is_wildcard && is_near_fold).then(|| self.repeated_hour(zone, after, found));
+            || matches!(
+                zone.from_local_datetime(&here.naive_local()),
+                LocalResult::Ambiguous(..)
+            );
+        let repeated =
+            (self.is_wildcard && is_near_fold).then(|| self.repeated_hour(zone, after, found));
         Some(repeated.flatten().unwrap_or(found))
     }
 
@@ -160,5 +181,9 @@ fn end_of_gap(zone: Tz, wall: NaiveDateTime) -> Option<DateTime<Tz>> {
 }
 
 fn list(numbers: &[u32]) -> String {
-    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    numbers
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
 }

@@ -22,11 +22,18 @@ pub(crate) fn check(text: &str) -> Result<(), Invalid> {
 /// When any of `schedules` fires after `after`: ascending, each moment once, at most `limit` of them and none later than
 /// `horizon` from `after`. Jitter is left out: it moves a start by minutes.
 #[must_use]
-pub fn upcoming(schedules: &[Schedule], after: Timestamp, limit: usize, horizon: Span) -> Vec<Timestamp> {
+pub fn upcoming(
+    schedules: &[Schedule],
+    after: Timestamp,
+    limit: usize,
+    horizon: Span,
+) -> Vec<Timestamp> {
     let end = after.plus(horizon);
     let mut fires: Vec<Timestamp> = Vec::new();
     for schedule in schedules {
-        let Ok(cron) = Cron::parse(schedule.cron.as_str()) else { continue };
+        let Ok(cron) = Cron::parse(schedule.cron.as_str()) else {
+            continue;
+        };
         let mut last = after;
         for _ in 0..limit {
             match cron.next_after(schedule.timezone, last) {

@@ -17,7 +17,10 @@ fn fires(line: &str, zone: &str, after: &str, n: usize) -> Vec<String> {
     (0..n)
         .map(|_| {
             last = cron.next_after(zone, last).unwrap();
-            last.utc().with_timezone(&zone).format("%a %m-%d %H:%M %:z").to_string()
+            last.utc()
+                .with_timezone(&zone)
+                .format("%a %m-%d %H:%M %:z")
+                .to_string()
         })
         .collect()
 }
@@ -38,7 +41,10 @@ fn fires(line: &str, zone: &str, after: &str, n: usize) -> Vec<String> {
 #[case("@weekly", &["Sun 11-01 00:00 +00:00"])]
 #[case("@monthly", &["Sun 11-01 00:00 +00:00", "Tue 12-01 00:00 +00:00"])]
 fn lines_mean_what_crontab_says(#[case] line: &str, #[case] wanted: &[&str]) {
-    assert_eq!(fires(line, "UTC", "2026-10-31T22:59:59Z", wanted.len()), wanted);
+    assert_eq!(
+        fires(line, "UTC", "2026-10-31T22:59:59Z", wanted.len()),
+        wanted
+    );
 }
 
 #[rstest]
@@ -86,7 +92,10 @@ fn what_is_no_line_is_refused_with_the_reason(#[case] line: &str, #[case] why: &
 
 #[test]
 fn the_leap_day_fires() {
-    assert_eq!(fires("0 0 29 2 *", "UTC", "2092-03-01T00:00:00Z", 1), ["Wed 02-29 00:00 +00:00"]);
+    assert_eq!(
+        fires("0 0 29 2 *", "UTC", "2092-03-01T00:00:00Z", 1),
+        ["Wed 02-29 00:00 +00:00"]
+    );
 }
 
 #[test]
@@ -100,7 +109,10 @@ fn schedules_are_merged_in_order() {
     };
     let both = [make("0 6 * * *"), make("0 */6 * * *")];
     let found = upcoming(&both, at("2026-11-01T00:00:00Z"), 5, Span::from_hours(24));
-    let hours: Vec<i64> = found.iter().map(|t| (t.millis() / 3_600_000) % 24).collect();
+    let hours: Vec<i64> = found
+        .iter()
+        .map(|t| (t.millis() / 3_600_000) % 24)
+        .collect();
     assert_eq!(hours, [6, 12, 18, 0]);
 }
 
