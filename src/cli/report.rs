@@ -49,7 +49,7 @@ pub(super) fn error(output: &Output, error: &Error) {
         }
     }
     for line in error.details() {
-        let _ = writeln!(err, "  {}", visible(&line));
+        let _ = writeln!(err, "  {}", visible(line));
     }
     if let Some(help) = error.help() {
         let _ = writeln!(err, "  help: {}", visible(&help));

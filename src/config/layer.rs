@@ -368,10 +368,10 @@ impl Reader<'_> {
                 if let Some(count) = self.count(entry) {
                     part.counts.push((rule, count));
                 }
-            } else if let Some(i) = withins.iter().position(|within| within == name) {
-                if let (Some(rule), Some(span)) = (Rule::ALL.get(i), self.parsed(entry)) {
-                    part.withins.push((*rule, span));
-                }
+            } else if let Some(i) = withins.iter().position(|within| within == name)
+                && let (Some(rule), Some(span)) = (Rule::ALL.get(i), self.parsed(entry))
+            {
+                part.withins.push((*rule, span));
             }
         }
     }

@@ -68,7 +68,13 @@ impl HostDir {
             .ok_or(Damage::NoData)?;
         let hosts = expected.known_as.iter().chain([self.name()]);
         match meta::read(&snapshot) {
-            Ok(Some(meta)) => meta.check_is_of(hosts, kind, name).map_err(Damage::BadMeta),
+            Ok(Some(meta)) => {
+                // A host that was renamed twice: its snapshots still say whose directory they are in.
+                let directory = meta.other.get("directory").and_then(|name| name.as_str());
+                let is_of_here = directory == Some(self.name().as_str());
+                let hosts = hosts.chain(is_of_here.then_some(&meta.host));
+                meta.check_is_of(hosts, kind, name).map_err(Damage::BadMeta)
+            }
             Ok(None) if expected.is_legacy || is_legacy(&snapshot, name) => Ok(()),
             Ok(None) => Err(Damage::NoMeta),
             Err(DiskError::Meta { source, .. }) => Err(Damage::BadMeta(source)),

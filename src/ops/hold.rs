@@ -28,10 +28,10 @@ pub fn hold(
     };
     // SQL first: from here on no prune takes it. The copy on disk is for the day SQL is lost.
     context.store.hold(snapshot.id, &hold)?;
-    if let Some(dir) = directory(context, &facts, host, now)? {
-        if dir.has_snapshot(snapshot.kind, name)? {
-            dir.write_hold(snapshot.kind, name, &hold)?;
-        }
+    if let Some(dir) = directory(context, &facts, host, now)?
+        && dir.has_snapshot(snapshot.kind, name)?
+    {
+        dir.write_hold(snapshot.kind, name, &hold)?;
     }
     Ok(())
 }
@@ -45,10 +45,10 @@ pub fn unhold(context: &Context, host: &HostName, name: &SnapshotName) -> Result
     let (host, snapshot) = find(&facts, host, name)?;
     let now = super::clock::now();
     // The copy first: one that stayed behind would come back with the next discovery.
-    if let Some(dir) = directory(context, &facts, host, now)? {
-        if dir.has_snapshot(snapshot.kind, name)? {
-            dir.remove_hold(snapshot.kind, name)?;
-        }
+    if let Some(dir) = directory(context, &facts, host, now)?
+        && dir.has_snapshot(snapshot.kind, name)?
+    {
+        dir.remove_hold(snapshot.kind, name)?;
     }
     Ok(context.store.unhold(snapshot.id, &context.actor, now)?)
 }

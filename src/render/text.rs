@@ -71,12 +71,20 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
         let _ = write!(title, " (in {})", plan.directory);
     }
     let words = match &plan.policy {
+        _ if plan
+            .delete
+            .iter()
+            .any(|entry| entry.reason == Cause::HostRemoved) =>
+        {
+            "removed with its snapshots".to_owned()
+        }
         _ if plan.retired => "retired".to_owned(),
         _ if plan.paused => "paused".to_owned(),
         Some(policy) => policy_words(policy),
         None => "no retention policy: everything is kept".to_owned(),
     };
     let approval = match (&plan.policy_fingerprint, plan.approved) {
+        _ if plan.retired => "",
         (Some(_), true) => "; approved",
         (Some(_), false) => "; not approved yet",
         (None, _) => "",
@@ -377,7 +385,7 @@ fn field_lines(field: &FieldChange, action: Action, style: &Style) -> String {
             let (old, new) = (lines(&field.old), lines(&field.new));
             for piece in similar::TextDiff::from_slices(&refs(&old), &refs(&new)).iter_all_changes()
             {
-                let line = visible(&piece.value().to_string());
+                let line = visible(piece.value());
                 let painted = match piece.tag() {
                     similar::ChangeTag::Delete => style.paint(Paint::Deleted, &format!("- {line}")),
                     similar::ChangeTag::Insert => style.paint(Paint::Created, &format!("+ {line}")),

@@ -55,14 +55,14 @@ const LISTED: usize = 5;
 /// Says what a transfer came to.
 pub fn classify(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
     let mut verdict = by_exit(ended, accept_partial, room);
-    if verdict.class == Class::Complete {
-        if let Some(line) = complaint(ended, &["--link-dest arg does not exist"]) {
-            // rsync goes on with a full copy and ends with 0.
-            verdict = failed(
-                format!("the base went away under the transfer: {line}"),
-                true,
-            );
-        }
+    if verdict.class == Class::Complete
+        && let Some(line) = complaint(ended, &["--link-dest arg does not exist"])
+    {
+        // rsync goes on with a full copy and ends with 0.
+        verdict = failed(
+            format!("the base went away under the transfer: {line}"),
+            true,
+        );
     }
     if ended.stats.skipped > 0 {
         verdict.warnings.push(format!(

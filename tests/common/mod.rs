@@ -1,7 +1,14 @@
 //! What whole-program tests share: a private sshd that plays the remote machine, trees with all odd things in them, and
 //! the program in a folder of its own.
 
-#![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 pub mod program;
 mod sshd;

@@ -119,7 +119,7 @@ fn duplicate_names(given: &Given<'_>) -> Vec<Finding> {
     found
 }
 
-fn all_layers<'a>(parts: &'a Parts) -> impl Iterator<Item = &'a Layer> {
+fn all_layers(parts: &Parts) -> impl Iterator<Item = &Layer> {
     let globals = parts.globals.iter().map(|part| &part.layer);
     let groups = parts.groups.iter().map(|part| &part.layer);
     globals

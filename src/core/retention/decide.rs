@@ -174,10 +174,9 @@ fn decide(
     if let Some(newest) = snapshots
         .iter()
         .position(|s| s.status == SnapshotStatus::Complete)
+        && let Some(kept) = kept.get_mut(newest)
     {
-        if let Some(kept) = kept.get_mut(newest) {
-            kept.reasons.insert(0, Reason::Newest);
-        }
+        kept.reasons.insert(0, Reason::Newest);
     }
     if let (None, Some(policy)) = (&everywhere, side.policy) {
         if policy.keep.is_empty() {

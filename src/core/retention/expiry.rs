@@ -21,7 +21,7 @@ pub(super) fn days(
     kept: &[Kept],
     question: &Question<'_>,
 ) -> Vec<Option<NaiveDate>> {
-    let Some((policy, kinds)) = deciding(question) else {
+    let Some((policy, kinds)) = deciding(question).filter(|_| !snapshots.is_empty()) else {
         return vec![None; snapshots.len()];
     };
     // What the next backup would be dated before is no order to reason about.
@@ -54,11 +54,7 @@ pub(super) fn days(
         firsts: Rule::ALL
             .into_iter()
             .map(|rule| {
-                let fires = if fills && policy.keep.count(rule).is_some() {
-                    question.upcoming
-                } else {
-                    &[]
-                };
+                let fires = if fills { question.upcoming } else { &[] };
                 (
                     rule,
                     new_buckets(policy, rule, fires, next_key(newest, rule)),
@@ -126,13 +122,19 @@ fn key(policy: &Policy, rule: Rule, time: Timestamp) -> i64 {
     bucket(rule, wall_clock(time, policy.timezone))
 }
 
-/// The fires that begin a bucket newer than `newest`; every fire for [`Rule::Last`].
+/// The fires that begin a bucket newer than `newest`, every fire for [`Rule::Last`]: as many as the rule has buckets,
+/// since what it lets go of later is nothing it holds now.
 fn new_buckets(
     policy: &Policy,
     rule: Rule,
     fires: &[Timestamp],
     newest: Option<i64>,
 ) -> Vec<Timestamp> {
+    let most = match policy.keep.count(rule) {
+        Some(Count::Number(n)) => n.get() as usize,
+        // Without a rule nothing ends by it, and one without a limit never ends.
+        Some(Count::Unlimited) | None => return Vec::new(),
+    };
     let mut last = newest;
     let begins = |fire: &&Timestamp| {
         let key = key(policy, rule, **fire);
@@ -140,7 +142,7 @@ fn new_buckets(
         last = Some(key);
         is_new
     };
-    fires.iter().filter(begins).copied().collect()
+    fires.iter().filter(begins).take(most).copied().collect()
 }
 
 struct Ahead<'a> {
