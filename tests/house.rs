@@ -14,10 +14,12 @@ const EDGES: [&str; 5] = ["config", "store", "disk", "rsync", "render"];
 /// The parts of the core in their own order.
 const CORE: [&str; 6] = ["model", "schedule", "desired", "retention", "diff", "plan"];
 /// What a pure room cannot name: clocks, files, processes, the network, threads, and the crates of the edges.
-const IMPURE: [&str; 16] = [
+const IMPURE: [&str; 18] = [
     "std::fs",
     "std::io::Read",
-    "std::net",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "ToSocketAddrs",
     "std::process",
     "std::env",
     "std::thread",

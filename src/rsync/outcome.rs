@@ -272,12 +272,14 @@ fn is_summary(line: &str) -> bool {
     line.starts_with("rsync error: ") || line.starts_with("rsync warning: ")
 }
 
+/// The complaint that tells most: ssh's own, which comes before what rsync makes of it; else the last one.
 fn last(ended: &Ended) -> String {
-    let telling = ended
+    let of_ssh = ended
         .complaints
         .iter()
-        .rev()
-        .find(|line| !is_summary(line))
+        .find(|line| line.starts_with("ssh: ") || line.starts_with("kex_exchange_identification"));
+    let telling = of_ssh
+        .or_else(|| ended.complaints.iter().rev().find(|line| !is_summary(line)))
         .or(ended.complaints.last());
     telling.map_or("it said nothing".to_owned(), |line| line.trim().to_owned())
 }
@@ -311,6 +313,7 @@ mod tests {
     #[case(11, &["rsync: write failed on \"/b/x\": No space left on device (28)"], Class::Failed, false, "full")]
     #[case(12, &["bash: line 1: rsync: command not found"], Class::Failed, false, "rsync-path")]
     #[case(12, &["rsync: connection unexpectedly closed"], Class::Failed, true, "broke")]
+    #[case(12, &["ssh: connect to host h port 1: Connection refused", "rsync: connection unexpectedly closed"], Class::Failed, true, "refused")]
     #[case(30, &["io timeout after 600 seconds"], Class::Failed, true, "stopped answering")]
     #[case(255, &["ssh: connect to host 127.0.0.1 port 1: Connection refused"], Class::Failed, true, "Connection refused")]
     #[case(255, &["root@h: Permission denied (publickey)."], Class::Failed, false, "authorized_keys")]
