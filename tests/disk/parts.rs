@@ -23,7 +23,6 @@ pub(crate) fn command(before: &[&str], part: &str, root: &Path) -> Command {
         .args([
             "--exact",
             "parts::play",
-            "--ignored",
             "--nocapture",
             "--test-threads=1",
         ])
@@ -34,10 +33,12 @@ pub(crate) fn command(before: &[&str], part: &str, root: &Path) -> Command {
     command
 }
 
+/// A part that other tests have played in a process of its own; nothing by itself.
 #[test]
-#[ignore = "a part that other tests have played in a process of its own"]
 fn play() {
-    let part = std::env::var(PART).expect("only other tests start this");
+    let Ok(part) = std::env::var(PART) else {
+        return;
+    };
     let root = PathBuf::from(std::env::var_os(ROOT).unwrap());
     let host = Root::open(&absolute(&root), None)
         .unwrap()
