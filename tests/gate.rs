@@ -342,3 +342,42 @@ fn unattended_prunes_need_the_approval_of_the_policy_in_force() {
     program.ends(0, &["configure-host", "web", "--keep", "last=2"]);
     program.ends(14, &["backup", "web", "--scheduled", "--prune"]);
 }
+
+/// Tells the database that the program was last at work `days` from now.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the test sets what the program will compare with its clock"
+)]
+fn last_seen(program: &Program, days: i64) {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_millis() as i64;
+    let database = rusqlite::Connection::open(program.path("state/pobsync.db")).unwrap();
+    database
+        .execute("UPDATE sign_of_life SET at = ?1", [now + days * 86_400_000])
+        .unwrap();
+}
+
+#[test]
+fn a_clock_that_jumped_stops_unattended_prunes_until_a_person_vouches_for_it() {
+    let program = with_snapshots("last=2", &[1, 2]);
+    for days_from_now in [-8, 1] {
+        let before = program.visible("web", "scheduled").len();
+        last_seen(&program, days_from_now);
+        // The backup itself does not make the clock believable.
+        for _ in 0..2 {
+            let said = program.ends(10, &["backup", "web", "--scheduled", "--prune"]);
+            assert!(
+                said.err.contains("clock") && said.err.contains("--clock-is-right"),
+                "{}",
+                said.err
+            );
+        }
+        assert_eq!(program.visible("web", "scheduled").len(), before + 2);
+        program.ends(1, &["check"]);
+        program.ends(0, &["check", "--clock-is-right"]);
+        program.ends(0, &["backup", "web", "--scheduled", "--prune"]);
+        assert_eq!(program.visible("web", "scheduled").len(), 2);
+    }
+}

@@ -126,7 +126,7 @@ pub(super) enum Command {
     /// Tell in one screen how the backups are; fails when something needs attention
     Status,
     /// Look for what is wrong with this installation
-    Check,
+    Check(CheckArgs),
     /// Fetch a host's ssh key, show its fingerprint, and trust it once confirmed
     Trust(TrustArgs),
     /// Try a host: ssh, its key, rsync there, and its sources
@@ -153,6 +153,13 @@ pub(super) struct FileArg {
     /// The configuration, instead of --file
     #[arg(value_name = "FILE")]
     pub(super) path: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Vouch for the present time, so that unattended prunes go on after the machine was off or its clock was wrong
+    #[arg(long)]
+    pub(super) clock_is_right: bool,
 }
 
 #[derive(Debug, Args)]

@@ -115,7 +115,7 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::Plans(args) => lists::plans(&open()?, &args, output)?.into(),
         Command::History(args) => lists::history(&open()?, &args, output)?.into(),
         Command::Status => report::status(&open()?, output)?.into(),
-        Command::Check => report::check(common, output)?.into(),
+        Command::Check(args) => report::check(common, &args, output)?.into(),
         Command::Trust(args) => trust::run(&open()?, &args, output)?.into(),
         Command::Test(args) => trust::test(&open()?, &args, output)?.into(),
         Command::Completions { shell } => document::completions(shell).into(),

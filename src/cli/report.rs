@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-use super::args::Common;
+use super::args::{CheckArgs, Common};
 use super::database_path;
 use super::output::{Output, print};
 use crate::core::model::visible;
@@ -131,8 +131,8 @@ pub(super) fn status(context: &Context, output: &Output) -> Result<Outcome, Erro
     })
 }
 
-pub(super) fn check(common: &Common, output: &Output) -> Result<Outcome, Error> {
-    let findings = ops::check(&database_path(common));
+pub(super) fn check(common: &Common, args: &CheckArgs, output: &Output) -> Result<Outcome, Error> {
+    let findings = ops::check(&database_path(common), args.clock_is_right);
     output.data(&findings, |style| {
         findings
             .iter()

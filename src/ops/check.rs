@@ -6,9 +6,9 @@ use camino::Utf8Path;
 use serde::Serialize;
 
 use super::context::Facts;
-use super::prune::record_life;
 use super::{Context, Error};
 use crate::core::model::{AbsolutePath, Guard, SnapshotStatus};
+use crate::core::plan::ClockFacts;
 use crate::disk::Root;
 
 /// How much a finding matters.
@@ -50,9 +50,9 @@ fn finding(
     }
 }
 
-/// Looks at programs, database, root, keys and clock.
+/// Looks at programs, database, root, keys and clock. With `clock_is_right` a person vouches for the present time.
 #[must_use]
-pub fn check(database: &Utf8Path) -> Vec<Finding> {
+pub fn check(database: &Utf8Path, clock_is_right: bool) -> Vec<Finding> {
     let mut found = vec![rsync()];
     match Context::open(database).and_then(|context| context.facts().map(|facts| (context, facts)))
     {
@@ -67,7 +67,7 @@ pub fn check(database: &Utf8Path) -> Vec<Finding> {
                 ),
                 "",
             ));
-            found.extend(clock(&context));
+            found.push(clock(&context, clock_is_right));
             found.extend(root(&facts));
             found.extend(keys(&facts));
             found.extend(missing(&facts));
@@ -106,25 +106,25 @@ fn rsync() -> Finding {
     }
 }
 
-fn clock(context: &Context) -> Vec<Finding> {
+fn clock(context: &Context, is_right: bool) -> Finding {
     let now = super::clock::now();
-    let last = match context.store.sign_of_life() {
-        Ok(last) => last,
-        Err(error) => return vec![failed("clock", &error.into())],
-    };
-    let seen = match last {
-        Some(last) if now < last => finding(
+    let seen = context.store.sign_of_life().and_then(|last_seen| {
+        let doubt = ClockFacts { now, last_seen }.doubt().filter(|_| !is_right);
+        if doubt.is_none() {
+            context.store.record_sign_of_life(now)?;
+        }
+        Ok(doubt)
+    });
+    match seen {
+        Ok(None) => finding(Level::Good, "clock", now.to_string(), ""),
+        Ok(Some(doubt)) => finding(
             Level::Problem,
             "clock",
-            format!("it says {now}, which is before the last time recorded, {last}"),
-            "mend the clock: no unattended prune runs until then",
+            doubt,
+            "no unattended prune runs until the clock is mended, or pobsync check --clock-is-right says that it is",
         ),
-        _ => finding(Level::Good, "clock", format!("{now}"), ""),
-    };
-    let recorded = record_life(context, now)
-        .err()
-        .map(|error| failed("clock", &error));
-    std::iter::once(seen).chain(recorded).collect()
+        Err(error) => failed("clock", &error.into()),
+    }
 }
 
 fn root(facts: &Facts) -> Vec<Finding> {

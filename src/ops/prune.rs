@@ -422,12 +422,17 @@ fn finish_run(
     })?)
 }
 
-/// When the last sign of life was given, moved forward to `now`: never back, so that a clock that jumped back is seen.
+/// Records that the program was at work at `now`, unless the clock is in doubt: then only a person can say that it is
+/// right, and no unattended prune runs until one did.
 ///
 /// # Errors
 /// When the database cannot be worked with.
 pub(super) fn record_life(context: &Context, now: Timestamp) -> Result<(), Error> {
-    if context.store.sign_of_life()?.is_none_or(|last| last < now) {
+    let clock = ClockFacts {
+        now,
+        last_seen: context.store.sign_of_life()?,
+    };
+    if clock.doubt().is_none() {
         context.store.record_sign_of_life(now)?;
     }
     Ok(())

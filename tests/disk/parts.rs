@@ -20,12 +20,7 @@ pub(crate) fn command(before: &[&str], part: &str, root: &Path) -> Command {
     let mut command = Command::new(words[0]);
     command
         .args(&words[1..])
-        .args([
-            "--exact",
-            "parts::play",
-            "--nocapture",
-            "--test-threads=1",
-        ])
+        .args(["--exact", "parts::play", "--nocapture", "--test-threads=1"])
         .env(PART, part)
         .env(ROOT, root)
         .stdout(Stdio::null())

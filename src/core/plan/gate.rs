@@ -266,27 +266,34 @@ fn from_the_future(plan: &RetentionPlan, now: Timestamp) -> Option<Refusal> {
     ))
 }
 
+impl ClockFacts {
+    /// Why the clock is not to be believed; nothing if it is.
+    ///
+    /// Whoever records signs of life records none while there is a doubt: a clock that jumped would vouch for itself.
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        let last = self.last_seen?;
+        if self.now < last {
+            Some(format!(
+                "the clock says {}, which is before the last time recorded, {last}",
+                self.now
+            ))
+        } else if self.now > last.plus(LONGEST_SILENCE) {
+            Some(format!(
+                "the clock says {}, more than seven days after the last sign of life, {last}",
+                self.now
+            ))
+        } else {
+            None
+        }
+    }
+}
+
 fn doubtful_clock(plan: &RetentionPlan, clock: ClockFacts) -> Option<Refusal> {
-    let last = clock.last_seen?;
-    let message = if clock.now < last {
-        format!(
-            "the clock says {}, which is before the last time recorded, {last}",
-            clock.now
-        )
-    } else if clock.now > last.plus(LONGEST_SILENCE) {
-        format!(
-            "the clock says {}, more than seven days after the last sign of life, {last}",
-            clock.now
-        )
-    } else {
-        return None;
-    };
-    Some(refusal(
-        "clock",
-        plan,
-        message,
-        "check the clock; pobsync check records a sign of life once it is right, and a prune by name goes on at once",
-    ))
+    let lift = "look at the clock; if it is right, pobsync check --clock-is-right; a prune by name goes on at once";
+    clock
+        .doubt()
+        .map(|message| refusal("clock", plan, message, lift))
 }
 
 fn suspect(plan: &RetentionPlan) -> Option<Refusal> {
