@@ -1,22 +1,20 @@
 //! One pull of one host: locked, linked against its base, made durable, recorded.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use camino::Utf8PathBuf;
-
 use super::context::{Facts, ServerLookup};
+use super::links::{Links, find_links, utf8};
 use super::prune::{finish_cut_off, prune_locked, record_life, settle_lost_runs};
 use super::pull::{Resolved, resolve};
 use super::root::{lock_host, open_root};
 use super::{Context, Error, PruneReport, PruneRequest};
 use crate::core::model::{
-    ByteCount, HostName, Percent, RunId, RunKind, RunStatus, Snapshot, SnapshotId, SnapshotKind,
-    SnapshotName, SnapshotStatus, SqlHost, Timestamp,
+    ByteCount, HostName, Percent, RunId, RunKind, RunStatus, SnapshotId, SnapshotKind,
+    SnapshotName, SqlHost, Timestamp,
 };
 use crate::core::plan::{Authority, Outcome};
-use crate::disk::{DiskError, Expected, HostLock, Incomplete, Root, SnapshotMeta, Space};
+use crate::disk::{DiskError, HostLock, Incomplete, Root, SnapshotMeta, Space};
 use crate::rsync::{self, Class, Room, Stats, Verdict};
 use crate::store::{NewRun, NewSnapshot, RunEnd, Settled, SnapshotEnd};
 
@@ -205,14 +203,6 @@ struct Attempt<'a> {
     resolved: Resolved,
 }
 
-/// What a pull is linked against.
-struct Links {
-    /// The newest complete snapshot that is whole on disk.
-    base: Option<SnapshotName>,
-    /// Where unchanged files are found: the base, and what an interrupted pull left.
-    data: Vec<Utf8PathBuf>,
-}
-
 impl Attempt<'_> {
     fn pull(
         &mut self,
@@ -220,7 +210,7 @@ impl Attempt<'_> {
         request: BackupRequest<'_>,
     ) -> Result<BackupReport, Error> {
         let name = SnapshotName::new(self.now, super::random_bytes()?);
-        let links = self.links(lock)?;
+        let links = find_links(self.context, self.facts, self.host, lock)?;
         let snapshot = self.context.store.begin_snapshot(&NewSnapshot {
             run: self.run,
             root: self.root.id().clone(),
@@ -243,59 +233,6 @@ impl Attempt<'_> {
                 Err(error)
             }
         }
-    }
-
-    /// The newest complete snapshot of the host, of any kind, that is whole on disk; and the newest interrupted pull.
-    fn links(&self, lock: &HostLock) -> Result<Links, Error> {
-        let mut complete: Vec<&Snapshot> = self
-            .facts
-            .snapshots
-            .get(&self.host.id)
-            .map_or(&[][..], Vec::as_slice)
-            .iter()
-            .filter(|s| s.status == SnapshotStatus::Complete)
-            .collect();
-        complete.sort_by(|a, b| (b.started_at, &b.name).cmp(&(a.started_at, &a.name)));
-        let known_as = [self.host.name.clone()];
-        let mut links = Links {
-            base: None,
-            data: Vec::new(),
-        };
-        for snapshot in complete {
-            let expected = Expected {
-                kind: snapshot.kind,
-                name: &snapshot.name,
-                known_as: &known_as,
-                is_legacy: false,
-            };
-            match lock.check_whole(expected) {
-                Ok(()) => {
-                    links.base = Some(snapshot.name.clone());
-                    links.data.push(utf8(
-                        lock.snapshot_path(snapshot.kind, &snapshot.name)
-                            .join("data"),
-                    )?);
-                    break;
-                }
-                Err(damage) => {
-                    tracing::warn!("{}: {} is no base: {damage}", self.host.name, snapshot.name);
-                    self.context.store.mark_missing(&[snapshot.id])?;
-                }
-            }
-        }
-        let mut left = lock.list_incomplete()?;
-        left.sort_by(|a, b| b.1.cmp(&a.1));
-        for (kind, name) in left {
-            // A pull that was killed at its very beginning has no tree, and rsync would take that for a lost base.
-            let data = lock
-                .open_incomplete(kind, &name)?
-                .map(|incomplete| incomplete.data_path());
-            if let Some(data) = data.filter(|path| path.is_dir()) {
-                links.data.push(utf8(data)?);
-                break;
-            }
-        }
-        Ok(links)
     }
 
     fn transfer(
@@ -507,15 +444,6 @@ fn room_of(space: Space) -> Room {
         bytes_free: space.bytes_available,
         inodes_free: space.inodes_available.unwrap_or(u64::MAX),
     }
-}
-
-/// rsync is handed paths as text; a root with another name cannot be one, since SQL holds it as text.
-pub(super) fn utf8(path: PathBuf) -> Result<Utf8PathBuf, Error> {
-    Utf8PathBuf::from_path_buf(path).map_err(|path| Error::File {
-        doing: "use",
-        path: path.display().to_string(),
-        source: std::io::ErrorKind::InvalidInput.into(),
-    })
 }
 
 /// One line on a snapshot that was made, for people.

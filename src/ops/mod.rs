@@ -10,6 +10,7 @@ mod discover;
 mod error;
 mod hold;
 mod init;
+mod links;
 mod load;
 mod plan;
 mod prune;

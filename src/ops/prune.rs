@@ -229,7 +229,10 @@ fn everything_kept_is_whole(
         let Err(damage) = lock.check_whole(expected) else {
             continue;
         };
-        if let (Damage::Missing, Some(row)) = (&damage, rows.get(&(*kind, name))) {
+        if let Some(row) = rows
+            .get(&(*kind, name))
+            .filter(|_| !matches!(damage, Damage::Unreadable(_)))
+        {
             context.store.mark_missing(&[*row])?;
         }
         first.get_or_insert(Error::KeptIsNotWhole {

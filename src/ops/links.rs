@@ -1,0 +1,89 @@
+//! What a pull is hard-linked against.
+
+use std::path::PathBuf;
+
+use camino::Utf8PathBuf;
+
+use super::context::Facts;
+use super::{Context, Error};
+use crate::core::model::{Snapshot, SnapshotName, SnapshotStatus, SqlHost};
+use crate::disk::{Damage, Expected, HostLock};
+
+/// What a pull is linked against.
+pub(super) struct Links {
+    /// The newest complete snapshot that is whole on disk.
+    pub(super) base: Option<SnapshotName>,
+    /// Where unchanged files are found: the base, and what an interrupted pull left.
+    pub(super) data: Vec<Utf8PathBuf>,
+}
+
+/// The newest complete snapshot of the host, of any kind, that is whole on disk; and the newest interrupted pull.
+///
+/// # Errors
+/// When the database or the disk cannot be worked with.
+pub(super) fn find_links(
+    context: &Context,
+    facts: &Facts,
+    host: &SqlHost,
+    lock: &HostLock,
+) -> Result<Links, Error> {
+    let mut complete: Vec<&Snapshot> = facts
+        .snapshots
+        .get(&host.id)
+        .map_or(&[][..], Vec::as_slice)
+        .iter()
+        .filter(|s| s.status == SnapshotStatus::Complete)
+        .collect();
+    complete.sort_by(|a, b| (b.started_at, &b.name).cmp(&(a.started_at, &a.name)));
+    let known_as = [host.name.clone()];
+    let mut links = Links {
+        base: None,
+        data: Vec::new(),
+    };
+    for snapshot in complete {
+        let expected = Expected {
+            kind: snapshot.kind,
+            name: &snapshot.name,
+            known_as: &known_as,
+            is_legacy: false,
+        };
+        match lock.check_whole(expected) {
+            Ok(()) => {
+                links.base = Some(snapshot.name.clone());
+                links.data.push(utf8(
+                    lock.snapshot_path(snapshot.kind, &snapshot.name)
+                        .join("data"),
+                )?);
+                break;
+            }
+            Err(damage) => {
+                tracing::warn!("{}: {} is no base: {damage}", host.name, snapshot.name);
+                if !matches!(damage, Damage::Unreadable(_)) {
+                    context.store.mark_missing(&[snapshot.id])?;
+                }
+            }
+        }
+    }
+    let mut left = lock.list_incomplete()?;
+    left.sort_by(|a, b| b.1.cmp(&a.1));
+    for (kind, name) in left {
+        // A pull that was killed at its very beginning has no tree, and rsync would take that for a lost base.
+        let data = lock
+            .open_incomplete(kind, &name)?
+            .map(|incomplete| incomplete.data_path());
+        if let Some(data) = data.filter(|path| path.is_dir()) {
+            links.data.push(utf8(data)?);
+            break;
+        }
+    }
+    Ok(links)
+}
+
+/// rsync is handed paths as text; a root with another name cannot be one, since SQL holds it as text.
+pub(super) fn utf8(path: PathBuf) -> Result<Utf8PathBuf, Error> {
+    Utf8PathBuf::from_path_buf(path).map_err(|path| Error::File {
+        doing: "use",
+        path: path.display().to_string(),
+        source: std::io::ErrorKind::InvalidInput.into(),
+    })
+}

@@ -1,0 +1,172 @@
+//! Changes and drift as text: a line a field, and lists as a diff of their lines.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::core::diff::{Action, Change, Drift, FieldChange, Object, changed_fields};
+use crate::core::model::{
+    GlobalSettings, HostSettings, Keep, Policy, Value as SettingValue, visible,
+};
+use crate::render::{Paint, Style};
+
+pub(super) fn drift(out: &mut String, drift: &[Drift], style: &Style) {
+    for item in drift {
+        let title = format!("Drift of {}", object(item.object, &item.name));
+        let _ = writeln!(
+            out,
+            "{}: changed {} by {}, not through the file",
+            style.paint(Paint::Heading, &title),
+            item.changed_at,
+            visible(&item.changed_by)
+        );
+        for field in &item.fields {
+            let _ = writeln!(
+                out,
+                "    {}: applied {}, now {}, the file says {}",
+                field.path,
+                value(&field.applied),
+                value(&field.actual),
+                value(&field.desired)
+            );
+        }
+    }
+    if !drift.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn object(object: Object, name: &str) -> String {
+    match object {
+        Object::Global => "the global settings".to_owned(),
+        Object::Host => format!("host {}", visible(name)),
+    }
+}
+
+/// One change with its fields.
+#[must_use]
+pub fn change_lines(change: &Change, style: &Style) -> String {
+    let (sign, paint) = match change.action {
+        Action::Create => ('+', Paint::Created),
+        Action::Update => ('~', Paint::Changed),
+        Action::Retire => ('.', Paint::Retired),
+        Action::Rename => ('>', Paint::Changed),
+    };
+    let mut head = format!("{sign} {}", object(change.object, &change.name));
+    match change.action {
+        Action::Create => head.push_str(" (new)"),
+        Action::Update => {}
+        Action::Retire => head.push_str(" leaves: no more runs"),
+        Action::Rename => {
+            if let Some(was) = &change.was {
+                let _ = write!(head, " (was {was}; keeps its snapshots)");
+            }
+        }
+    }
+    let place = change.at.as_ref().map_or(String::new(), |at| {
+        format!("  {}", style.paint(Paint::Faint, &visible(at)))
+    });
+    let mut out = format!("{}{place}\n", style.paint(paint, &head));
+    let built_in = if change.action == Action::Create {
+        built_in_fields(change)
+    } else {
+        Vec::new()
+    };
+    for field in &change.fields {
+        if !built_in
+            .iter()
+            .any(|other| other.path == field.path && other.new == field.new)
+        {
+            out.push_str(&field_lines(field, change.action, style));
+        }
+    }
+    out
+}
+
+/// What a new object would say if nothing had been set: only the rest is worth a line. The JSON has all of it.
+fn built_in_fields(change: &Change) -> Vec<FieldChange> {
+    let address = change.fields.iter().find(|field| field.path == "address");
+    match (
+        change.object,
+        address.and_then(|field| field.new.as_str()?.parse().ok()),
+    ) {
+        (Object::Global, _) => changed_fields(None, Some(&GlobalSettings::default())),
+        (Object::Host, Some(address)) => {
+            let mut settings = HostSettings::at(SettingValue::Literal(address));
+            settings.retention = Some(Policy::of(Keep::default()));
+            let mut fields = changed_fields(None, Some(&settings));
+            fields.retain(|field| {
+                field.path != "address"
+                    && field.path != "retention.kinds"
+                    && field.path != "retention.timezone"
+            });
+            fields
+        }
+        (Object::Host, None) => Vec::new(),
+    }
+}
+
+fn field_lines(field: &FieldChange, action: Action, style: &Style) -> String {
+    let drifted = if field.drifted { "  (drifted)" } else { "" };
+    match (&field.old, &field.new) {
+        (Value::Array(_), _) | (_, Value::Array(_)) if action != Action::Create => {
+            let mut out = format!("    {}:{drifted}\n", field.path);
+            let (old, new) = (lines(&field.old), lines(&field.new));
+            for piece in similar::TextDiff::from_slices(&refs(&old), &refs(&new)).iter_all_changes()
+            {
+                let line = visible(piece.value());
+                let painted = match piece.tag() {
+                    similar::ChangeTag::Delete => style.paint(Paint::Deleted, &format!("- {line}")),
+                    similar::ChangeTag::Insert => style.paint(Paint::Created, &format!("+ {line}")),
+                    similar::ChangeTag::Equal => format!("  {line}"),
+                };
+                let _ = writeln!(out, "      {painted}");
+            }
+            out
+        }
+        (Value::Null, new) => format!("    {}: {}{drifted}\n", field.path, value(new)),
+        (old, Value::Null) => format!("    {}: {} -> not set{drifted}\n", field.path, value(old)),
+        (old, new) => format!(
+            "    {}: {} -> {}{drifted}\n",
+            field.path,
+            value(old),
+            value(new)
+        ),
+    }
+}
+
+fn refs(lines: &[String]) -> Vec<&str> {
+    lines.iter().map(String::as_str).collect()
+}
+
+fn lines(list: &Value) -> Vec<String> {
+    match list {
+        Value::Array(items) => items.iter().map(value).collect(),
+        Value::Null => Vec::new(),
+        other => vec![value(other)],
+    }
+}
+
+/// A value as the file would write it, near enough to be recognised.
+fn value(value: &Value) -> String {
+    match value {
+        Value::Null => "not set".to_owned(),
+        Value::Bool(b) => format!("#{b}"),
+        Value::Number(n) => n.to_string(),
+        Value::String(s) => visible(s),
+        Value::Array(items) => items.iter().map(self::value).collect::<Vec<_>>().join(" "),
+        Value::Object(map) => match (map.get("env"), map.get("file")) {
+            (Some(Value::String(name)), None) if map.len() == 1 => {
+                format!("(env)\"{}\"", visible(name))
+            }
+            (None, Some(Value::String(path))) if map.len() == 1 => {
+                format!("(file)\"{}\"", visible(path))
+            }
+            _ => map
+                .iter()
+                .map(|(key, item)| format!("{}={}", visible(key), self::value(item)))
+                .collect::<Vec<_>>()
+                .join(" "),
+        },
+    }
+}

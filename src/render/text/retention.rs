@@ -1,0 +1,233 @@
+//! One host's retention plan as text: what goes, what stays and why, and until when.
+
+use std::fmt::Write as _;
+
+use chrono_tz::Tz;
+
+use crate::core::model::{ByteCount, Count, Keep, Policy, Rule, Timestamp};
+use crate::core::plan::{DeleteEntry, KeepEntry, RetentionPlan};
+use crate::core::retention::Cause;
+use crate::render::{Paint, Style};
+
+/// One host's retention plan: what goes, then what stays and why.
+#[must_use]
+pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
+    let mut out = String::new();
+    let zone = plan
+        .policy
+        .as_ref()
+        .map_or(Tz::UTC, |policy| policy.timezone);
+    let mut title = format!("Snapshots of {}", plan.host);
+    if plan.directory != plan.host {
+        let _ = write!(title, " (in {})", plan.directory);
+    }
+    let words = match &plan.policy {
+        _ if plan
+            .delete
+            .iter()
+            .any(|entry| entry.reason == Cause::HostRemoved) =>
+        {
+            "removed with its snapshots".to_owned()
+        }
+        _ if plan.retired => "retired".to_owned(),
+        _ if plan.paused => "paused".to_owned(),
+        Some(policy) => policy_words(policy),
+        None => "no retention policy: everything is kept".to_owned(),
+    };
+    let approval = match (&plan.policy_fingerprint, plan.approved) {
+        _ if plan.retired => "",
+        (Some(_), true) => "; approved",
+        (Some(_), false) => "; not approved yet",
+        (None, _) => "",
+    };
+    let _ = writeln!(
+        out,
+        "{}: {words}{approval}",
+        style.paint(Paint::Heading, &title)
+    );
+
+    let rows: Vec<Row> = plan
+        .delete
+        .iter()
+        .map(|entry| delete_row(entry, zone))
+        .chain(plan.keep.iter().map(|entry| keep_row(entry, zone)))
+        .collect();
+    let width = |cell: fn(&Row) -> &str| {
+        rows.iter()
+            .map(|row| cell(row).chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let (names, kinds, times, sizes) = (
+        width(|r| &r.name),
+        width(|r| r.kind),
+        width(|r| &r.time),
+        width(|r| &r.size),
+    );
+    for row in &rows {
+        let line = format!(
+            "{} {:names$}  {:kinds$}  {:times$}  {:>sizes$}  ",
+            row.sign, row.name, row.kind, row.time, row.size
+        );
+        let indent = line.chars().count();
+        let text = wrap(&row.why, style.width.saturating_sub(indent), indent);
+        let _ = writeln!(
+            out,
+            "{}",
+            row.paint.map_or_else(
+                || format!("{line}{text}"),
+                |p| style.paint(p, &format!("{line}{text}"))
+            )
+        );
+    }
+    let totals = &plan.totals;
+    let _ = writeln!(
+        out,
+        "  {} stay, {} go{}",
+        totals.keep,
+        totals.delete,
+        if totals.rescued > 0 {
+            format!(", {} rescued", totals.rescued)
+        } else {
+            String::new()
+        }
+    );
+    out
+}
+
+struct Row {
+    sign: char,
+    paint: Option<Paint>,
+    name: String,
+    kind: &'static str,
+    time: String,
+    size: String,
+    why: String,
+}
+
+fn delete_row(entry: &DeleteEntry, zone: Tz) -> Row {
+    let mut why = match entry.reason {
+        Cause::Expired => "expired".to_owned(),
+        Cause::PolicyChange => "policy-change".to_owned(),
+        Cause::HostRemoved => "host-removed".to_owned(),
+        Cause::Incomplete => format!("incomplete ({})", entry.status),
+    };
+    if !entry.previously_kept_by.is_empty() {
+        let reasons: Vec<String> = entry
+            .previously_kept_by
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let _ = write!(why, ", kept until now by {}", reasons.join(", "));
+    }
+    Row {
+        sign: '-',
+        paint: Some(Paint::Deleted),
+        name: entry.snapshot.to_string(),
+        kind: entry.kind.as_str(),
+        time: wall_clock(entry.started_at, zone),
+        size: size(entry.bytes),
+        why,
+    }
+}
+
+fn keep_row(entry: &KeepEntry, zone: Tz) -> Row {
+    // A rule that was counted says more than its bare reason: `daily 3/7` for `daily`.
+    let counted = |reason: &str| {
+        let hit = entry
+            .rules
+            .iter()
+            .find(|hit| hit.rule.to_string() == reason)?;
+        Some(format!("{reason} {}/{}", hit.n?, hit.of))
+    };
+    let mut reasons: Vec<String> = entry
+        .reasons
+        .iter()
+        .map(|reason| {
+            let word = reason.to_string();
+            counted(&word).unwrap_or(word)
+        })
+        .collect();
+    if entry.suspect {
+        reasons.push("suspect".to_owned());
+    }
+    let mut why = reasons.join(", ");
+    if let Some(day) = entry.expires_on {
+        let _ = write!(why, "; until {day}");
+    }
+    let (sign, paint) = if entry.rescued {
+        ('=', Some(Paint::Rescued))
+    } else {
+        (' ', None)
+    };
+    Row {
+        sign,
+        paint,
+        name: entry.snapshot.to_string(),
+        kind: entry.kind.as_str(),
+        time: wall_clock(entry.started_at, zone),
+        size: size(entry.bytes),
+        why,
+    }
+}
+
+fn wall_clock(time: Timestamp, zone: Tz) -> String {
+    time.utc()
+        .with_timezone(&zone)
+        .format("%a %Y-%m-%d %H:%M")
+        .to_string()
+}
+
+fn size(bytes: Option<u64>) -> String {
+    bytes.map_or("?".to_owned(), |n| ByteCount(n).to_string())
+}
+
+/// Breaks `text` at blanks so that lines fit into `width`; further lines are indented.
+fn wrap(text: &str, width: usize, indent: usize) -> String {
+    let width = width.max(24);
+    let mut out = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > width {
+            let _ = write!(out, "\n{:indent$}", "");
+            used = 0;
+        } else if used > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += length;
+    }
+    out
+}
+
+/// The rules of a policy in one line, as the file writes them.
+#[must_use]
+pub fn policy_words(policy: &Policy) -> String {
+    let mut words = keep_words(&policy.keep);
+    words.push(format!("kinds {}", policy.kinds));
+    if policy.protect_bases {
+        words.push("bases protected".to_owned());
+    }
+    words.push(policy.timezone.name().to_owned());
+    words.join(", ")
+}
+
+fn keep_words(keep: &Keep) -> Vec<String> {
+    let count = |rule: Rule| keep.count(rule).map(|n: Count| format!("{rule}={n}"));
+    let within = |rule: Rule| {
+        let name = if rule == Rule::Last {
+            "within".to_owned()
+        } else {
+            format!("within-{rule}")
+        };
+        keep.within(rule).map(|span| format!("{name}={span}"))
+    };
+    let rules: Vec<String> = Rule::ALL
+        .into_iter()
+        .filter_map(count)
+        .chain(Rule::ALL.into_iter().filter_map(within))
+        .collect();
+    vec![rules.join(" ")]
+}
