@@ -381,3 +381,74 @@ fn a_clock_that_jumped_stops_unattended_prunes_until_a_person_vouches_for_it() {
         assert_eq!(program.visible("web", "scheduled").len(), 2);
     }
 }
+
+#[test]
+fn a_saved_retention_plan_of_one_host_deletes_what_it_listed() {
+    let program = with_snapshots("last=2", &[1, 2, 3, 4]);
+    program.ends(0, &["retention", "web", "--out", "plan.json"]);
+    program.plant("web", "scheduled", "20251205-021500Z__abc005");
+    program.ends(0, &["discover-snapshots"]);
+    program.ends(
+        0,
+        &[
+            "retention",
+            "web",
+            "--plan",
+            "plan.json",
+            "--apply",
+            "--yes",
+        ],
+    );
+    assert_eq!(days(&program), [3, 4, 5]);
+    assert_eq!(
+        std::os::unix::fs::MetadataExt::mode(
+            &std::fs::metadata(program.path("plan.json")).unwrap()
+        ) & 0o777,
+        0o600
+    );
+}
+
+/// Types `answer` at the terminal that the program sees.
+fn on_a_terminal(program: &Program, args: &str, answer: &str) -> String {
+    let line = format!("{} {args}", env!("CARGO_BIN_EXE_pobsync"));
+    let mut command = program.command(&[]);
+    let envs: Vec<_> = command
+        .get_envs()
+        .map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned)))
+        .collect();
+    command = std::process::Command::new("script");
+    command
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(program.path(""));
+    for (name, value) in envs {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let mut child = command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(
+        child.stdin.as_mut().unwrap(),
+        format!("{answer}\n").as_bytes(),
+    )
+    .unwrap();
+    String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned()
+}
+
+#[test]
+fn on_a_terminal_the_number_of_deletions_is_the_yes() {
+    let program = with_snapshots("last=2", &[1, 2, 3]);
+    let said = on_a_terminal(&program, "retention web --apply", "y");
+    assert!(
+        said.contains("Type 1 to go on") && said.contains("Nothing was deleted."),
+        "{said}"
+    );
+    assert_eq!(days(&program), [1, 2, 3]);
+    let said = on_a_terminal(&program, "retention web --apply", "1");
+    assert!(said.contains("1 snapshot deleted"), "{said}");
+    assert_eq!(days(&program), [2, 3]);
+}
