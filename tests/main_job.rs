@@ -244,6 +244,10 @@ fn a_lost_database_is_rebuilt_from_the_root_and_the_file() {
     // Another database: it may read, and neither backs up nor prunes there until it is adopted.
     let said = program.ends(10, &["backup", "web"]);
     assert!(said.err.contains("adopt-root"), "{}", said.err);
+    program.ends(1, &["adopt-root"]);
+    program.ends(0, &["adopt-root", "--yes"]);
+    let said = program.ends(0, &["backup", "web"]);
+    assert!(said.out.contains("linked against"), "{}", said.out);
 }
 
 #[test]

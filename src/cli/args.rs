@@ -113,6 +113,10 @@ pub(super) enum Command {
     Hold(HoldArgs),
     /// Take the pin off a snapshot
     Unhold(UnholdArgs),
+    /// Take the suspect marks off a host's snapshots, so that unattended prunes go on
+    Ack(HostArg),
+    /// Give the backup root to this database, after its own was lost or the disk moved
+    AdoptRoot(AdoptRootArgs),
     /// List hosts
     Hosts,
     /// List snapshots
@@ -153,6 +157,13 @@ pub(super) struct FileArg {
     /// The configuration, instead of --file
     #[arg(value_name = "FILE")]
     pub(super) path: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AdoptRootArgs {
+    /// Do not ask; needed where there is no terminal
+    #[arg(long, short = 'y')]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, Args)]

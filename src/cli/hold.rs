@@ -1,6 +1,6 @@
-//! `hold` and `unhold`.
+//! `hold`, `unhold` and `ack`.
 
-use super::args::{HoldArgs, UnholdArgs};
+use super::args::{HoldArgs, HostArg, UnholdArgs};
 use super::output::Output;
 use crate::core::plan::Outcome;
 use crate::ops::{self, Context, Error};
@@ -32,6 +32,19 @@ pub(super) fn unhold(
         "There was no hold on it."
     });
     Ok(if was_held {
+        Outcome::Done
+    } else {
+        Outcome::NoChanges
+    })
+}
+
+pub(super) fn ack(context: &Context, args: &HostArg, output: &Output) -> Result<Outcome, Error> {
+    let marked = ops::acknowledge(context, &args.host)?;
+    output.say(&format!(
+        "{marked} suspect snapshots of {} acknowledged.",
+        args.host
+    ));
+    Ok(if marked > 0 {
         Outcome::Done
     } else {
         Outcome::NoChanges

@@ -109,6 +109,8 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::DiscoverSnapshots(args) => lists::discover(&open()?, &args, output)?.into(),
         Command::Hold(args) => hold::hold(&open()?, &args, output)?.into(),
         Command::Unhold(args) => hold::unhold(&open()?, &args, output)?.into(),
+        Command::Ack(args) => hold::ack(&open()?, &args, output)?.into(),
+        Command::AdoptRoot(args) => init::adopt_root(&open()?, &args, output)?.into(),
         Command::Hosts => lists::hosts(&open()?, output)?.into(),
         Command::Snapshots(args) => lists::snapshots(&open()?, &args, output)?.into(),
         Command::Runs(args) => lists::runs(&open()?, &args, output)?.into(),

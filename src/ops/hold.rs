@@ -53,6 +53,34 @@ pub fn unhold(context: &Context, host: &HostName, name: &SnapshotName) -> Result
     Ok(context.store.unhold(snapshot.id, &context.actor, now)?)
 }
 
+/// Takes the suspect marks off every snapshot of a host; says how many had one.
+///
+/// # Errors
+/// As [`hold`].
+pub fn acknowledge(context: &Context, host: &HostName) -> Result<usize, Error> {
+    let facts = context.facts()?;
+    let host = facts.host(host)?;
+    let now = super::clock::now();
+    // The marks on disk first: one that stayed behind would come back with the next discovery.
+    if let Some(dir) = directory(context, &facts, host, now)? {
+        for snapshot in facts
+            .snapshots
+            .get(&host.id)
+            .into_iter()
+            .flatten()
+            .filter(|s| s.suspect)
+        {
+            if dir.has_snapshot(snapshot.kind, &snapshot.name)? {
+                dir.remove_suspect(snapshot.kind, &snapshot.name)?;
+            }
+        }
+    }
+    Ok(context
+        .store
+        .acknowledge(host.id, &context.actor, now)?
+        .len())
+}
+
 fn find<'a>(
     facts: &'a Facts,
     host: &HostName,

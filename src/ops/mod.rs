@@ -32,13 +32,14 @@ pub use configure::{
 pub use context::{Context, Facts, default_database};
 pub use discover::{HostDiscovery, discover};
 pub use error::Error;
-pub use hold::{hold, unhold};
+pub use hold::{acknowledge, hold, unhold};
 pub use init::init;
 pub use load::{Configuration, desired_host, load};
 pub use plan::{Asked, VERSION, plan_desired, plan_in_force};
 pub use prune::{PruneReport, PruneRequest, prune};
 pub use pull::dry_run;
 pub use retention::{approve, listed_by_saved, plan_host};
+pub use root::{FoundRoot, adopt_root, root_to_adopt};
 pub use saved::{SavedPlanError, looks_like_a_plan, read_plan, write_plan, write_text};
 pub use stale::{Staleness, saved_for_apply, staleness};
 pub use status::{HostStatus, Status, status};

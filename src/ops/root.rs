@@ -2,7 +2,7 @@
 
 use super::context::Facts;
 use super::{Context, Error};
-use crate::core::model::{HostName, SqlHost, Timestamp};
+use crate::core::model::{AbsolutePath, HostName, Lineage, RootId, SqlHost, Timestamp};
 use crate::disk::{DiskError, Holder, HostDir, HostLock, Liveness, Root};
 
 /// Opens the root that SQL names and demands that it belongs to this database; takes it into use if none ever was.
@@ -28,6 +28,47 @@ pub(super) fn open_root_to_read(
     let root = Root::adopt_or_open(&path, facts.root_id(), facts.state.lineage.clone(), now)?;
     context.store.root_seen(root.id(), &path, now)?;
     Ok(root)
+}
+
+/// A root as it is found before it is adopted.
+#[derive(Debug, Clone)]
+pub struct FoundRoot {
+    /// Its path.
+    pub path: AbsolutePath,
+    /// Its id.
+    pub id: RootId,
+    /// The database it belongs to; nothing if it is this one.
+    pub lineage: Option<Lineage>,
+}
+
+/// Looks at the root that SQL names.
+///
+/// # Errors
+/// When no root is set or its disk is not mounted.
+pub fn root_to_adopt(context: &Context) -> Result<FoundRoot, Error> {
+    let state = context.store.load_state()?;
+    let path = context.backup_root(&state)?;
+    let root = Root::open(&path, None)?;
+    let lineage = root.marker().lineage.clone();
+    Ok(FoundRoot {
+        path,
+        id: root.id().clone(),
+        lineage: (lineage != state.lineage).then_some(lineage),
+    })
+}
+
+/// Gives the root to this database.
+///
+/// # Errors
+/// When it is not there or cannot be written.
+pub fn adopt_root(context: &Context) -> Result<(), Error> {
+    let state = context.store.load_state()?;
+    let path = context.backup_root(&state)?;
+    let mut root = Root::open(&path, None)?;
+    root.adopt(state.lineage)?;
+    Ok(context
+        .store
+        .root_seen(root.id(), &path, super::clock::now())?)
 }
 
 /// Takes the lock of a host. What a killed program left at work on it is ended first.
