@@ -225,6 +225,47 @@ fn a_host_at_work_is_not_backed_up_twice() {
 }
 
 #[test]
+fn who_comes_second_is_told_which_run_was_first() {
+    let program = Program::new();
+    let source = program.path("source");
+    std::fs::create_dir(&source).unwrap();
+    std::fs::write(source.join("large"), vec![7; 4 << 20]).unwrap();
+    program.write(
+        "pobsync.kdl",
+        &format!("global {{ backup-root \"ROOT\" }}\nhost \"web\" {{ address \"local\"; source \"{}\"; rsync {{ bwlimit \"64KiB\" }} }}", source.display()),
+    );
+    program.ends(0, &["init"]);
+    program.ends(0, &["apply", "--yes"]);
+    let mut first = program
+        .command(&["backup", "web"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let lock = program.root().join("web/.lock");
+    while !std::fs::read_to_string(&lock).is_ok_and(|note| note.contains("\"children\":{")) {
+        assert!(first.try_wait().unwrap().is_none());
+        std::thread::yield_now();
+    }
+    let said = program.ends(12, &["backup", "web"]);
+    assert!(
+        said.err.contains(&format!(
+            "web is held by run 1, backup (process {}",
+            first.id()
+        )),
+        "{}",
+        said.err
+    );
+    // Asked to stop, it leaves its rows true and nothing visible.
+    std::process::Command::new("kill")
+        .args(["-INT", &first.id().to_string()])
+        .status()
+        .unwrap();
+    assert_eq!(first.wait().unwrap().code(), Some(1));
+    assert_eq!(program.json(0, &["runs"])[0]["status"], "cancelled");
+    assert_eq!(program.visible("web", "manual"), Vec::<String>::new());
+}
+
+#[test]
 fn a_lost_database_is_rebuilt_from_the_root_and_the_file() {
     let program = Program::new();
     let file = "global { backup-root \"ROOT\" }\nhost \"web\" { address \"local\"; source \"/etc/hostname\"; retention { keep last=5; kinds \"manual\" } }";

@@ -162,6 +162,16 @@ impl HostLock {
             .map_err(|source| DiskError::io("pass on", &self.host.path().join(FILE), source))
     }
 
+    /// Notes the run, once it has a row, so that whoever is refused the lock can be told which one has it.
+    ///
+    /// # Errors
+    ///
+    /// The note cannot be written.
+    pub fn record_run(&mut self, run: RunId) -> Result<(), DiskError> {
+        self.holder.run = Some(run);
+        self.write_note()
+    }
+
     /// Notes the process group of the children, led by the process `leader`, for whoever starts after a kill.
     ///
     /// # Errors

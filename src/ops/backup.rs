@@ -112,6 +112,7 @@ pub fn backup(context: &Context, request: BackupRequest<'_>) -> Result<BackupRep
         plan: None,
         log_path: None,
     })?;
+    lock.record_run(run)?;
     let prune = request.prune;
     let mut attempt = Attempt {
         context,
@@ -139,7 +140,7 @@ pub fn backup(context: &Context, request: BackupRequest<'_>) -> Result<BackupRep
                 allow: Vec::new(),
                 listed: None,
             };
-            report.pruned = Some(prune_locked(context, &request, &lock));
+            report.pruned = Some(prune_locked(context, &request, &mut lock));
         }
     }
     lock.release()?;

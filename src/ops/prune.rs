@@ -84,8 +84,8 @@ pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, E
     let Some(dir) = root.find_host_dir(&host.directory)? else {
         return Ok(PruneReport::nothing(&host.name));
     };
-    let lock = lock_host(&dir, host, "prune", now)?;
-    prune_locked(context, request, &lock)
+    let mut lock = lock_host(&dir, host, "prune", now)?;
+    prune_locked(context, request, &mut lock)
 }
 
 /// Prunes one host whose lock the caller holds.
@@ -95,7 +95,7 @@ pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, E
 pub(super) fn prune_locked(
     context: &Context,
     request: &PruneRequest,
-    lock: &HostLock,
+    lock: &mut HostLock,
 ) -> Result<PruneReport, Error> {
     let host = context.facts()?.by_directory(&request.directory)?.clone();
     settle_lost_runs(context, &host)?;
@@ -136,6 +136,7 @@ pub(super) fn prune_locked(
         plan: Some(recorded),
         log_path: None,
     })?;
+    lock.record_run(run)?;
     let clock = ClockFacts {
         now,
         last_seen: context.store.sign_of_life()?,
