@@ -25,7 +25,7 @@ struct Told {
 
 pub(super) fn run(context: &Context, args: &BackupArgs, output: &Output) -> Result<Outcome, Error> {
     if args.dry_run {
-        let facts = context.facts()?;
+        let facts = context.facts_about(|host| args.hosts.contains(&host.name))?;
         for host in &args.hosts {
             super::output::print(&format!("{}\n", ops::dry_run(context, &facts, host)?));
         }

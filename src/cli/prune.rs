@@ -31,18 +31,10 @@ pub(super) fn tell(done: &PruneReport, output: &Output) {
         .map_or(String::new(), |plan| format!(" by plan {plan}"));
     output.text(&format!(
         "Pruned {host}{plan}: {} deleted, {} freed.\n",
-        snapshots(done.deleted.len()),
+        report::counted(done.deleted.len(), "snapshot"),
         ByteCount(done.freed)
     ));
     for (name, why) in &done.left {
         output.say(&format!("  left: {name}: {}", visible(why)));
-    }
-}
-
-fn snapshots(n: usize) -> String {
-    if n == 1 {
-        "1 snapshot".to_owned()
-    } else {
-        format!("{n} snapshots")
     }
 }

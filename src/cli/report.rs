@@ -114,13 +114,13 @@ pub(super) fn status(context: &Context, output: &Output) -> Result<Outcome, Erro
             text.push('\n');
         }
         text.push_str(&format!(
-            "{} hosts: {} well, {} need attention, {} paused, {} retired. {} snapshots.\n",
-            status.hosts.len(),
+            "{}: {} well, {} need attention, {} paused, {} retired. {}.\n",
+            counted(status.hosts.len(), "host"),
             status.well,
             status.attention,
             status.paused,
             status.retired,
-            status.snapshots
+            counted(status.snapshots, "snapshot")
         ));
         text
     });
@@ -164,4 +164,13 @@ pub(super) fn check(common: &Common, args: &CheckArgs, output: &Output) -> Resul
     } else {
         Outcome::Done
     })
+}
+
+/// `1 host`, `2 hosts`.
+pub(super) fn counted(n: usize, one: &str) -> String {
+    if n == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{n} {one}s")
+    }
 }

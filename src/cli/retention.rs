@@ -12,7 +12,7 @@ pub(super) fn run(
     args: &RetentionArgs,
     output: &Output,
 ) -> Result<Outcome, Error> {
-    let facts = context.facts()?;
+    let facts = context.facts_about(|host| host.name == args.host)?;
     let plan = ops::plan_host(&facts, &args.host, args.kind, args.apply)?;
     let Some(retention) = plan.retention.first().cloned() else {
         return Ok(Outcome::NoChanges);

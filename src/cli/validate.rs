@@ -3,6 +3,7 @@
 use super::args::{Common, FileArg};
 use super::file_path;
 use super::output::Output;
+use super::report::counted;
 use crate::core::plan::Outcome;
 use crate::ops::{self, Error};
 
@@ -29,17 +30,15 @@ pub(super) fn run(common: &Common, args: &FileArg, output: &Output) -> Result<Ou
             findings: [],
         },
         |_| {
-            let plural = |n: usize, one: &str| {
-                if n == 1 {
-                    format!("1 {one}")
+            format!("1 {one}")
                 } else {
                     format!("{n} {one}s")
                 }
             };
             format!(
                 "{path} is valid: {} in {}.\n",
-                plural(hosts, "host"),
-                plural(files, "file")
+                counted(hosts, "host"),
+                counted(files, "file")
             )
         },
     );

@@ -87,7 +87,7 @@ impl BackupReport {
 /// wrong after that is in the report, and recorded.
 pub fn backup(context: &Context, request: BackupRequest<'_>) -> Result<BackupReport, Error> {
     let now = super::clock::now();
-    let facts = context.facts()?;
+    let facts = context.facts_about(|other| other.name == request.host)?;
     let host = backed_up(&facts, &request.host)?;
     let resolved = resolve(context, host, &ServerLookup)?;
     let root = open_root(context, &facts, now)?;

@@ -61,7 +61,7 @@ pub fn check(database: &Utf8Path, clock_is_right: bool) -> Vec<Finding> {
                 Level::Good,
                 "database",
                 format!(
-                    "{database}, serial {}, {} hosts",
+                    "{database}, serial {}, hosts: {}",
                     facts.state.serial,
                     facts.state.hosts.len()
                 ),

@@ -10,7 +10,7 @@ use crate::core::model::{
     SnapshotName, SqlHost, SqlState,
 };
 use crate::core::plan::{Plan, RootFacts};
-use crate::store::{RootRecord, Sqlite, Store};
+use crate::store::{RootRecord, SnapshotFilter, Sqlite, Store};
 
 /// The database, and who is asking.
 pub struct Context {
@@ -71,27 +71,53 @@ impl Context {
         Ok(path.to_string_lossy().parse()?)
     }
 
-    /// Reads everything a plan is made from.
+    /// Reads everything a plan of the whole fleet is made from.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn facts(&self) -> Result<Facts, Error> {
-        let state = self.store.load_state()?;
-        let path = state
-            .global
-            .as_ref()
-            .and_then(|g| g.settings.backup_root.clone());
-        let root = self
-            .store
-            .roots()?
-            .into_iter()
-            .find(|root| Some(&root.path) == path.as_ref());
+        let (state, root) = self.configuration()?;
         let snapshots = self.store.snapshots_by_host(root.as_ref().map(|r| &r.id))?;
         Ok(Facts {
             state,
             snapshots,
             root,
         })
+    }
+
+    /// Reads the configuration, and the snapshots of those hosts alone that are `wanted`: what is done to one host does
+    /// not read a million rows of others.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn facts_about(&self, wanted: impl Fn(&SqlHost) -> bool) -> Result<Facts, Error> {
+        let (state, root) = self.configuration()?;
+        let mut snapshots = BTreeMap::new();
+        for host in state.hosts.iter().filter(|host| wanted(host)) {
+            let filter = SnapshotFilter {
+                host: Some(host.id),
+                root: root.as_ref().map(|r| r.id.clone()),
+                ..SnapshotFilter::default()
+            };
+            let records = self.store.snapshots(&filter)?;
+            snapshots.insert(host.id, records.into_iter().map(|r| r.snapshot).collect());
+        }
+        Ok(Facts {
+            state,
+            snapshots,
+            root,
+        })
+    }
+
+    fn configuration(&self) -> Result<(SqlState, Option<RootRecord>), Error> {
+        let state = self.store.load_state()?;
+        let path = state
+            .global
+            .as_ref()
+            .and_then(|g| g.settings.backup_root.clone());
+        let roots = self.store.roots()?;
+        let root = roots.into_iter().find(|root| Some(&root.path) == path.as_ref());
+        Ok((state, root))
     }
 
     /// The root that SQL names.

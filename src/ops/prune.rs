@@ -78,7 +78,7 @@ impl PruneReport {
 /// nothing was deleted then.
 pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, Error> {
     let now = super::clock::now();
-    let facts = context.facts()?;
+    let facts = context.facts_about(|_| false)?;
     let host = facts.by_directory(&request.directory)?;
     let root = open_root(context, &facts, now)?;
     let Some(dir) = root.find_host_dir(&host.directory)? else {
@@ -97,11 +97,13 @@ pub(super) fn prune_locked(
     request: &PruneRequest,
     lock: &mut HostLock,
 ) -> Result<PruneReport, Error> {
-    let host = context.facts()?.by_directory(&request.directory)?.clone();
-    settle_lost_runs(context, &host)?;
-    finish_cut_off(context, &host, lock)?;
+    let is_this = |host: &SqlHost| host.directory == request.directory;
+    let facts = context.facts_about(|_| false)?;
+    let host = facts.by_directory(&request.directory)?;
+    settle_lost_runs(context, host)?;
+    finish_cut_off(context, host, lock)?;
 
-    let facts = context.facts()?;
+    let facts = context.facts_about(is_this)?;
     let host = facts.by_directory(&request.directory)?;
     let mut plan = plan_in_force(
         &facts,

@@ -21,7 +21,7 @@ pub(super) fn drop_superseded(
     lock: &HostLock,
     left: &BTreeSet<(SnapshotKind, SnapshotName)>,
 ) -> Result<(), Error> {
-    let facts = context.facts()?;
+    let facts = context.facts_about(|other| other.id == host.id)?;
     let host: &SqlHost = facts.by_directory(&host.directory)?;
     let mut plan =
         super::plan::plan_in_force(&facts, std::slice::from_ref(host), Some(Kinds::ALL), &[])?;

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// When it cannot be reached or has none.
 pub fn offered_keys(context: &Context, host: &HostName) -> Result<Offered, Error> {
-    let facts = context.facts()?;
+    let facts = context.facts_about(|_| false)?;
     let host = backed_up(&facts, host)?;
     let resolved = resolve(context, host, &ServerLookup)?;
     let program = |message: String, help: &str| Error::Program {
@@ -83,7 +83,7 @@ pub struct Step {
 /// # Errors
 /// When the host is unknown or a reference cannot be resolved.
 pub fn test_host(context: &Context, host: &HostName) -> Result<Vec<Step>, Error> {
-    let facts = context.facts()?;
+    let facts = context.facts_about(|_| false)?;
     let host = backed_up(&facts, host)?;
     let resolved = resolve(context, host, &ServerLookup)?;
     let pull = resolved.pull("/nonexistent".into(), Vec::new());
