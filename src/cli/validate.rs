@@ -30,11 +30,6 @@ pub(super) fn run(common: &Common, args: &FileArg, output: &Output) -> Result<Ou
             findings: [],
         },
         |_| {
-            format!("1 {one}")
-                } else {
-                    format!("{n} {one}s")
-                }
-            };
             format!(
                 "{path} is valid: {} in {}.\n",
                 counted(hosts, "host"),

@@ -116,7 +116,9 @@ impl Context {
             .as_ref()
             .and_then(|g| g.settings.backup_root.clone());
         let roots = self.store.roots()?;
-        let root = roots.into_iter().find(|root| Some(&root.path) == path.as_ref());
+        let root = roots
+            .into_iter()
+            .find(|root| Some(&root.path) == path.as_ref());
         Ok((state, root))
     }
 
