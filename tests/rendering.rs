@@ -6,7 +6,7 @@ mod common;
 
 use common::program::Program;
 use pobsync::core::plan::Plan;
-use pobsync::render::{Style, plan_text};
+use pobsync::render::{BUDGET, Style, plan_markdown, plan_text};
 
 const BEFORE: &str = r#"
 global { backup-root "ROOT"; timezone "Europe/Amsterdam" }
@@ -71,6 +71,17 @@ fn plan() -> Plan {
 /// What differs from run to run: fingerprints and the times at which SQL was changed.
 fn steady(text: &str) -> String {
     let fixed = |line: &str| {
+        if line.starts_with("<!-- pobsync:plan") {
+            let (head, tail) = line.split_once("sha256:").unwrap();
+            return format!("{head}sha256:(64 digits){}", &tail[64..]);
+        }
+        if let Some(at) = line.find("Fingerprint `") {
+            return format!(
+                "{}Fingerprint `(12 digits)`{}",
+                &line[..at],
+                &line[at + 26..]
+            );
+        }
         if let Some(at) = line.find("Fingerprint: ") {
             return format!(
                 "{}Fingerprint: (12 digits){}",
@@ -104,4 +115,46 @@ fn a_plan_reads_well() {
         "colour",
         steady(&plan_text(&plan, &colour)).replace('\u{1b}', "ESC")
     );
+}
+
+#[test]
+fn a_merge_request_shows_what_dies_first() {
+    insta::assert_snapshot!("markdown", steady(&plan_markdown(&plan(), BUDGET)));
+}
+
+#[test]
+fn whatever_its_size_markdown_fits_and_keeps_its_counts_and_refusals() {
+    let mut plan = plan();
+    let host = plan
+        .retention
+        .iter()
+        .position(|r| r.delete.len() > 3)
+        .unwrap();
+    let deletion = plan.retention[host].delete[0].clone();
+    plan.retention[host].delete = vec![deletion; 10_000];
+    plan.retention[host].totals.delete = 10_000;
+    for budget in [2_000, 5_000, BUDGET] {
+        let text = plan_markdown(&plan, budget);
+        assert!(text.len() <= budget, "{} of {budget}", text.len());
+        assert!(
+            text.contains("truncated=1") && text.contains("Cut to fit"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| deletes | by this change |") && text.contains("3 refusals"),
+            "{text}"
+        );
+        assert!(
+            text.contains("protected") && text.contains("max-delete"),
+            "{text}"
+        );
+        // Every mark that was opened was closed.
+        assert_eq!(
+            text.matches("<details").count(),
+            text.matches("</details>").count()
+        );
+        assert_eq!(text.matches("```").count() % 2, 0);
+    }
+    let whole = plan_markdown(&plan, usize::MAX);
+    assert!(whole.contains("truncated=0") && whole.matches("\n- 2025").count() >= 10_000);
 }

@@ -69,6 +69,8 @@ pub(super) enum Format {
     Text,
     /// For programs
     Json,
+    /// For merge requests; plans alone
+    Markdown,
 }
 
 /// Whether colours are used.
@@ -95,6 +97,8 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// Print a saved plan
     ShowPlan(SavedPlanArg),
+    /// Say whether a saved plan is still current; fails with 11 when it is stale
+    CheckPlan(SavedPlanArg),
     /// Make the database match the file or a saved plan, and approve its retention policies
     Apply(ApplyArgs),
     /// Set the settings of the whole service without a file
@@ -209,6 +213,9 @@ pub(super) struct PlanArgs {
     /// Write the plan as JSON beside what is printed
     #[arg(long, value_name = "FILE")]
     pub(super) json_into: Option<Utf8PathBuf>,
+    /// Write the plan as Markdown for a merge request beside what is printed, at most 60,000 bytes
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown_into: Option<Utf8PathBuf>,
     /// End with 2 for changes and 3 for changes that delete snapshots
     #[arg(long)]
     pub(super) detailed_exitcode: bool,

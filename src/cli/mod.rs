@@ -96,6 +96,7 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::Show(args) => show::run(common, &args, output)?.into(),
         Command::Plan(args) => plan::run(&open()?, common, &args, output)?,
         Command::ShowPlan(args) => plan::show(common, &args, output)?.into(),
+        Command::CheckPlan(args) => plan::check(&open()?, &args, output)?.into(),
         Command::Apply(args) => apply::run(&open()?, common, &args, output)?.into(),
         Command::ConfigureGlobal(args) => {
             configure::global(&create_context(common)?, &args, output)?.into()

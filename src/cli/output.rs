@@ -5,7 +5,8 @@ use std::io::{IsTerminal as _, Write as _};
 use serde::Serialize;
 
 use super::args::{Color, Common, Format};
-use crate::render::{Style, document};
+use crate::core::plan::Plan;
+use crate::render::{BUDGET, Style, document, plan_markdown, plan_text};
 
 /// How this call of the program prints.
 #[derive(Debug, Clone, Copy)]
@@ -53,8 +54,17 @@ impl Output {
     /// Prints data: `text` for people, `value` for programs.
     pub(super) fn data<T: Serialize>(&self, value: &T, text: impl FnOnce(&Style) -> String) {
         match self.format {
-            Format::Text => print(&text(&self.style)),
+            Format::Text | Format::Markdown => print(&text(&self.style)),
             Format::Json => print(&document(value)),
+        }
+    }
+
+    /// Prints a plan in the form asked for.
+    pub(super) fn plan(&self, plan: &Plan) {
+        match self.format {
+            Format::Text => print(&plan_text(plan, &self.style)),
+            Format::Json => print(&document(plan)),
+            Format::Markdown => print(&plan_markdown(plan, BUDGET)),
         }
     }
 

@@ -1,11 +1,11 @@
-//! `plan` and `show-plan`.
+//! `plan`, `show-plan` and `check-plan`.
 
 use super::args::{Common, PlanArgs, SavedPlanArg};
 use super::output::Output;
 use super::{Ended, file_path, open_context};
 use crate::core::plan::{Outcome, Plan, Selection};
 use crate::ops::{self, Asked, Context, Error};
-use crate::render::{document, plan_text};
+use crate::render::{BUDGET, document, plan_markdown};
 
 pub(super) fn run(
     context: &Context,
@@ -29,7 +29,10 @@ pub(super) fn run(
     if let Some(path) = &args.json_into {
         ops::write_text(path, &document(&plan))?;
     }
-    output.data(&plan, |style| plan_text(&plan, style));
+    if let Some(path) = &args.markdown_into {
+        ops::write_text(path, &plan_markdown(&plan, BUDGET))?;
+    }
+    output.plan(&plan);
     let outcome = plan.outcome;
     if let Some(path) = &args.out {
         ops::write_plan(path, &plan.saved(loaded.desired))?;
@@ -50,12 +53,49 @@ pub(super) fn show(
     output: &Output,
 ) -> Result<Outcome, Error> {
     let plan = ops::read_plan(&args.path)?;
-    output.data(&plan, |style| plan_text(&plan, style));
+    output.plan(&plan);
     match open_context(common) {
         Ok(context) => say_stale(&context, &plan, output)?,
         Err(_) => output.say("No database here: whether the plan is stale is not known."),
     }
     Ok(Outcome::Done)
+}
+
+#[derive(serde::Serialize)]
+struct Checked {
+    outcome: Outcome,
+    moved: Vec<String>,
+}
+
+/// For merge queues: is the reviewed plan still what an apply would do?
+pub(super) fn check(
+    context: &Context,
+    args: &SavedPlanArg,
+    output: &Output,
+) -> Result<Outcome, Error> {
+    let plan = ops::read_plan(&args.path)?;
+    let moved = ops::staleness(context, &plan)?.lines();
+    let outcome = if moved.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Stale
+    };
+    output.data(
+        &Checked {
+            outcome,
+            moved: moved.clone(),
+        },
+        |_| {
+            if moved.is_empty() {
+                return "The plan is current.\n".to_owned();
+            }
+            format!(
+                "STALE: this plan would not be applied.\n  {}\n",
+                moved.join("\n  ")
+            )
+        },
+    );
+    Ok(outcome)
 }
 
 fn say_stale(context: &Context, plan: &Plan, output: &Output) -> Result<(), Error> {

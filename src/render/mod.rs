@@ -3,11 +3,13 @@
 //! Decides nothing and reads nothing: values in, text out. Whatever comes from outside is escaped here.
 
 mod json;
+mod markdown;
 mod style;
 mod table;
 mod text;
 
 pub use json::document;
+pub use markdown::{BUDGET, plan_markdown};
 pub use style::{Paint, Style};
 pub use table::{Column, table};
 pub use text::{

@@ -12,7 +12,7 @@ use crate::render::{Paint, Style};
 
 pub(super) fn drift(out: &mut String, drift: &[Drift], style: &Style) {
     for item in drift {
-        let title = format!("Drift of {}", object(item.object, &item.name));
+        let title = format!("Drift of {}", object_words(item.object, &item.name));
         let _ = writeln!(
             out,
             "{}: changed {} by {}, not through the file",
@@ -36,7 +36,8 @@ pub(super) fn drift(out: &mut String, drift: &[Drift], style: &Style) {
     }
 }
 
-fn object(object: Object, name: &str) -> String {
+/// An object as a sentence names it.
+pub(in crate::render) fn object_words(object: Object, name: &str) -> String {
     match object {
         Object::Global => "the global settings".to_owned(),
         Object::Host => format!("host {}", visible(name)),
@@ -52,7 +53,7 @@ pub fn change_lines(change: &Change, style: &Style) -> String {
         Action::Retire => ('.', Paint::Retired),
         Action::Rename => ('>', Paint::Changed),
     };
-    let mut head = format!("{sign} {}", object(change.object, &change.name));
+    let mut head = format!("{sign} {}", object_words(change.object, &change.name));
     match change.action {
         Action::Create => head.push_str(" (new)"),
         Action::Update => {}

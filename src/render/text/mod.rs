@@ -7,6 +7,8 @@ mod retention;
 use std::fmt::Write as _;
 
 pub use changes::change_lines;
+pub(super) use changes::object_words;
+pub(super) use retention::{deletion_lines, keep_lines};
 pub use retention::{policy_words, retention_text};
 
 use super::{Paint, Style};

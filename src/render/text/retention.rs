@@ -13,10 +13,7 @@ use crate::render::{Paint, Style};
 #[must_use]
 pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
     let mut out = String::new();
-    let zone = plan
-        .policy
-        .as_ref()
-        .map_or(Tz::UTC, |policy| policy.timezone);
+    let zone = zone_of(plan);
     let mut title = format!("Snapshots of {}", plan.host);
     if plan.directory != plan.host {
         let _ = write!(title, " (in {})", plan.directory);
@@ -46,39 +43,12 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
         style.paint(Paint::Heading, &title)
     );
 
-    let rows: Vec<Row> = plan
-        .delete
-        .iter()
-        .map(|entry| delete_row(entry, zone))
-        .chain(plan.keep.iter().map(|entry| keep_row(entry, zone)))
+    let rows = delete_rows(plan, zone)
+        .chain(keep_rows(plan, zone))
         .collect();
-    let width = |cell: fn(&Row) -> &str| {
-        rows.iter()
-            .map(|row| cell(row).chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let (names, kinds, times, sizes) = (
-        width(|r| &r.name),
-        width(|r| r.kind),
-        width(|r| &r.time),
-        width(|r| &r.size),
-    );
-    for row in &rows {
-        let line = format!(
-            "{} {:names$}  {:kinds$}  {:times$}  {:>sizes$}  ",
-            row.sign, row.name, row.kind, row.time, row.size
-        );
-        let indent = line.chars().count();
-        let text = wrap(&row.why, style.width.saturating_sub(indent), indent);
-        let _ = writeln!(
-            out,
-            "{}",
-            row.paint.map_or_else(
-                || format!("{line}{text}"),
-                |p| style.paint(p, &format!("{line}{text}"))
-            )
-        );
+    for line in aligned(rows, style) {
+        out.push_str(&line);
+        out.push('\n');
     }
     let totals = &plan.totals;
     let _ = writeln!(
@@ -93,6 +63,63 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
         }
     );
     out
+}
+
+/// A line for each snapshot that goes, without colour and as long as it is.
+pub(in crate::render) fn deletion_lines(plan: &RetentionPlan) -> Vec<String> {
+    aligned(delete_rows(plan, zone_of(plan)).collect(), &UNBROKEN)
+}
+
+/// A line for each snapshot that stays.
+pub(in crate::render) fn keep_lines(plan: &RetentionPlan) -> Vec<String> {
+    aligned(keep_rows(plan, zone_of(plan)).collect(), &UNBROKEN)
+}
+
+const UNBROKEN: Style = Style {
+    color: false,
+    width: usize::MAX,
+    verbose: false,
+};
+
+fn zone_of(plan: &RetentionPlan) -> Tz {
+    plan.policy
+        .as_ref()
+        .map_or(Tz::UTC, |policy| policy.timezone)
+}
+
+fn delete_rows(plan: &RetentionPlan, zone: Tz) -> impl Iterator<Item = Row> {
+    plan.delete.iter().map(move |entry| delete_row(entry, zone))
+}
+
+fn keep_rows(plan: &RetentionPlan, zone: Tz) -> impl Iterator<Item = Row> {
+    plan.keep.iter().map(move |entry| keep_row(entry, zone))
+}
+
+/// Rows in columns, the sign in column 0.
+fn aligned(rows: Vec<Row>, style: &Style) -> Vec<String> {
+    let width = |cell: fn(&Row) -> &str| {
+        rows.iter()
+            .map(|row| cell(row).chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let (names, kinds, times, sizes) = (
+        width(|r| &r.name),
+        width(|r| r.kind),
+        width(|r| &r.time),
+        width(|r| &r.size),
+    );
+    let line = |row: &Row| {
+        let line = format!(
+            "{} {:names$}  {:kinds$}  {:times$}  {:>sizes$}  ",
+            row.sign, row.name, row.kind, row.time, row.size
+        );
+        let indent = line.chars().count();
+        let text = line + &wrap(&row.why, style.width.saturating_sub(indent), indent);
+        row.paint
+            .map_or_else(|| text.clone(), |paint| style.paint(paint, &text))
+    };
+    rows.iter().map(line).collect()
 }
 
 struct Row {
