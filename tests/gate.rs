@@ -452,3 +452,72 @@ fn on_a_terminal_the_number_of_deletions_is_the_yes() {
     assert!(said.contains("1 snapshot deleted"), "{said}");
     assert_eq!(days(&program), [2, 3]);
 }
+
+#[test]
+fn a_plan_from_an_inventory_is_the_plan_from_the_database() {
+    let program = with_snapshots("last=9", &[1, 2, 3, 4]);
+    program.ends(
+        0,
+        &[
+            "hold",
+            "web",
+            "20251201-021500Z__abc001",
+            "--reason",
+            "audit",
+        ],
+    );
+    program.ends(0, &["inventory", "--out", "inventory.json"]);
+    let inventory: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(program.path("inventory.json")).unwrap())
+            .unwrap();
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../schema/inventory.schema.json")).unwrap();
+    assert!(jsonschema::is_valid(&schema, &inventory), "{inventory:#}");
+    program.write("pobsync.kdl", &FILE.replace("KEEP", "last=2"));
+    let steady = |said: String| -> String {
+        said.lines()
+            .filter(|line| !line.contains("\"created_at\""))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let plan = |more: &[&str]| {
+        let args = [
+            &[
+                "plan",
+                "--format",
+                "json",
+                "--as-of",
+                "2025-12-08T00:00:00Z",
+                "--detailed-exitcode",
+            ],
+            more,
+        ]
+        .concat();
+        steady(program.ends(3, &args).out)
+    };
+    let with_database = plan(&[]);
+    let offline = plan(&[
+        "--inventory",
+        "inventory.json",
+        "--database",
+        "/nonexistent/pobsync.db",
+    ]);
+    assert_eq!(with_database, offline);
+
+    let text = inventory.to_string();
+    for (edited, why) in [
+        (text[..text.len() / 2].to_owned(), "not a whole inventory"),
+        (
+            text.replace("\"format_version\":1", "\"format_version\":2"),
+            "format_version 2",
+        ),
+        (
+            text.replace("\"snapshots\":{\"web\":", "\"snapshots\":{\"other\":"),
+            "says nothing of the snapshots of web",
+        ),
+    ] {
+        std::fs::write(program.path("edited.json"), edited).unwrap();
+        let said = program.ends(65, &["plan", "--inventory", "edited.json"]);
+        assert!(said.err.contains(why), "{}", said.err);
+    }
+}

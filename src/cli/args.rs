@@ -111,6 +111,8 @@ pub(super) enum Command {
     Backup(BackupArgs),
     /// Print, approve or carry out the retention plan of one host
     Retention(RetentionArgs),
+    /// Write everything a plan is made from, so that CI can plan without the database
+    Inventory(InventoryArgs),
     /// Record the snapshots that are on disk; deletes nothing
     DiscoverSnapshots(DiscoverArgs),
     /// Pin a snapshot, so that no prune deletes it
@@ -161,6 +163,13 @@ pub(super) struct FileArg {
     /// The configuration, instead of --file
     #[arg(value_name = "FILE")]
     pub(super) path: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InventoryArgs {
+    /// Write it here, readable by its owner alone, instead of to stdout
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<Utf8PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -216,6 +225,9 @@ pub(super) struct PlanArgs {
     /// Write the plan as Markdown for a merge request beside what is printed, at most 60,000 bytes
     #[arg(long, value_name = "FILE")]
     pub(super) markdown_into: Option<Utf8PathBuf>,
+    /// Plan from an inventory instead of the database
+    #[arg(long, value_name = "FILE")]
+    pub(super) inventory: Option<Utf8PathBuf>,
     /// End with 2 for changes and 3 for changes that delete snapshots
     #[arg(long)]
     pub(super) detailed_exitcode: bool,

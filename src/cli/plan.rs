@@ -1,20 +1,18 @@
-//! `plan`, `show-plan` and `check-plan`.
+//! `plan`, `show-plan`, `check-plan` and `inventory`.
 
-use super::args::{Common, PlanArgs, SavedPlanArg};
-use super::output::Output;
+use super::args::{Common, InventoryArgs, PlanArgs, SavedPlanArg};
+use super::output::{Output, print};
 use super::{Ended, file_path, open_context};
 use crate::core::plan::{Outcome, Plan, Selection};
 use crate::ops::{self, Asked, Context, Error};
 use crate::render::{BUDGET, document, plan_markdown};
 
-pub(super) fn run(
-    context: &Context,
-    common: &Common,
-    args: &PlanArgs,
-    output: &Output,
-) -> Result<Ended, Error> {
+pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<Ended, Error> {
     let loaded = ops::load(&file_path(common, args.file.path.as_ref()))?;
-    let facts = context.facts()?;
+    let facts = match &args.inventory {
+        Some(path) => ops::read_inventory(path)?,
+        None => open_context(common)?.facts()?,
+    };
     let asked = Asked {
         selection: Selection {
             hosts: (!args.selection.hosts.is_empty())
@@ -44,6 +42,15 @@ pub(super) fn run(
         outcome,
         detailed: args.detailed_exitcode,
     })
+}
+
+pub(super) fn inventory(context: &Context, args: &InventoryArgs) -> Result<Outcome, Error> {
+    let text = document(&ops::inventory(context)?);
+    match &args.out {
+        Some(path) => ops::write_text(path, &text)?,
+        None => print(&text),
+    }
+    Ok(Outcome::Done)
 }
 
 /// A saved plan can always be looked at; what is known of its age is said beside it.

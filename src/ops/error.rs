@@ -297,6 +297,9 @@ impl Error {
                 "make a new plan: what was reviewed can no longer be told from what was changed".into()
             }
             Self::SavedPlan(SavedPlanError::NotAPlan { .. }) => "make a new plan".into(),
+            Self::SavedPlan(
+                SavedPlanError::NotAnInventory { .. } | SavedPlanError::LacksHost { .. },
+            ) => "write it again on the server: pobsync inventory".into(),
             Self::UnknownHost { nearest: Some(name), .. } => format!("did you mean {name}?"),
             Self::UnknownHost { nearest: None, .. } => "pobsync hosts lists them".into(),
             Self::UnknownSnapshot { host, .. } => format!("pobsync snapshots {host} lists them"),

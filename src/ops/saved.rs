@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 use super::Error;
-use crate::core::model::canonical_json;
+use crate::core::model::{HostName, canonical_json};
 use crate::core::plan::{FORMAT_VERSION, Plan};
 
 /// A plan of ten thousand hosts with a hundred snapshots each fits twice.
@@ -41,6 +41,25 @@ pub enum SavedPlanError {
         /// Where and why.
         #[source]
         source: serde_json::Error,
+    },
+    /// It is not an inventory, or not all of one.
+    #[error("{path} is not a whole inventory")]
+    NotAnInventory {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// An inventory names a host and says nothing of its snapshots.
+    #[error(
+        "{path} says nothing of the snapshots of {host}: a plan made from it would miss deletions"
+    )]
+    LacksHost {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The host.
+        host: HostName,
     },
     /// Its format is newer than this program.
     #[error("{path} has format_version {found}, this pobsync knows up to {FORMAT_VERSION}")]
@@ -143,7 +162,7 @@ pub fn read_plan(path: &Utf8Path) -> Result<Plan, SavedPlanError> {
     }
 }
 
-fn read_bounded(path: &Utf8Path) -> Result<String, SavedPlanError> {
+pub(super) fn read_bounded(path: &Utf8Path) -> Result<String, SavedPlanError> {
     let mut text = String::new();
     let read =
         std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));

@@ -8,7 +8,7 @@ use crate::core::model::{
 };
 
 /// A backup root that has been seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RootRecord {
     /// Its identity.
     pub id: RootId,

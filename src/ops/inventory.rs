@@ -1,0 +1,106 @@
+//! Everything a plan is made from, as a file: so that CI can plan without the database, and without its passwords.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8Path;
+use serde::{Deserialize, Serialize};
+
+use super::context::Facts;
+use super::saved::{SavedPlanError, read_bounded};
+use super::{Context, Error, VERSION};
+use crate::core::model::{HostName, Snapshot, SqlState, Timestamp};
+use crate::store::RootRecord;
+
+/// The version of the file. A newer one is refused.
+const FORMAT_VERSION: u32 = 1;
+
+/// The SQL state and the snapshots of every host, `schema/inventory.schema.json`.
+///
+/// References stay references: nothing that `(env)` or `(file)` stands for is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// 1.
+    pub format_version: u32,
+    /// The program that wrote it.
+    pub pobsync_version: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// Hosts, settings, approved policies, lineage and serial.
+    pub state: SqlState,
+    /// The root in use, if one is.
+    pub root: Option<RootRecord>,
+    /// The snapshots by directory of their host.
+    pub snapshots: BTreeMap<HostName, Vec<Snapshot>>,
+}
+
+/// Reads the inventory from the database.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn inventory(context: &Context) -> Result<Inventory, Error> {
+    let Facts {
+        state,
+        mut snapshots,
+        root,
+    } = context.facts()?;
+    let by_directory = state
+        .hosts
+        .iter()
+        .map(|host| {
+            (
+                host.directory.clone(),
+                snapshots.remove(&host.id).unwrap_or_default(),
+            )
+        })
+        .collect();
+    Ok(Inventory {
+        format_version: FORMAT_VERSION,
+        pobsync_version: VERSION.to_owned(),
+        created_at: super::clock::now(),
+        state,
+        root,
+        snapshots: by_directory,
+    })
+}
+
+/// Reads a file that [`inventory`] made, to plan from it.
+///
+/// # Errors
+/// When it cannot be read, is truncated or no inventory, is of a newer format, or lacks a host that it names.
+pub fn read_inventory(path: &Utf8Path) -> Result<Facts, Error> {
+    #[derive(Deserialize)]
+    struct Head {
+        format_version: u64,
+    }
+    let not_one = |source| SavedPlanError::NotAnInventory {
+        path: path.to_owned(),
+        source,
+    };
+    let text = read_bounded(path)?;
+    let head: Head = serde_json::from_str(&text).map_err(not_one)?;
+    if head.format_version > u64::from(FORMAT_VERSION) {
+        return Err(SavedPlanError::Newer {
+            path: path.to_owned(),
+            found: head.format_version,
+        }
+        .into());
+    }
+    let mut found: Inventory = serde_json::from_str(&text).map_err(not_one)?;
+    let mut snapshots = BTreeMap::new();
+    for host in &found.state.hosts {
+        let of_host =
+            found
+                .snapshots
+                .remove(&host.directory)
+                .ok_or_else(|| SavedPlanError::LacksHost {
+                    path: path.to_owned(),
+                    host: host.name.clone(),
+                })?;
+        snapshots.insert(host.id, of_host);
+    }
+    Ok(Facts {
+        state: found.state,
+        snapshots,
+        root: found.root,
+    })
+}
