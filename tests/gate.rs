@@ -230,6 +230,19 @@ fn a_saved_plan_deletes_what_it_listed_and_goes_stale_by_a_change() {
 
     program.write("pobsync.kdl", &FILE.replace("KEEP", "last=1"));
     program.ends(0, &["plan", "--out", "plan.json"]);
+    // A saved plan is applied as it is: what was reviewed had these limits and no others.
+    program.ends(
+        64,
+        &[
+            "apply",
+            "plan.json",
+            "--yes",
+            "--prune",
+            "--max-delete",
+            "99",
+        ],
+    );
+    program.ends(64, &["apply", "plan.json", "--yes", "--allow", "empty"]);
     program.ends(0, &["configure-host", "web", "--port", "2222"]);
     let said = program.ends(11, &["apply", "plan.json", "--yes"]);
     assert!(
@@ -520,4 +533,30 @@ fn a_plan_from_an_inventory_is_the_plan_from_the_database() {
         let said = program.ends(65, &["plan", "--inventory", "edited.json"]);
         assert!(said.err.contains(why), "{}", said.err);
     }
+}
+
+#[test]
+fn an_apply_goes_ahead_only_with_the_plan_that_was_expected_and_records_its_revision() {
+    let program = with_snapshots("last=9", &[1, 2]);
+    program.write("pobsync.kdl", &FILE.replace("KEEP", "last=1"));
+    let fingerprint = program.json(0, &["plan"])["fingerprint"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    program.write("pobsync.kdl", &FILE.replace("KEEP", "last=2"));
+    let said = program.ends(11, &["apply", "--yes", "--expect", &fingerprint]);
+    assert!(said.err.contains("make a new plan"), "{}", said.err);
+    program.write("pobsync.kdl", &FILE.replace("KEEP", "last=1"));
+    let status = program
+        .command(&["apply", "--yes", "--expect", &fingerprint])
+        .env("POBSYNC_REVISION", "4f2a9c1")
+        .output()
+        .unwrap()
+        .status;
+    assert!(status.success());
+    let plans = program.json(0, &["plans"]);
+    assert_eq!(
+        (&plans[0]["revision"], &plans[0]["kind"]),
+        (&"4f2a9c1".into(), &"apply".into())
+    );
 }

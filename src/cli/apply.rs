@@ -17,7 +17,7 @@ pub(super) fn run(
     let path = file_path(common, args.path.as_ref());
     let facts = context.facts()?;
     let (plan, desired) = if ops::looks_like_a_plan(&path) {
-        if !args.allow.is_empty() {
+        if !args.allow.is_empty() || args.max_delete.is_some() {
             return Err(Error::PlanWithOptions);
         }
         ops::saved_for_apply(context, &facts, &path)?

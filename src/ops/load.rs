@@ -40,7 +40,7 @@ pub fn load(path: &Utf8Path) -> Result<Configuration, Error> {
             desired,
             source: Source {
                 files,
-                revision: None,
+                revision: revision(),
                 dirty: false,
             },
             warnings,
@@ -65,4 +65,19 @@ pub fn desired_host<'a>(
             name: name.clone(),
             nearest: nearest(name, desired.hosts.iter().map(|host| &host.name)),
         })
+}
+
+/// The revision that is checked out, as CI names it: reading the repository itself would leave the folder of the
+/// configuration.
+fn revision() -> Option<String> {
+    let named = ["POBSYNC_REVISION", "CI_COMMIT_SHA", "GITHUB_SHA"];
+    let found = named
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())?;
+    let is_plain = !found.is_empty()
+        && found.len() <= 128
+        && found
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/'));
+    is_plain.then_some(found)
 }

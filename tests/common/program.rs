@@ -43,6 +43,8 @@ impl Program {
         command
             .current_dir(self.folder.path())
             .env_remove("SUDO_USER")
+            .env_remove("CI_COMMIT_SHA")
+            .env_remove("GITHUB_SHA")
             .env("POBSYNC_ACTOR", "alice")
             .env("POBSYNC_DATABASE", self.path("state/pobsync.db"))
             .env("POBSYNC_FILE", self.path("pobsync.kdl"))
