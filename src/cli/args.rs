@@ -225,6 +225,9 @@ pub(super) struct PlanArgs {
     /// Write the plan as Markdown for a merge request beside what is printed, at most 60,000 bytes
     #[arg(long, value_name = "FILE")]
     pub(super) markdown_into: Option<Utf8PathBuf>,
+    /// Compare with another version of the file, or a git revision of it, instead of with what is in force
+    #[arg(long, value_name = "FILE|REV", conflicts_with = "out")]
+    pub(super) base: Option<String>,
     /// Plan from an inventory instead of the database
     #[arg(long, value_name = "FILE")]
     pub(super) inventory: Option<Utf8PathBuf>,

@@ -8,11 +8,16 @@ use crate::ops::{self, Asked, Context, Error};
 use crate::render::{BUDGET, document, plan_markdown};
 
 pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<Ended, Error> {
-    let loaded = ops::load(&file_path(common, args.file.path.as_ref()))?;
-    let facts = match &args.inventory {
+    let file = file_path(common, args.file.path.as_ref());
+    let loaded = ops::load(&file)?;
+    let mut facts = match &args.inventory {
         Some(path) => ops::read_inventory(path)?,
         None => open_context(common)?.facts()?,
     };
+    if let Some(base) = &args.base {
+        facts = ops::as_if_applied(facts, &ops::load_base(&file, base)?);
+        output.say(&format!("Compared with {base}, not with what is in force."));
+    }
     let asked = Asked {
         selection: Selection {
             hosts: (!args.selection.hosts.is_empty())

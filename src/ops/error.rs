@@ -221,6 +221,14 @@ pub enum Error {
         /// What to do.
         help: String,
     },
+    /// There is no such version to compare with.
+    #[error("{base} is no version of the configuration to compare with: {why}")]
+    NoBase {
+        /// What was named.
+        base: String,
+        /// Why it is none.
+        why: String,
+    },
     /// A value could not be written as JSON.
     #[error("cannot write JSON")]
     Json(#[source] serde_json::Error),
@@ -266,6 +274,7 @@ impl Error {
             | Self::UnknownHost { .. }
             | Self::UnknownSnapshot { .. }
             | Self::NotInPlan { .. }
+            | Self::NoBase { .. }
             | Self::NeedsAddress { .. }
             | Self::KindsOutsidePolicy { .. } => Outcome::Usage,
             Self::Disk(_)
@@ -311,6 +320,7 @@ impl Error {
             Self::NoBackupRoot => {
                 "set `backup-root` in `global` and apply, or pobsync configure-global --backup-root DIR".into()
             }
+            Self::NoBase { .. } => "name a file, or a revision of the repository that holds the file".into(),
             Self::RootIsSlash => "name a folder of its own, on the disk that holds the backups".into(),
             Self::RootInUse { .. } => {
                 "move or mount the root with its .pobsync-root marker at the new path first".into()

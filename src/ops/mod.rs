@@ -2,6 +2,7 @@
 
 mod apply;
 mod backup;
+mod base;
 mod check;
 mod clock;
 mod configure;
@@ -26,6 +27,7 @@ mod trust;
 
 pub use apply::{apply, approves_nothing_new};
 pub use backup::{BackupReport, BackupRequest, backup, backup_line};
+pub use base::{as_if_applied, load_base};
 pub use check::{Finding, Level, check};
 pub use configure::{
     GlobalEdit, HostEdit, ScheduleEdit, configure_global, configure_host, schedule,
