@@ -380,3 +380,31 @@ fn a_plan_is_what_its_schema_says() {
     let element = serde_json::json!({"$ref": "#/$defs/retention", "$defs": schema["$defs"]});
     assert!(jsonschema::is_valid(&element, &one), "{one:#}");
 }
+
+#[test]
+fn a_backup_of_this_machine_leaves_its_own_root_out() {
+    let program = Program::new();
+    let source = program.path("");
+    program.write(
+        "pobsync.kdl",
+        &format!("global {{ backup-root \"ROOT [x]\" }}\nhost \"self\" {{ address \"local\"; source \"{}\" }}", source.display()),
+    );
+    program.ends(0, &["init"]);
+    program.ends(0, &["apply", "--yes"]);
+    program.ends(0, &["backup", "self"]);
+    let said = program.ends(0, &["backup", "self"]);
+    assert!(said.out.contains("linked against"), "{}", said.out);
+    let root = program.path("root [x]");
+    let name = common::program::names_below(&root.join("self/manual"))
+        .pop()
+        .unwrap();
+    let tree = root
+        .join("self/manual")
+        .join(name)
+        .join("data")
+        .join(source.strip_prefix("/").unwrap());
+    assert_eq!(
+        common::program::names_below(&tree),
+        ["pobsync.kdl", "state"]
+    );
+}

@@ -244,9 +244,12 @@ impl Attempt<'_> {
         request: BackupRequest<'_>,
     ) -> Result<BackupReport, Error> {
         let incomplete = lock.begin(request.kind, name)?;
-        let pull = self
-            .resolved
-            .pull(utf8(incomplete.data_path())?, links.data.clone());
+        let root = utf8(self.root.path().to_owned())?;
+        let pull = self.resolved.pull(
+            root.as_str(),
+            utf8(incomplete.data_path())?,
+            links.data.clone(),
+        );
         let log = incomplete.open_log()?;
         let stdin = lock.stdin()?;
         let mut group = None;

@@ -6,8 +6,8 @@ use super::backup::backed_up;
 use super::context::{Facts, ServerLookup};
 use super::{Context, Error};
 use crate::core::model::{
-    AbsolutePath, Address, HostName, HostSettings, Invalid, Lookup, ProxyJump, SqlHost, UserName,
-    Value, ValueError,
+    AbsolutePath, Address, ExcludePattern, HostName, HostSettings, Invalid, Lookup, ProxyJump,
+    SqlHost, UserName, Value, ValueError,
 };
 use crate::rsync::Pull;
 
@@ -90,7 +90,18 @@ where
 
 impl Resolved {
     /// The pull into `destination`, linked against `link_dests`.
-    pub(super) fn pull(&self, destination: Utf8PathBuf, link_dests: Vec<Utf8PathBuf>) -> Pull {
+    ///
+    /// A pull from this machine leaves `root` out: a root that holds itself would never end.
+    pub(super) fn pull(
+        &self,
+        root: &str,
+        destination: Utf8PathBuf,
+        link_dests: Vec<Utf8PathBuf>,
+    ) -> Pull {
+        let mut excludes = self.settings.excludes.clone();
+        if self.address.is_local() {
+            excludes.extend(literal_pattern(root).parse::<ExcludePattern>());
+        }
         Pull {
             address: self.address.clone(),
             user: self.user.clone(),
@@ -100,7 +111,7 @@ impl Resolved {
             proxy_jump: self.proxy_jump.clone(),
             rsync: self.settings.rsync.clone(),
             sources: self.settings.sources.clone(),
-            excludes: self.settings.excludes.clone(),
+            excludes,
             destination,
             link_dests,
         }
@@ -109,6 +120,21 @@ impl Resolved {
     pub(super) fn port(&self) -> u16 {
         self.settings.ssh.port
     }
+}
+
+/// A path as a pattern that matches it alone: rsync(1), a backslash means itself unless a wildcard stands beside it.
+fn literal_pattern(path: &str) -> String {
+    if !path.contains(['*', '?', '[']) {
+        return path.to_owned();
+    }
+    path.chars()
+        .flat_map(|c| {
+            matches!(c, '*' | '?' | '[' | '\\')
+                .then_some('\\')
+                .into_iter()
+                .chain([c])
+        })
+        .collect()
 }
 
 /// The exact argument vector of the next backup of `host`, as a shell would be given it, and nothing done.
@@ -134,6 +160,10 @@ pub fn dry_run(context: &Context, facts: &Facts, host: &HostName) -> Result<Stri
                 .join("data")
         })
         .collect();
-    let pull = resolved.pull(folder.join(".incomplete/manual/NEW/data"), link_dests);
+    let pull = resolved.pull(
+        root.as_str(),
+        folder.join(".incomplete/manual/NEW/data"),
+        link_dests,
+    );
     Ok(pull.shown(&resolved.hidden))
 }

@@ -86,7 +86,7 @@ pub fn test_host(context: &Context, host: &HostName) -> Result<Vec<Step>, Error>
     let facts = context.facts_about(|_| false)?;
     let host = backed_up(&facts, host)?;
     let resolved = resolve(context, host, &ServerLookup)?;
-    let pull = resolved.pull("/nonexistent".into(), Vec::new());
+    let pull = resolved.pull("/nonexistent", "/nonexistent".into(), Vec::new());
     let mut steps = Vec::new();
     match rsync::probe_remote(&pull) {
         Ok(version) => steps.push(Step {
