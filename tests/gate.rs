@@ -560,3 +560,42 @@ fn an_apply_goes_ahead_only_with_the_plan_that_was_expected_and_records_its_revi
         (&"4f2a9c1".into(), &"apply".into())
     );
 }
+
+#[test]
+fn an_apply_leaves_alone_what_it_does_not_manage() {
+    let program = with_snapshots("last=9", &[1, 2, 3]);
+    program.ends(
+        0,
+        &[
+            "configure-host",
+            "other",
+            "--address",
+            "local",
+            "--keep",
+            "last=1",
+        ],
+    );
+    for day in 1..=30 {
+        program.plant(
+            "other",
+            "scheduled",
+            &format!("202511{day:02}-021500Z__abc{day:03}"),
+        );
+    }
+    program.ends(0, &["discover-snapshots"]);
+    program.write("pobsync.kdl", &FILE.replace("KEEP", "last=2"));
+    let said = program.ends(0, &["apply", "--yes", "--prune"]);
+    assert!(said.err.contains("Left alone: other"), "{}", said.err);
+    assert_eq!(
+        (days(&program), program.visible("other", "scheduled").len()),
+        (vec![2, 3], 30)
+    );
+    // Once its policy is approved, its limits count like those of all others.
+    program.ends(0, &["retention", "other", "--approve", "--yes"]);
+    program.ends(10, &["apply", "--yes", "--prune"]);
+    program.ends(
+        0,
+        &["apply", "--yes", "--prune", "--allow", "delete:other:29"],
+    );
+    assert_eq!(program.visible("other", "scheduled").len(), 1);
+}

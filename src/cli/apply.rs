@@ -116,6 +116,13 @@ fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Result<Outco
         .iter()
         .filter(|retention| !retention.delete.is_empty())
     {
+        if !plan.may_prune(shown) {
+            output.say(&format!(
+                "Left alone: {} is not managed by this file, and its policy is not approved.",
+                shown.host
+            ));
+            continue;
+        }
         let request = ops::PruneRequest {
             directory: shown.directory.clone(),
             authority: Authority::Applied,

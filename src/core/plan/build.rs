@@ -115,7 +115,7 @@ impl<'a> Planner<'a> {
         let sides: Vec<HostSides<'_>> = hosts.iter().map(|sql| HostSides::unchanged(sql)).collect();
         let retention = self.retention(&sides)?;
         let limits = Limits::in_force(self.state, self.allow);
-        let refusals = guards::prune_refusals(&limits, &retention);
+        let refusals = guards::prune_refusals(&limits, retention.iter());
         let mut plan = self.finish(
             Source::default(),
             Comparison::default(),

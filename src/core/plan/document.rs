@@ -459,6 +459,13 @@ impl Plan {
             && self.deletions_fingerprint == self.listed_deletions_fingerprint()
     }
 
+    /// Says that an apply of this plan may prune the host of `retention`: not one that no file manages and whose policy
+    /// nobody approved.
+    #[must_use]
+    pub fn may_prune(&self, retention: &RetentionPlan) -> bool {
+        retention.approved || !self.unmanaged.contains(&retention.host)
+    }
+
     /// What stands against `scope`.
     pub fn refusals_of(&self, scope: RefusalScope) -> impl Iterator<Item = &Refusal> {
         self.refusals

@@ -244,7 +244,7 @@ fn limit_refusals(
             guards::max_delete(&limits, plan).into_iter().collect()
         }
         Authority::Unattended | Authority::Applied => {
-            guards::prune_refusals(&limits, std::slice::from_ref(plan))
+            guards::prune_refusals(&limits, std::iter::once(plan))
         }
     }
 }

@@ -84,14 +84,20 @@ pub(super) fn refusals(limits: &Limits<'_>, asked: &Asked<'_>) -> Vec<Refusal> {
     found.extend(moved_root(asked));
     found.extend(max_retire(limits, asked));
     found.extend(fleet_delete(limits, asked));
-    found.extend(prune_refusals(limits, asked.retention));
+    // What an apply does not prune does not stand in its way.
+    let is_left_alone =
+        |plan: &RetentionPlan| !plan.approved && asked.compared.unmanaged.contains(&plan.host);
+    let pruned = asked.retention.iter().filter(|plan| !is_left_alone(plan));
+    found.extend(prune_refusals(limits, pruned));
     found
 }
 
 /// What stands against pruning the hosts of `retention`.
-pub(super) fn prune_refusals(limits: &Limits<'_>, retention: &[RetentionPlan]) -> Vec<Refusal> {
+pub(super) fn prune_refusals<'a>(
+    limits: &Limits<'_>,
+    retention: impl Iterator<Item = &'a RetentionPlan>,
+) -> Vec<Refusal> {
     retention
-        .iter()
         .flat_map(|plan| [max_delete(limits, plan), max_delete_percent(limits, plan)])
         .flatten()
         .collect()
