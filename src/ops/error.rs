@@ -242,7 +242,12 @@ impl Error {
             Self::Invalid(_) | Self::EmptyPolicy(_) | Self::Value(_) | Self::RootIsSlash => {
                 Outcome::Invalid
             }
-            Self::SavedPlan(SavedPlanError::File { .. }) => Outcome::Failed,
+            // Bytes that are no text are a file that is no plan.
+            Self::SavedPlan(SavedPlanError::File { source, .. })
+                if source.kind() != std::io::ErrorKind::InvalidData =>
+            {
+                Outcome::Failed
+            }
             Self::SavedPlan(_) => Outcome::Invalid,
             Self::Store(StoreError::Stale(_)) => Outcome::Stale,
             Self::Store(StoreError::Protected { .. }) => Outcome::Refused,
