@@ -108,10 +108,18 @@ pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, Empty
     let proposed = decide(&snapshots, question.proposed, question)?;
     let is_same = question.in_force.mode == question.proposed.mode
         && question.in_force.policy == question.proposed.policy;
+    // An empty policy that somehow came into force has never deleted anything: it must not stop the one that mends it.
+    let in_force = Side {
+        policy: question
+            .in_force
+            .policy
+            .filter(|policy| !policy.keep.is_empty()),
+        ..question.in_force
+    };
     let in_force = if is_same {
         None
     } else {
-        Some(decide(&snapshots, question.in_force, question)?)
+        Some(decide(&snapshots, in_force, question)?)
     };
     let expires = expiry::days(&snapshots, &proposed, question);
 
@@ -194,7 +202,9 @@ fn decide(
     }
     for (snapshot, kept) in snapshots.iter().zip(&mut kept) {
         if snapshot.status == SnapshotStatus::Deleting {
-            *kept = Kept::default();
+            // No policy keeps what a prune has committed to; a pin does.
+            kept.reasons.retain(|reason| *reason == Reason::Hold);
+            kept.hits.clear();
         } else {
             kept.reasons.extend(everywhere.clone());
         }
@@ -205,9 +215,6 @@ fn decide(
 /// What no policy can let go of.
 fn pinned(snapshot: &Snapshot, now: Timestamp) -> Kept {
     let mut kept = Kept::default();
-    if snapshot.status == SnapshotStatus::Deleting {
-        return kept;
-    }
     if snapshot.status == SnapshotStatus::Running && snapshot.live {
         kept.reasons.push(Reason::Running);
     }
@@ -251,18 +258,29 @@ fn by_rules(
 
 /// One step and no further: what a snapshot kept so far was linked against.
 fn protect_bases(snapshots: &[&Snapshot], kept: &mut [Kept]) {
-    let by_name: HashMap<&SnapshotName, usize> = snapshots
-        .iter()
-        .enumerate()
-        .filter(|(_, s)| s.status == SnapshotStatus::Complete)
-        .map(|(i, s)| (&s.name, i))
-        .collect();
-    let guards: Vec<(usize, SnapshotName)> = snapshots
+    // Names of the older service may stand under both kinds: which one was the base is not known, so both stay.
+    let mut by_name: HashMap<&SnapshotName, Vec<usize>> = HashMap::new();
+    for (i, s) in snapshots.iter().enumerate() {
+        if s.status == SnapshotStatus::Complete {
+            by_name.entry(&s.name).or_default().push(i);
+        }
+    }
+    let mut guards: Vec<(usize, SnapshotName)> = Vec::new();
+    for (i, (s, _)) in snapshots
         .iter()
         .zip(kept.iter())
-        .filter(|(_, kept)| !kept.reasons.is_empty())
-        .filter_map(|(s, _)| Some((*by_name.get(s.base.as_ref()?)?, s.name.clone())))
-        .collect();
+        .enumerate()
+        .filter(|(_, (_, kept))| !kept.reasons.is_empty())
+    {
+        let bases = s.base.as_ref().and_then(|base| by_name.get(base));
+        guards.extend(
+            bases
+                .into_iter()
+                .flatten()
+                .filter(|base| **base != i)
+                .map(|base| (*base, s.name.clone())),
+        );
+    }
     for (base, child) in guards {
         if let Some(kept) = kept.get_mut(base) {
             kept.reasons.push(Reason::BaseOf(child));
@@ -284,11 +302,17 @@ fn beside_the_rules(
     };
     if !kinds.contains(snapshot.kind) {
         Some(Reason::KindNotSelected)
-    } else if is_incomplete && now < snapshot.started_at.plus(policy.incomplete_after) {
+    } else if is_incomplete && now < grace_ends(snapshot, policy) {
         Some(Reason::Grace)
     } else {
         None
     }
+}
+
+/// When an incomplete snapshot is old enough to go. A pull may take days: what counts is when it ended, if that is known.
+pub(super) fn grace_ends(snapshot: &Snapshot, policy: &Policy) -> Timestamp {
+    let since = snapshot.finished_at.unwrap_or(snapshot.started_at);
+    since.max(snapshot.started_at).plus(policy.incomplete_after)
 }
 
 /// The kinds that fill buckets on the proposed side, if a policy decides there at all.

@@ -10,10 +10,12 @@ use std::num::NonZeroU32;
 use chrono::NaiveDate;
 
 use super::buckets::{bucket, start_of_window, wall_clock};
-use super::decide::{UPCOMING_KIND, deciding};
+use super::decide::{UPCOMING_KIND, deciding, grace_ends};
 use super::rules::Kept;
 use super::{Question, Reason};
-use crate::core::model::{Count, Policy, Rule, Snapshot, SnapshotName, SnapshotStatus, Timestamp};
+use crate::core::model::{
+    Count, Kinds, Policy, Rule, Snapshot, SnapshotName, SnapshotStatus, Timestamp,
+};
 
 /// For each of `snapshots`, newest first, the day it would go; nothing where it would not within the time looked at.
 pub(super) fn days(
@@ -48,7 +50,9 @@ pub(super) fn days(
     let ahead = Ahead {
         policy,
         fires: if fills { question.upcoming } else { &[] },
-        next: question.upcoming.first().copied(),
+        prunes: question.upcoming,
+        kinds,
+        windows: windows(policy, if fills { question.upcoming } else { &[] }),
         newest,
         is_alone: filling.count() == 1,
         firsts: Rule::ALL
@@ -66,52 +70,47 @@ pub(super) fn days(
         .iter()
         .zip(kept)
         .enumerate()
-        .map(|(i, (s, kept))| {
-            ahead.latest(
-                i,
-                s,
-                kept.reasons
-                    .iter()
-                    .filter(|r| !matches!(r, Reason::BaseOf(_))),
-                kept,
-            )
-        })
+        .map(|(i, (s, kept))| ahead.latest(i, s, kept))
         .collect();
     // The next backup will be linked against the newest, and guard it for as long as itself is kept.
     let next_base = snapshots
         .iter()
         .position(is_complete)
         .filter(|_| policy.protect_bases);
-    let by_name: HashMap<&SnapshotName, usize> = snapshots
-        .iter()
-        .enumerate()
-        .map(|(i, s)| (&s.name, i))
-        .collect();
-    let with_bases = snapshots
-        .iter()
-        .zip(kept)
-        .enumerate()
-        .map(|(i, (_, kept))| {
-            if kept.reasons.is_empty() || next_base == Some(i) {
-                return None;
-            }
-            let own = if kept.reasons.iter().all(|r| matches!(r, Reason::BaseOf(_))) {
-                Some(Timestamp::from_millis(i64::MIN))
-            } else {
-                by_own_rules.get(i).copied().flatten()
-            };
-            kept.reasons
-                .iter()
-                .try_fold(own?, |latest, reason| match reason {
-                    Reason::BaseOf(child) => {
-                        Some(latest.max(by_own_rules.get(*by_name.get(child)?).copied().flatten()?))
-                    }
-                    _ => Some(latest),
-                })
-        });
-    with_bases
+    let mut by_name: HashMap<&SnapshotName, Vec<usize>> = HashMap::new();
+    for (i, s) in snapshots.iter().enumerate() {
+        by_name.entry(&s.name).or_default().push(i);
+    }
+    let with_bases = kept.iter().enumerate().map(|(i, kept)| {
+        if kept.reasons.is_empty() || next_base == Some(i) {
+            return None;
+        }
+        let own = if kept.reasons.iter().all(is_base_of) {
+            Some(Timestamp::from_millis(i64::MIN))
+        } else {
+            by_own_rules.get(i).copied().flatten()
+        };
+        kept.reasons
+            .iter()
+            .try_fold(own?, |latest, reason| match reason {
+                Reason::BaseOf(child) => by_name
+                    .get(child)?
+                    .iter()
+                    .try_fold(latest, |latest, child| {
+                        Some(latest.max(by_own_rules.get(*child).copied().flatten()?))
+                    }),
+                _ => Some(latest),
+            })
+    });
+    let times: Vec<Option<Timestamp>> = ahead.last_of_all(snapshots, kept, with_bases.collect());
+    times
+        .into_iter()
         .map(|time| time.map(|t| wall_clock(t, policy.timezone).date()))
         .collect()
+}
+
+fn is_base_of(reason: &Reason) -> bool {
+    matches!(reason, Reason::BaseOf(_))
 }
 
 fn is_complete(snapshot: &&Snapshot) -> bool {
@@ -149,8 +148,12 @@ struct Ahead<'a> {
     policy: &'a Policy,
     /// Backups that fill buckets.
     fires: &'a [Timestamp],
-    /// The next backup, whether it fills buckets or not.
-    next: Option<Timestamp>,
+    /// Every backup, whether it fills buckets or not: what goes goes with one.
+    prunes: &'a [Timestamp],
+    kinds: Kinds,
+    /// For each window, how far back the backups up to a fire have reached at most: a later day of the calendar may
+    /// reach further back (28 April less two months lies after 30 April less two months where February is short).
+    windows: HashMap<Rule, Vec<Timestamp>>,
     /// The newest snapshot that fills buckets.
     newest: Option<usize>,
     /// That one is the only snapshot that fills buckets.
@@ -159,23 +162,20 @@ struct Ahead<'a> {
 }
 
 impl Ahead<'_> {
-    /// When the last of `reasons` lets go; nothing if one never does within the time looked at.
-    fn latest<'r>(
-        &self,
-        i: usize,
-        snapshot: &Snapshot,
-        reasons: impl Iterator<Item = &'r Reason>,
-        kept: &Kept,
-    ) -> Option<Timestamp> {
+    /// When the last reason of a snapshot's own lets go; nothing if one never does within the time looked at.
+    fn latest(&self, i: usize, snapshot: &Snapshot, kept: &Kept) -> Option<Timestamp> {
         let mut latest = None;
-        for reason in reasons {
+        for reason in kept.reasons.iter().filter(|reason| !is_base_of(reason)) {
             let ends = match reason {
-                Reason::Newest => self.next,
-                Reason::Hold => snapshot.hold.as_ref().and_then(|hold| hold.until),
-                Reason::Grace => Some(snapshot.started_at.plus(self.policy.incomplete_after)),
+                Reason::Newest => self.prunes.first().copied(),
+                Reason::Hold => {
+                    self.prune_from(snapshot.hold.as_ref().and_then(|hold| hold.until)?)
+                }
+                Reason::Grace => self.prune_from(grace_ends(snapshot, self.policy)),
                 Reason::Rule(rule) => self.rule_ends(i, snapshot, *rule, position(kept, reason)?),
                 Reason::Oldest(rule) => self.room_ends(*rule, position(kept, reason)?),
-                Reason::Within(rule) => self.window_ends(i, snapshot, *rule),
+                Reason::Within(rule) => self.within_ends(i, snapshot, *rule),
+                Reason::OldestWithin(rule) => self.window_ends(snapshot, *rule),
                 Reason::Running
                 | Reason::KindNotSelected
                 | Reason::Retired
@@ -186,6 +186,42 @@ impl Ahead<'_> {
             latest = latest.max(Some(ends));
         }
         latest
+    }
+
+    /// The first prune at or after `time`.
+    fn prune_from(&self, time: Timestamp) -> Option<Timestamp> {
+        self.prunes
+            .get(self.prunes.partition_point(|prune| *prune < time))
+            .copied()
+    }
+
+    /// A snapshot that outlives every older one becomes the oldest, which a window of buckets keeps while it reaches it.
+    fn last_of_all(
+        &self,
+        snapshots: &[&Snapshot],
+        kept: &[Kept],
+        mut times: Vec<Option<Timestamp>>,
+    ) -> Vec<Option<Timestamp>> {
+        // When the last of the older ones goes; nothing if one of them stays.
+        let mut older = Some(Timestamp::from_millis(i64::MIN));
+        for ((snapshot, kept), time) in snapshots.iter().zip(kept).zip(&mut times).rev() {
+            let fills =
+                snapshot.status == SnapshotStatus::Complete && self.kinds.contains(snapshot.kind);
+            if !fills || kept.reasons.is_empty() {
+                continue;
+            }
+            if let (Some(own), Some(last)) = (*time, older)
+                && last < own
+            {
+                for rule in Rule::ALL.into_iter().filter(|rule| *rule != Rule::Last) {
+                    if self.policy.keep.within(rule).is_some() {
+                        *time = time.and_then(|t| Some(t.max(self.window_ends(snapshot, rule)?)));
+                    }
+                }
+            }
+            older = older.and_then(|last| Some(last.max((*time)?)));
+        }
+        times
     }
 
     fn rule_ends(&self, i: usize, snapshot: &Snapshot, rule: Rule, n: u32) -> Option<Timestamp> {
@@ -221,18 +257,38 @@ impl Ahead<'_> {
         }
     }
 
-    fn window_ends(&self, i: usize, snapshot: &Snapshot, rule: Rule) -> Option<Timestamp> {
-        if let Some(next) = self.taken_over(i, snapshot, rule) {
-            return Some(next);
-        }
-        let span = self.policy.keep.within(rule)?;
-        let is_inside = |fire: &Timestamp| {
-            snapshot.started_at > start_of_window(*fire, span, self.policy.timezone)
-        };
-        self.fires
-            .get(self.fires.partition_point(is_inside))
-            .copied()
+    fn within_ends(&self, i: usize, snapshot: &Snapshot, rule: Rule) -> Option<Timestamp> {
+        self.taken_over(i, snapshot, rule)
+            .or_else(|| self.window_ends(snapshot, rule))
     }
+
+    /// The first backup from which the window does not reach back to `snapshot`.
+    fn window_ends(&self, snapshot: &Snapshot, rule: Rule) -> Option<Timestamp> {
+        let reached = self.windows.get(&rule)?;
+        let at = reached.partition_point(|start| snapshot.started_at > *start);
+        self.fires.get(at).copied()
+    }
+}
+
+/// For each window and backup, the latest start that a window had up to then.
+fn windows(policy: &Policy, fires: &[Timestamp]) -> HashMap<Rule, Vec<Timestamp>> {
+    let of = |rule: Rule| {
+        let span = policy.keep.within(rule)?;
+        let starts = fires
+            .iter()
+            .map(|fire| start_of_window(*fire, span, policy.timezone));
+        let mut latest = Timestamp::from_millis(i64::MIN);
+        Some((
+            rule,
+            starts
+                .map(|start| {
+                    latest = latest.max(start);
+                    latest
+                })
+                .collect(),
+        ))
+    };
+    Rule::ALL.into_iter().filter_map(of).collect()
 }
 
 fn position(kept: &Kept, reason: &Reason) -> Option<u32> {

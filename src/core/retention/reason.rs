@@ -16,6 +16,8 @@ pub enum Reason {
     Oldest(Rule),
     /// It lies within a time counted back from the newest: `within`, `within-daily` and its kin.
     Within(Rule),
+    /// It is the oldest, and lies within such a time: `oldest-within-daily` and its kin.
+    OldestWithin(Rule),
     /// Somebody pinned it.
     Hold,
     /// A kept snapshot was linked against it; guards the speed of nothing but history, since hard links need no base.
@@ -42,6 +44,7 @@ impl std::fmt::Display for Reason {
             Self::Oldest(rule) => write!(f, "oldest-{rule}"),
             Self::Within(Rule::Last) => f.write_str("within"),
             Self::Within(rule) => write!(f, "within-{rule}"),
+            Self::OldestWithin(rule) => write!(f, "oldest-within-{rule}"),
             Self::Hold => f.write_str("hold"),
             Self::BaseOf(child) => write!(f, "base-of:{child}"),
             Self::Running => f.write_str("running"),
@@ -77,6 +80,12 @@ impl std::str::FromStr for Reason {
                 text.strip_prefix("oldest-")
                     .and_then(rule)
                     .map(Self::Oldest)
+            })
+            .or_else(|| {
+                text.strip_prefix("oldest-within-")
+                    .and_then(rule)
+                    .filter(|r| *r != Rule::Last)
+                    .map(Self::OldestWithin)
             })
             .or_else(|| {
                 text.strip_prefix("within-")

@@ -6,7 +6,7 @@ use chrono::NaiveDateTime;
 
 use super::buckets::{bucket, bucket_name, start_of_window, wall_clock};
 use super::{Extent, Reason, RuleHit};
-use crate::core::model::{Count, Policy, Rule, Timestamp};
+use crate::core::model::{CalendarSpan, Count, Policy, Rule, Timestamp};
 
 /// What the rules say of one snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,30 +29,55 @@ pub(super) fn apply(policy: &Policy, times: &[Timestamp], now: Timestamp) -> Vec
             count_buckets(rule, count, &walls, &mut kept);
         }
     }
-    // Counted back from the newest that is not in the future, never from now: a host that stopped expires nothing.
-    let newest = times.iter().copied().find(|time| *time <= now);
     for rule in Rule::ALL {
-        let (Some(span), Some(newest)) = (policy.keep.within(rule), newest) else {
-            continue;
-        };
-        let start = start_of_window(newest, span, policy.timezone);
-        let mut last = None;
-        for ((time, wall), kept) in times.iter().zip(&walls).zip(&mut kept) {
-            let key = bucket(rule, *wall);
-            if *time > start && (rule == Rule::Last || last != Some(key)) {
-                last = Some(key);
-                kept.reasons.push(Reason::Within(rule));
-                let bucket = bucket_name(rule, *wall);
-                kept.hits.push(RuleHit {
-                    rule: Reason::Within(rule),
-                    n: None,
-                    of: Extent::Span(span),
-                    bucket,
-                });
-            }
+        if let Some(span) = policy.keep.within(rule) {
+            let start = window(span, times, now, policy);
+            look_back(rule, span, start, times, &walls, &mut kept);
         }
     }
     kept
+}
+
+/// Where a window begins: counted back from the newest that is not in the future, never from now, so that a host that
+/// stopped expires nothing. Where all are in the future, nothing is known of time, and the window holds them all.
+fn window(span: CalendarSpan, times: &[Timestamp], now: Timestamp, policy: &Policy) -> Timestamp {
+    let newest = times.iter().copied().find(|time| *time <= now);
+    newest.map_or(Timestamp::from_millis(i64::MIN), |newest| {
+        start_of_window(newest, span, policy.timezone)
+    })
+}
+
+/// Every snapshot after `start`, or one of each bucket; and the oldest there is, if it lies there.
+fn look_back(
+    rule: Rule,
+    span: CalendarSpan,
+    start: Timestamp,
+    times: &[Timestamp],
+    walls: &[NaiveDateTime],
+    kept: &mut [Kept],
+) {
+    let mut last = None;
+    let oldest = times.len().saturating_sub(1);
+    for (i, ((time, wall), kept)) in times.iter().zip(walls).zip(kept).enumerate() {
+        let key = bucket(rule, *wall);
+        let is_new = rule == Rule::Last || last != Some(key);
+        if *time <= start || !(is_new || i == oldest) {
+            continue;
+        }
+        last = Some(key);
+        let reason = if is_new {
+            Reason::Within(rule)
+        } else {
+            Reason::OldestWithin(rule)
+        };
+        kept.reasons.push(reason.clone());
+        kept.hits.push(RuleHit {
+            rule: reason,
+            n: None,
+            of: Extent::Span(span),
+            bucket: bucket_name(rule, *wall),
+        });
+    }
 }
 
 fn count_buckets(rule: Rule, count: Count, walls: &[NaiveDateTime], kept: &mut [Kept]) {

@@ -402,6 +402,112 @@ fn a_policy_that_keeps_nothing_is_an_error() {
     );
 }
 
+#[test]
+fn a_window_of_buckets_keeps_the_oldest_it_reaches_as_restic_does() {
+    let day = |hour: u32| scheduled(i64::from(hour), &format!("2026-11-20T{hour:02}:00:00Z"));
+    let all = vec![day(10), day(11), day(12)];
+    let policy = policy("within-daily=2d");
+    let question = ask(&all, &policy, at("2026-11-23T00:00:00Z"));
+    assert_eq!(deleted(&question), [SnapshotId(11)]);
+    assert_eq!(kept(&question)[1].1, ["oldest-within-daily"]);
+}
+
+#[test]
+fn a_window_without_a_present_holds_everything() {
+    let all: Vec<Snapshot> = (1..4)
+        .map(|i| scheduled(i, &format!("2026-11-{:02}T00:00:00Z", 17 + i)))
+        .collect();
+    let policy = policy("within=1d");
+    assert_eq!(deleted(&ask(&all, &policy, at("2026-01-01T00:00:00Z"))), []);
+}
+
+#[test]
+fn a_pin_outlasts_a_prune_that_was_cut_off() {
+    let mut all = vec![
+        scheduled(1, "2026-11-01T00:00:00Z"),
+        scheduled(2, "2026-11-20T00:00:00Z"),
+    ];
+    all[0].status = SnapshotStatus::Deleting;
+    let policy = policy("last=9");
+    let now = at("2026-11-23T00:00:00Z");
+    assert_eq!(deleted(&ask(&all, &policy, now)), [SnapshotId(1)]);
+    all[0].hold = Some(Hold {
+        by: "a".into(),
+        reason: "b".into(),
+        since: now,
+        until: None,
+    });
+    assert_eq!(kept(&ask(&all, &policy, now))[1].1, ["hold"]);
+    let mut removed = ask(&all, &policy, now);
+    removed.proposed.mode = Mode::RemoveAll;
+    assert_eq!(deleted(&removed), [SnapshotId(2)]);
+}
+
+#[test]
+fn both_bases_of_one_name_stay_and_none_guards_itself() {
+    let mut all = vec![
+        scheduled(1, "2026-11-01T00:00:00Z"),
+        scheduled(2, "2026-11-02T00:00:00Z"),
+        scheduled(3, "2026-11-20T00:00:00Z"),
+    ];
+    all[1].kind = SnapshotKind::Manual;
+    for i in [0, 1] {
+        all[i].name = "legacy".parse().unwrap();
+        all[i].base = Some(all[i].name.clone());
+    }
+    all[2].base = Some(all[0].name.clone());
+    let mut policy = policy("last=1");
+    policy.kinds = Kinds::ALL;
+    policy.protect_bases = true;
+    let question = ask(&all, &policy, at("2026-11-23T00:00:00Z"));
+    let guard = format!("base-of:{}", all[2].name);
+    let reasons: Vec<Vec<String>> = kept(&question)
+        .into_iter()
+        .map(|(_, reasons)| reasons)
+        .collect();
+    assert_eq!(reasons[1..], [vec![guard.clone()], vec![guard]]);
+}
+
+#[test]
+fn the_grace_of_a_long_pull_begins_when_it_ended() {
+    let mut all = vec![scheduled(1, "2026-11-01T00:00:00Z")];
+    all.push(snapshot(
+        2,
+        at("2026-11-18T00:00:00Z"),
+        SnapshotKind::Scheduled,
+        SnapshotStatus::Failed,
+    ));
+    let policy = policy("last=1");
+    let now = at("2026-11-23T00:00:00Z");
+    assert_eq!(deleted(&ask(&all, &policy, now)), [SnapshotId(2)]);
+    all[1].finished_at = Some(at("2026-11-22T23:00:00Z"));
+    assert_eq!(deleted(&ask(&all, &policy, now)), []);
+}
+
+#[test]
+fn an_empty_policy_in_force_does_not_stop_the_one_that_mends_it() {
+    let all = vec![
+        scheduled(1, "2026-11-01T00:00:00Z"),
+        scheduled(2, "2026-11-20T00:00:00Z"),
+    ];
+    let (empty, mended) = (Policy::of(Keep::default()), policy("last=1"));
+    let mut question = ask(&all, &mended, at("2026-11-23T00:00:00Z"));
+    question.in_force.policy = Some(&empty);
+    let verdicts: Vec<Verdict> = plan_host(&question)
+        .unwrap()
+        .decisions
+        .into_iter()
+        .map(|d| d.verdict)
+        .collect();
+    assert!(matches!(
+        verdicts[1],
+        Verdict::Delete {
+            cause: Cause::PolicyChange,
+            ..
+        }
+    ));
+}
+
 fn any_snapshots(most: usize) -> impl Strategy<Value = Vec<Snapshot>> {
     let one = (0_i64..400, 0_u8..10, any::<bool>(), 0_u8..10, any::<bool>());
     proptest::collection::vec(one, 0..most).prop_map(|rows| {
@@ -440,31 +546,31 @@ fn any_snapshots(most: usize) -> impl Strategy<Value = Vec<Snapshot>> {
 
 fn any_policy() -> impl Strategy<Value = Policy> {
     let rules = proptest::collection::vec(proptest::option::of(1_u32..6), 7);
+    let spans = proptest::collection::vec(
+        proptest::option::weighted(0.25, (0_u32..3, 0_u32..20, 0_u32..9)),
+        7,
+    );
     let zones = prop_oneof![
         Just("UTC"),
         Just("Europe/Amsterdam"),
         Just("America/St_Johns"),
         Just("Asia/Kathmandu")
     ];
-    (
-        rules,
-        any::<bool>(),
-        any::<bool>(),
-        zones,
-        proptest::option::of(1_u32..40),
-    )
-        .prop_map(|(rules, all_kinds, protect_bases, zone, within)| {
+    (rules, any::<bool>(), any::<bool>(), zones, spans).prop_map(
+        |(rules, all_kinds, protect_bases, zone, spans)| {
             let mut keep = Keep::default();
-            for (rule, count) in Rule::ALL.into_iter().zip(rules) {
+            for ((rule, count), span) in Rule::ALL.into_iter().zip(rules).zip(spans) {
                 *keep.count_mut(rule) =
                     count.and_then(std::num::NonZeroU32::new).map(Count::Number);
+                *keep.within_mut(rule) = span
+                    .filter(|(months, days, hours)| months + days + hours > 0)
+                    .map(|(months, days, hours)| CalendarSpan {
+                        years: 0,
+                        months,
+                        days,
+                        hours,
+                    });
             }
-            keep.within = within.map(|days| CalendarSpan {
-                years: 0,
-                months: 0,
-                days,
-                hours: 3,
-            });
             if keep.is_empty() {
                 keep.last = Some(Count::Unlimited);
             }
@@ -480,7 +586,8 @@ fn any_policy() -> impl Strategy<Value = Policy> {
                 timezone: zone.parse().unwrap(),
                 incomplete_after: Span::from_hours(48),
             }
-        })
+        },
+    )
 }
 
 fn now() -> Timestamp {
@@ -558,8 +665,9 @@ proptest! {
         days in proptest::collection::btree_set(0_i64..60, 1..14),
         policy in any_policy(),
         step in 6_i64..40,
+        month in 1_u32..13,
     ) {
-        let start = at("2026-02-01T01:00:00Z").millis();
+        let start = at(&format!("2026-{month:02}-01T01:00:00Z")).millis();
         let hour = 3_600_000;
         let mut all: Vec<Snapshot> = days
             .iter()

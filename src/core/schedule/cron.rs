@@ -19,8 +19,8 @@ pub struct Cron {
     is_wildcard: bool,
 }
 
-/// A leap day comes every eight years at worst (1896 to 1904, 2096 to 2104).
-const LONGEST_WAIT: i64 = 366 * 9;
+/// A leap day on one day of the week comes every forty years at worst (across 2100, which has none).
+const LONGEST_WAIT: i64 = 366 * 41;
 
 impl Cron {
     /// Reads five fields or an `@` word.
@@ -29,6 +29,9 @@ impl Cron {
     /// When it is not crontab(5), or can never fire.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let refused = |help: &str| Invalid::new(text, "a crontab line", help);
+        if text.chars().any(char::is_control) {
+            return Err(refused("it holds a line end or another control character"));
+        }
         let line = match text.trim() {
             "@hourly" => "0 * * * *",
             "@daily" | "@midnight" => "0 0 * * *",
@@ -97,7 +100,7 @@ impl Cron {
     ///
     /// A time that spring skips runs right after the gap, once. In the hour that autumn repeats, a fixed time runs once,
     /// the first time; a line with `*` as minute or hour goes on by real time (cron(8), "daylight saving time").
-    /// Nothing if it does not fire within nine years.
+    /// Nothing if it does not fire within forty-one years, or after 2100, where the `cron` crate ends.
     #[must_use]
     pub fn next_after(&self, zone: Tz, after: Timestamp) -> Option<Timestamp> {
         let here = after.utc().with_timezone(&zone);

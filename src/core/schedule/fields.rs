@@ -75,7 +75,12 @@ impl Field {
         };
         let (from, to) = match range.split_once('-') {
             _ if range == "*" => (self.first, self.last),
-            Some((from, to)) => (self.value(from, item, line)?, self.value(to, item, line)?),
+            Some((from, to)) => {
+                let (from, to) = (self.value(from, item, line)?, self.value(to, item, line)?);
+                // A week may end on Sunday: `fri-sun` is 5-7.
+                let ends_on_sunday = self.last == 7 && to == 0 && from > 0;
+                (from, if ends_on_sunday { 7 } else { to })
+            }
             None if step.is_some() => {
                 return Err(self.refused(item, line, "a step needs `*` or a range before it"));
             }

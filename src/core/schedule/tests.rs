@@ -38,6 +38,7 @@ fn fires(line: &str, zone: &str, after: &str, n: usize) -> Vec<String> {
 #[case("0 0 */2 * 1", &["Mon 11-09 00:00 +00:00", "Mon 11-23 00:00 +00:00"])]
 #[case("*/20 23 * * *", &["Sat 10-31 23:00 +00:00", "Sat 10-31 23:20 +00:00", "Sat 10-31 23:40 +00:00", "Sun 11-01 23:00 +00:00"])]
 #[case("5,10-12 1 1 dec *", &["Tue 12-01 01:05 +00:00", "Tue 12-01 01:10 +00:00", "Tue 12-01 01:11 +00:00"])]
+#[case("0 0 * * fri-sun", &["Sun 11-01 00:00 +00:00", "Fri 11-06 00:00 +00:00", "Sat 11-07 00:00 +00:00"])]
 #[case("@weekly", &["Sun 11-01 00:00 +00:00"])]
 #[case("@monthly", &["Sun 11-01 00:00 +00:00", "Tue 12-01 00:00 +00:00"])]
 fn lines_mean_what_crontab_says(#[case] line: &str, #[case] wanted: &[&str]) {
@@ -83,8 +84,9 @@ fn clocks_change_and_nothing_is_missed_or_doubled(
 #[case("20-10 * * * *", "backwards")]
 #[case("@reboot", "no time")]
 #[case("@fortnightly", "the words are")]
+#[case("15 2 * * *\n", "control character")]
 #[case("", "five fields")]
-#[case("\u{1b}[31m * * * *", "between")]
+#[case("\u{1b}[31m * * * *", "control character")]
 fn what_is_no_line_is_refused_with_the_reason(#[case] line: &str, #[case] why: &str) {
     let help = check(line).unwrap_err().help;
     assert!(help.contains(why), "{line:?}: {help}");
@@ -95,6 +97,15 @@ fn the_leap_day_fires() {
     assert_eq!(
         fires("0 0 29 2 *", "UTC", "2092-03-01T00:00:00Z", 1),
         ["Wed 02-29 00:00 +00:00"]
+    );
+}
+
+#[test]
+fn a_leap_day_on_a_sunday_is_waited_for() {
+    // 2032 had one; the next is twenty-eight years later.
+    assert_eq!(
+        fires("0 0 29 2 */7", "UTC", "2033-01-01T00:00:00Z", 1),
+        ["Sun 02-29 00:00 +00:00"]
     );
 }
 
