@@ -6,6 +6,7 @@
 mod document;
 mod guard;
 mod layer;
+mod lexer;
 mod load;
 mod node;
 mod parse;

@@ -366,6 +366,7 @@ fn tiny_files_that_hang_or_crash_the_parser_are_refused_at_once() {
         "a {\n".repeat(17),
         "a{".repeat(100_000),
         "/*".repeat(50_000),
+        format!("/*{}*/", "* ".repeat(160_000)),
         "a /-{".repeat(5_000),
     ] {
         assert_eq!(one(&text).codes(), ["too-complex"], "{}", &text[..40]);
