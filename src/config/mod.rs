@@ -5,6 +5,7 @@
 
 mod document;
 mod guard;
+mod include;
 mod layer;
 mod lexer;
 mod load;
