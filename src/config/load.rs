@@ -8,8 +8,8 @@ use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 
 use super::include::{self, IncludeError, MOST_FILES};
+use super::lines::Lines;
 use super::parse::{self, Include};
-use super::report::Lines;
 use super::{Report, document, guard};
 use crate::core::desired::{At, DesiredState, Finding, Parts, Places, resolve};
 

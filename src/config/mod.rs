@@ -8,6 +8,7 @@ mod guard;
 mod include;
 mod layer;
 mod lexer;
+mod lines;
 mod load;
 mod node;
 mod parse;

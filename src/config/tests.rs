@@ -283,6 +283,10 @@ fn a_duplicate_in_another_file_shows_both_places() {
 )]
 #[case("global\nglobal", "global-twice")]
 #[case(
+    "global { notify \"a\" { command \"x\" }; notify \"a\" { command \"y\" }; }",
+    "twice"
+)]
+#[case(
     "host \"a\" { address \"a\"; source \"/\"; enabled \"yes\" }",
     "wrong-type"
 )]
@@ -477,6 +481,65 @@ fn a_report_for_programs_says_where() {
         (&json["outcome"], &finding["severity"]),
         (&"invalid".into(), &"error".into())
     );
+}
+
+/// Small files that ask for very much: lists times hosts, a report a line long, likenesses of everything.
+#[test]
+fn a_small_file_cannot_ask_for_everything() {
+    let many = |n: usize, item: &dyn Fn(usize) -> String| (0..n).map(item).collect::<String>();
+    let amplified = format!(
+        "group \"g\" {{ source \"/\"; exclude {} }}\n{}",
+        many(2_000, &|i| format!("\"/{i}\" ")),
+        many(600, &|i| format!(
+            "host \"h{i}\" group=\"g\" {{ address \"a\" }}\n"
+        )),
+    );
+    assert_eq!(one(&amplified).codes(), ["too-many-settings"]);
+
+    let schedules = many(101, &|i| format!("schedule cron=\"{} 1 * * *\"\n", i % 60));
+    let text = format!("host \"a\" {{ address \"a\"; source \"/\"\n{schedules} }}");
+    assert_eq!(one(&text).codes(), ["too-many-schedules"]);
+
+    let report = one(&many(20_000, &|i| format!("n{i};"))).load().report;
+    assert!(report.text(false, 100).len() < 20_000);
+    assert!(report.text(false, 100).contains("pobsync.kdl:1:"));
+    let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+    assert_eq!(
+        (json["findings"].as_array().map(Vec::len), &json["more"]),
+        (Some(1_000), &19_000.into())
+    );
+
+    let long = format!("host \"{}\" {{ }}", "x".repeat(100_000));
+    assert!(one(&long).report().len() < 2_000);
+}
+
+#[rstest]
+#[case("", "source reset=#true", false)]
+#[case("source \"/\"", "source reset=#true", false)]
+#[case("source \"/\"", "", true)]
+#[case("source \"/\"", "source reset=#true \"/etc\"", true)]
+fn a_host_has_a_source_after_every_reset(
+    #[case] group: &str,
+    #[case] host: &str,
+    #[case] is_valid: bool,
+) {
+    let text =
+        format!("group \"g\" {{ {group} }}\nhost \"a\" group=\"g\" {{ address \"a\"; {host}\n }}");
+    let codes = one(&text).codes();
+    assert_eq!(codes.is_empty(), is_valid, "{codes:?}");
+    assert!(is_valid || codes == ["no-source"], "{codes:?}");
+}
+
+#[rstest]
+#[case("host \"Web\" was=\"web\" {B}", &[])]
+#[case("host \"web\" was=\"web\" {B}", &["rename-of-a-host"])]
+#[case("host \"a\" was=\"WEB\" {B}\nhost \"web\" {B}", &["rename-of-a-host"])]
+#[case("host \"a\" was=\"x\" {B}\nhost \"b\" was=\"X\" {B}", &["renamed-twice"])]
+#[case("host \"a\" was=\"x\" {B}\nremoved \"X\" snapshots=\"keep\"", &["removed-and-there"])]
+#[case("removed \"x\" snapshots=\"keep\"\nremoved \"X\" snapshots=\"delete\"", &["removed-twice"])]
+fn names_are_one_whatever_their_case(#[case] text: &str, #[case] codes: &[&str]) {
+    let text = text.replace("{B}", "{ address \"a\"; source \"/\" }");
+    assert_eq!(one(&text).codes(), codes);
 }
 
 #[test]
