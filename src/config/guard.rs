@@ -1,235 +1,382 @@
-//! What stands in front of the parser: tiny files can make it run for hours (nested slashdash blocks, kdl-rs #177) and
+//! What stands in front of the parser: tiny files can make it run for hours (nested slashdash blocks, kdl-rs #177), and
 //! deep ones overflow its stack, which ends the program.
+//!
+//! Follows the grammar without building anything, so that the parser never has to recover from a mistake: while it
+//! recovers it may read what stands in quotes as nodes, and no limit would hold.
 
 use std::ops::Range;
+
+use super::lexer::{Lexer, Refused, Token};
 
 /// Larger files are not written by hand; ten thousand hosts are 3.4 MB.
 pub(super) const LARGEST: u64 = 4 << 20;
 /// A host's `ssh { }` is depth two; nobody needs sixteen.
 const DEEPEST: usize = 16;
-/// Comments in comments.
-const DEEPEST_COMMENT: usize = 8;
+/// More mistakes in one file are not told apart.
+const MOST: usize = 100;
 
-/// Why a text does not reach the parser.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub(super) at: Range<usize>,
-    pub(super) message: String,
-    pub(super) help: &'static str,
-}
-
-fn refused(at: Range<usize>, message: impl Into<String>, help: &'static str) -> Refused {
-    Refused {
-        at,
-        message: message.into(),
-        help,
+/// Looks whether `text` may be parsed. Linear in its length.
+pub(super) fn check(text: &str) -> Result<(), Vec<Refused>> {
+    if let Some(refused) = hidden_character(text) {
+        return Err(vec![refused]);
     }
+    let mut walk = Walk::default();
+    let mut lexer = Lexer::new(text);
+    let mut found: Vec<Refused> = Vec::new();
+    while let Some(next) = lexer.next() {
+        let Err(refused) = next.and_then(|(token, at)| walk.take(token, at)) else {
+            continue;
+        };
+        lexer.at = refused.at.start;
+        let is_fatal = refused.code != "syntax" || found.len() >= MOST;
+        found.push(refused);
+        // A brace on the rest of the line would be missed, and the later ones told wrongly.
+        if is_fatal || lexer.skip_line().contains(['{', '}']) {
+            return Err(found);
+        }
+        walk.start_anew();
+    }
+    found.extend(walk.end(text.len()).err());
+    if found.is_empty() { Ok(()) } else { Err(found) }
 }
 
-/// Looks whether `text` may be parsed: depth of blocks and comments, and slashdash within slashdash. Linear in its length.
-pub(super) fn check(text: &str) -> Result<(), Refused> {
-    let mut lexer = Lexer {
-        bytes: text.as_bytes(),
-        at: 0,
+/// Characters that KDL refuses, and line ends that editors do not show as such.
+fn hidden_character(text: &str) -> Option<Refused> {
+    let is_hidden = |at: usize, c: char| match c {
+        '\u{feff}' => at > 0,
+        '\t' | '\n' => false,
+        '\r' => text.as_bytes().get(at + 1) != Some(&b'\n'),
+        '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        c => c.is_control(),
     };
-    // For each open block, whether it lies in a slashdashed one.
-    let mut blocks: Vec<(usize, bool)> = Vec::new();
-    let mut slashdash = None;
-    while let Some(byte) = lexer.peek() {
-        let start = lexer.at;
-        match byte {
-            b'"' => lexer.string(),
-            b'#' => lexer.raw_string(),
-            b'/' if lexer.follows(b"//") => lexer.line_comment(),
-            b'/' if lexer.follows(b"/*") => {
-                if let Some(deep) = lexer.block_comment() {
-                    return Err(refused(
-                        deep..deep + 2,
-                        "comments are nested more than 8 deep",
-                        "take the inner ones out",
-                    ));
-                }
+    let (at, c) = text.char_indices().find(|(at, c)| is_hidden(*at, *c))?;
+    Some(Refused::syntax(
+        at..at + c.len_utf8(),
+        format!(
+            "the character U+{:04X} shows as nothing and may not stand here",
+            u32::from(c)
+        ),
+        "take it out; in quotes it can be written as `\\u{…}`",
+    ))
+}
+
+/// How far the present node has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    /// No node has begun.
+    #[default]
+    Start,
+    /// Its name was read, and a value may follow.
+    Entries,
+    /// Only a block or the end may follow: a block was commented out.
+    AfterDashedBlock,
+    /// Only the end may follow, or blocks that are commented out.
+    AfterBlock,
+}
+
+/// What has to follow at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Awaited {
+    #[default]
+    Nothing,
+    /// The text within `(`…`)`.
+    TypeName,
+    TypeClose,
+    /// What the type is of.
+    Typed,
+    /// The value of a property.
+    Value,
+}
+
+#[derive(Debug)]
+struct Block {
+    at: Range<usize>,
+    /// It, or one around it, is commented out.
+    is_dashed: bool,
+    /// The block itself is, and not its node.
+    only_block: bool,
+    /// Its node is.
+    node_is_dashed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Walk {
+    blocks: Vec<Block>,
+    stage: Stage,
+    awaited: Awaited,
+    /// A `/-` waits for what it takes.
+    slashdash: Option<Range<usize>>,
+    node_is_dashed: bool,
+    /// A blank or a sign stands before the next token.
+    is_apart: bool,
+    /// The last token can be the name of a property.
+    is_key: bool,
+}
+
+impl Walk {
+    fn start_anew(&mut self) {
+        let blocks = std::mem::take(&mut self.blocks);
+        *self = Self {
+            blocks,
+            is_apart: true,
+            ..Self::default()
+        };
+    }
+
+    fn take(&mut self, token: Token, at: Range<usize>) -> Result<(), Refused> {
+        let was_key = std::mem::take(&mut self.is_key);
+        match token {
+            Token::Space => {
+                self.is_apart = true;
+                self.is_key = was_key;
+                Ok(())
             }
-            b'/' if lexer.follows(b"/-") => {
-                if blocks.last().is_some_and(|(_, is_dashed)| *is_dashed) {
-                    return Err(refused(
-                        start..start + 2,
-                        "`/-` stands inside a block that is commented out by `/-`",
-                        "take the inner `/-` out, or comment with `//`",
-                    ));
-                }
-                lexer.at += 2;
-                slashdash = Some(start);
-                continue;
+            Token::LineComment => Ok(()),
+            Token::Newline => self.newline(at),
+            Token::Semicolon if self.stage == Stage::Start => Err(Refused::syntax(
+                at,
+                "nothing stands before this `;`",
+                "take it out",
+            )),
+            Token::Semicolon if self.node_is_dashed => {
+                // The parser does not take it (kdl 6.7).
+                Err(Refused::syntax(
+                    at,
+                    "a node that `/-` takes out cannot end with `;`",
+                    "end it with its line",
+                ))
             }
-            b'{' => {
-                let inherited = blocks.last().is_some_and(|(_, is_dashed)| *is_dashed);
-                blocks.push((start, inherited || slashdash.is_some()));
-                if blocks.len() > DEEPEST {
-                    return Err(refused(
-                        start..start + 1,
-                        "blocks are nested more than 16 deep",
-                        "no setting needs more than four",
-                    ));
-                }
-                lexer.at += 1;
+            Token::Semicolon => self.node_ends(at),
+            Token::Slashdash => self.slashdash(at),
+            Token::Open => self.open(at),
+            Token::Close => self.close(at),
+            Token::TypeOpen => self.type_open(at),
+            Token::TypeClose if self.awaited == Awaited::TypeClose => {
+                self.awaited = Awaited::Typed;
+                Ok(())
             }
-            b'}' => {
-                blocks.pop();
-                lexer.at += 1;
+            Token::TypeClose => Err(Refused::syntax(
+                at,
+                "this `)` closes nothing",
+                "take it out, or write text in quotes",
+            )),
+            Token::Equals if was_key => {
+                self.awaited = Awaited::Value;
+                Ok(())
             }
-            _ => lexer.at += 1,
+            Token::Equals => Err(Refused::syntax(
+                at,
+                "no name stands before this `=`",
+                "a property is `name=value`, its value in quotes",
+            )),
+            Token::Text | Token::Value => self.value(token, at),
         }
-        // A slashdash takes the next node, with its block; the end of the line or a semicolon ends the node.
-        let ends = matches!(byte, b'\n' | b';') || (byte == b'}');
-        if ends && !lexer.is_continued(start) && has_content_since(text, slashdash, start) {
-            slashdash = None;
+    }
+
+    fn newline(&mut self, at: Range<usize>) -> Result<(), Refused> {
+        if self.slashdash.is_some() && self.awaited == Awaited::Nothing {
+            // What a slashdash takes may stand on a later line.
+            self.is_apart = true;
+            return Ok(());
+        }
+        self.node_ends(at)
+    }
+
+    fn node_ends(&mut self, at: Range<usize>) -> Result<(), Refused> {
+        self.nothing_awaited(&at)?;
+        self.stage = Stage::Start;
+        self.node_is_dashed = false;
+        self.is_apart = true;
+        Ok(())
+    }
+
+    fn nothing_awaited(&mut self, at: &Range<usize>) -> Result<(), Refused> {
+        let wrong = |message: &str, help: &str| Err(Refused::syntax(at.clone(), message, help));
+        match self.awaited {
+            Awaited::Nothing => {}
+            Awaited::TypeName | Awaited::TypeClose => {
+                return wrong(
+                    "a `)` is missing before this",
+                    "write references as `(env)\"NAME\"`",
+                );
+            }
+            Awaited::Typed => {
+                return wrong(
+                    "nothing follows the `(…)`",
+                    "write references as `(env)\"NAME\"`",
+                );
+            }
+            Awaited::Value => {
+                return wrong("no value follows the `=`", "write the value in quotes");
+            }
+        }
+        match self.slashdash.take() {
+            Some(dash) => Err(Refused::syntax(
+                dash,
+                "this `/-` takes nothing",
+                "put it before a node, a value or a block",
+            )),
+            None => Ok(()),
         }
     }
-    Ok(())
-}
 
-/// A slashdash may stand on a line before what it takes.
-fn has_content_since(text: &str, slashdash: Option<usize>, until: usize) -> bool {
-    slashdash.is_some_and(|from| {
-        text.get(from + 2..until)
-            .is_some_and(|between| !between.trim().is_empty())
-    })
-}
-
-struct Lexer<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Lexer<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+    fn slashdash(&mut self, at: Range<usize>) -> Result<(), Refused> {
+        if self.blocks.last().is_some_and(|block| block.is_dashed) {
+            let message = "`/-` stands inside a block that is commented out by `/-`";
+            return Err(Refused::complex(
+                at,
+                message,
+                "take the inner `/-` out, or comment with `//`",
+            ));
+        }
+        self.nothing_awaited(&at)?;
+        if !self.is_apart && self.stage != Stage::Start {
+            return Err(Refused::syntax(
+                at,
+                "a blank is missing before this `/-`",
+                "put one there",
+            ));
+        }
+        self.slashdash = Some(at);
+        self.is_apart = true;
+        Ok(())
     }
 
-    fn follows(&self, word: &[u8]) -> bool {
-        self.bytes
-            .get(self.at..)
-            .is_some_and(|rest| rest.starts_with(word))
+    fn open(&mut self, at: Range<usize>) -> Result<(), Refused> {
+        let dash = self.slashdash.take();
+        self.nothing_awaited(&at)?;
+        match self.stage {
+            Stage::Start => {
+                return Err(Refused::syntax(
+                    at,
+                    "no name stands before this block",
+                    "a block belongs to the node on its line",
+                ));
+            }
+            Stage::AfterBlock if dash.is_none() => {
+                return Err(Refused::syntax(
+                    at,
+                    "this is the second block of one node",
+                    "put all of it into one",
+                ));
+            }
+            _ => {}
+        }
+        let inherited = self.blocks.last().is_some_and(|block| block.is_dashed);
+        self.blocks.push(Block {
+            at: at.clone(),
+            is_dashed: inherited || self.node_is_dashed || dash.is_some(),
+            only_block: dash.is_some() && self.stage != Stage::AfterBlock,
+            node_is_dashed: self.node_is_dashed,
+        });
+        if self.blocks.len() > DEEPEST {
+            return Err(Refused::complex(
+                at,
+                "blocks are nested more than 16 deep",
+                "no setting needs more than four",
+            ));
+        }
+        self.stage = Stage::Start;
+        self.node_is_dashed = false;
+        self.is_apart = true;
+        Ok(())
     }
 
-    /// Says that a line end at `at` is escaped by a backslash before it.
-    fn is_continued(&self, at: usize) -> bool {
-        let before = self.bytes.get(..at).unwrap_or_default();
-        before
-            .iter()
-            .rev()
-            .find(|b| !matches!(b, b' ' | b'\t' | b'\r'))
-            == Some(&b'\\')
-    }
-
-    fn string(&mut self) {
-        if self.follows(b"\"\"\"") {
-            self.at += 3;
-            self.until(b"\"\"\"", true);
+    fn close(&mut self, at: Range<usize>) -> Result<(), Refused> {
+        self.nothing_awaited(&at)?;
+        let Some(block) = self.blocks.pop() else {
+            return Err(Refused::syntax(
+                at,
+                "this `}` closes nothing",
+                "take it out, or look for a `{` that is missing above",
+            ));
+        };
+        self.stage = if block.only_block {
+            Stage::AfterDashedBlock
         } else {
-            self.at += 1;
-            self.until(b"\"", true);
+            Stage::AfterBlock
+        };
+        self.node_is_dashed = block.node_is_dashed;
+        self.is_apart = false;
+        Ok(())
+    }
+
+    fn type_open(&mut self, at: Range<usize>) -> Result<(), Refused> {
+        if self.awaited != Awaited::Value {
+            self.nothing_before_value(&at)?;
+        }
+        self.awaited = Awaited::TypeName;
+        Ok(())
+    }
+
+    /// Says whether a name or value may begin here.
+    fn nothing_before_value(&mut self, at: &Range<usize>) -> Result<(), Refused> {
+        let wrong = |message: &str, help: &str| Err(Refused::syntax(at.clone(), message, help));
+        match self.stage {
+            _ if self.awaited != Awaited::Nothing => self.nothing_awaited(at),
+            Stage::AfterBlock | Stage::AfterDashedBlock => wrong(
+                "this stands behind a block",
+                "put it before the block, or on a line of its own",
+            ),
+            Stage::Entries if !self.is_apart => wrong(
+                "a blank is missing before this",
+                "leave a blank between two values",
+            ),
+            Stage::Start | Stage::Entries => Ok(()),
         }
     }
 
-    /// `#"…"#` and `#"""…"""#`; a lone `#` begins a keyword.
-    fn raw_string(&mut self) {
-        let hashes = self
-            .bytes
-            .get(self.at..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(|b| **b == b'#')
-            .count();
-        self.at += hashes;
-        if self.peek() != Some(b'"') {
-            return;
-        }
-        let quotes = if self.follows(b"\"\"\"") { 3 } else { 1 };
-        self.at += quotes;
-        let mut end = vec![b'"'; quotes];
-        end.extend(std::iter::repeat_n(b'#', hashes));
-        self.until(&end, false);
-    }
-
-    /// Goes behind `end`, or to the end of the text: the parser tells of what is not closed.
-    fn until(&mut self, end: &[u8], has_escapes: bool) {
-        while let Some(byte) = self.peek() {
-            if has_escapes && byte == b'\\' {
-                self.at += 2;
-            } else if self.follows(end) {
-                self.at += end.len();
-                return;
-            } else {
-                self.at += 1;
+    fn value(&mut self, token: Token, at: Range<usize>) -> Result<(), Refused> {
+        let is_typed = match self.awaited {
+            Awaited::TypeName if token == Token::Text => {
+                self.awaited = Awaited::TypeClose;
+                return Ok(());
             }
-        }
-    }
-
-    fn line_comment(&mut self) {
-        while self.peek().is_some_and(|byte| byte != b'\n') {
-            self.at += 1;
-        }
-    }
-
-    /// Goes behind a block comment; the place of one that is too deep.
-    fn block_comment(&mut self) -> Option<usize> {
-        let mut depth = 0;
-        while self.peek().is_some() {
-            if self.follows(b"/*") {
-                depth += 1;
-                if depth > DEEPEST_COMMENT {
-                    return Some(self.at);
-                }
-                self.at += 2;
-            } else if self.follows(b"*/") {
-                depth -= 1;
-                self.at += 2;
-                if depth == 0 {
-                    return None;
-                }
-            } else {
-                self.at += 1;
+            Awaited::Value => {
+                self.awaited = Awaited::Nothing;
+                self.slashdash = None;
+                self.is_apart = false;
+                return Ok(());
             }
+            Awaited::Typed => {
+                self.awaited = Awaited::Nothing;
+                true
+            }
+            _ => {
+                self.nothing_before_value(&at)?;
+                false
+            }
+        };
+        if self.stage == Stage::Start {
+            if token == Token::Value {
+                return Err(Refused::syntax(
+                    at,
+                    "a line begins with the name of a setting",
+                    "put the value behind its name",
+                ));
+            }
+            self.stage = Stage::Entries;
+            self.node_is_dashed = self.slashdash.take().is_some();
+        } else {
+            self.is_key = token == Token::Text && !is_typed;
+            self.slashdash = None;
         }
-        None
+        self.is_apart = false;
+        Ok(())
+    }
+
+    fn end(&mut self, length: usize) -> Result<(), Refused> {
+        self.nothing_awaited(&(length..length))?;
+        match self.blocks.pop() {
+            Some(block) => Err(Refused::syntax(
+                block.at,
+                "this `{` is never closed",
+                "add the `}` that is missing",
+            )),
+            None => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::check;
-
-    #[test]
-    fn ordinary_files_pass() {
-        for text in [
-            "",
-            "a { b { c; } }\n/- d { e }\nf",
-            "/- a {\n b\n}\n/- c {\n d\n}\n",
-            "x \"{{{{{{{{{{{{{{{{{{{{\" #\"{{{{{{{{{{{{{{{{{{{{\"# // {{{{{{{{{{{{{{{{{{{{{\n",
-            "x \"\"\"\n {{{{{{{{{{{{{{{{{{{{{{{{{\n \"\"\"",
-            "/* { /* { */ */ a",
-            "a /-b c /-{ d }",
-            "/-\na { b }\nc { /- d }",
-        ] {
-            assert_eq!(check(text), Ok(()), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_would_hang_or_overflow_the_parser_does_not_reach_it() {
-        for text in [
-            "a {\n".repeat(17),
-            "a /-{\n".repeat(4),
-            "/- a {\n b\n".repeat(16),
-            "/*".repeat(9),
-            "/- a { /- b }".to_owned(),
-            "/-\na { /- b { c } }".to_owned(),
-            "/- a \"x\" \\\n { /- b }".to_owned(),
-            "a /- b { /- c { } }".to_owned(),
-        ] {
-            assert!(check(&text).is_err(), "{text}");
-        }
-    }
-}
+mod tests;

@@ -90,21 +90,12 @@ impl Reader<'_> {
         match text.value.parse() {
             Ok(value) => Some(Spanned { value, at: text.at }),
             Err(_) => {
-                let nearest = chrono_tz::TZ_VARIANTS
-                    .iter()
-                    .map(|zone| {
-                        (
-                            strsim::jaro_winkler(
-                                &text.value.to_lowercase(),
-                                &zone.name().to_lowercase(),
-                            ),
-                            zone.name(),
-                        )
-                    })
-                    .max_by(|a, b| a.0.total_cmp(&b.0));
-                let help = match nearest {
-                    Some((likeness, name)) if likeness > 0.8 => format!("did you mean `{name}`?"),
-                    _ => "write an IANA name such as `Europe/Amsterdam`, or `UTC`".to_owned(),
+                let help = match Some(&text.value)
+                    .filter(|_| self.findings.len() < SUGGESTIONS)
+                    .and_then(|word| nearest_zone(word))
+                {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None => "write an IANA name such as `Europe/Amsterdam`, or `UTC`".to_owned(),
                 };
                 self.wrong("unknown-timezone", text.at, "this is no time zone", help);
                 None
@@ -134,6 +125,7 @@ impl Reader<'_> {
         }
         ListPart {
             reset,
+            written: entries.len(),
             items: entries
                 .into_iter()
                 .filter_map(|entry| self.parsed(entry))
@@ -464,4 +456,17 @@ impl Reader<'_> {
         }
         part
     }
+}
+
+/// Six hundred zones are compared for each suggestion, and nobody reads further.
+const SUGGESTIONS: usize = 50;
+
+fn nearest_zone(word: &str) -> Option<&'static str> {
+    let word = word.to_lowercase();
+    let likeness = |name: &str| strsim::jaro_winkler(&word, &name.to_lowercase());
+    let best = chrono_tz::TZ_VARIANTS
+        .iter()
+        .map(|zone| (likeness(zone.name()), zone.name()))
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.8).then_some(best.1)
 }

@@ -1,19 +1,22 @@
 //! Reading the configuration: the file, its includes, and nothing outside its folder.
 
+use std::collections::HashSet;
 use std::io::Read as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 
+use super::include::{self, IncludeError, MOST_FILES};
+use super::lines::Lines;
 use super::parse::{self, Include};
-use super::report::Lines;
 use super::{Report, document, guard};
 use crate::core::desired::{At, DesiredState, Finding, Parts, Places, resolve};
 
 /// Includes in includes.
 const DEEPEST: usize = 10;
-/// More files than this are a mistake of a pattern.
-const MOST_FILES: usize = 20_000;
+/// All files together: a pattern that means a whole disk ends here.
+const LARGEST_SUM: u64 = 64 << 20;
 
 /// One file that was read.
 #[derive(Debug, Clone)]
@@ -71,7 +74,9 @@ struct Loader {
     is_closed: bool,
     files: Vec<SourceFile>,
     /// The real paths of `files`.
-    real: Vec<Utf8PathBuf>,
+    real: HashSet<Utf8PathBuf>,
+    /// Bytes of `files`.
+    sum: u64,
     /// The files being read, outermost first.
     open: Vec<Utf8PathBuf>,
     parts: Parts,
@@ -127,7 +132,6 @@ impl Loader {
                 sha256: String::new(),
                 text: String::new(),
             });
-            self.real.push(path.to_owned());
         }
         self.findings.push(Finding::error(
             "unreadable",
@@ -143,7 +147,7 @@ impl Loader {
             Ok(bytes) => bytes,
             Err(error) => return self.unreadable(&self.shown(real), &error, from),
         };
-        self.real.push(real.to_owned());
+        self.real.insert(real.to_owned());
         self.open.push(real.to_owned());
         self.text(self.shown(real), bytes);
         self.open.pop();
@@ -155,6 +159,7 @@ impl Loader {
             .iter()
             .map(|b| format!("{b:02x}"))
             .collect();
+        self.sum += bytes.len() as u64;
         let start = At {
             file,
             offset: 0,
@@ -216,124 +221,102 @@ impl Loader {
     }
 
     fn include(&mut self, include: &Include) {
-        let mut wrong = |code, message: String, help: &str| {
-            self.findings.push(Finding::error(
-                code,
-                include.at,
-                message,
-                "included here",
-                help,
-            ));
-        };
         if self.is_closed {
-            return wrong(
-                "include-refused",
-                "a configuration that is sent includes nothing".to_owned(),
-                "send it in one piece",
-            );
+            let message = "a configuration that is sent includes nothing";
+            return self.wrong(include, "include-refused", message, "send it in one piece");
         }
         if self.open.len() > DEEPEST {
-            return wrong(
-                "too-deep",
-                format!("includes are nested more than {DEEPEST} deep"),
-                "include from fewer files",
-            );
+            let message = format!("includes are nested more than {DEEPEST} deep");
+            return self.wrong(include, "too-deep", message, "include from fewer files");
         }
         let folder = self
             .open
             .last()
             .and_then(|file| file.parent())
             .unwrap_or(&self.root);
-        let pattern = format!(
-            "{}/{}",
-            glob::Pattern::escape(folder.as_str()),
-            include.pattern
-        );
-        let options = glob::MatchOptions {
-            require_literal_separator: true,
-            ..glob::MatchOptions::default()
-        };
-        let paths = match glob::glob_with(&pattern, options) {
-            Ok(paths) => paths,
-            Err(error) => {
-                return wrong(
-                    "invalid-value",
-                    format!("this is no pattern: {}", error.msg),
-                    "use `*` and `?`",
-                );
+        match include::files(&self.root, folder, &include.pattern) {
+            Ok(found) if found.is_empty() && !include.optional => {
+                let help = "correct the pattern, or add `optional=#true`";
+                self.wrong(include, "no-match", "no file matches this include", help);
             }
-        };
-        let mut found: Vec<Utf8PathBuf> = paths
-            .filter_map(Result::ok)
-            .filter_map(|path| Utf8PathBuf::from_path_buf(path).ok())
-            .filter(|p| !p.is_dir())
-            .collect();
-        found.sort();
-        if found.is_empty() && !include.optional {
-            return wrong(
-                "no-match",
-                "no file matches this include".to_owned(),
-                "correct the pattern, or add `optional=#true`",
-            );
-        }
-        for path in found {
-            self.included(&path, include);
+            Ok(found) => found.iter().for_each(|path| self.included(path, include)),
+            Err(error) => self.not_included(error, include),
         }
     }
 
-    fn included(&mut self, path: &Utf8Path, include: &Include) {
-        let shown = self.shown(path);
-        let mut wrong = |code, message: String, help: &str| {
-            self.findings.push(Finding::error(
-                code,
-                include.at,
-                message,
-                "included here",
-                help,
-            ));
-        };
-        let Ok(real) = path.canonicalize_utf8() else {
-            return wrong(
-                "unreadable",
-                format!("cannot read {shown}"),
-                "see to it that this user may read it",
-            );
-        };
-        if !real.starts_with(&self.root) {
+    fn not_included(&mut self, error: IncludeError, include: &Include) {
+        let (code, error, help) = match error {
+            IncludeError::Pattern(_) => ("invalid-value", error, "use `*` and `?`"),
             // What it holds is nobody's business here: not a line of it is shown.
-            return wrong(
+            IncludeError::Outside(path) => (
                 "outside-root",
-                format!("{shown} leads out of the folder of the configuration"),
+                IncludeError::Outside(self.shown(&path)),
                 "put the file itself there",
-            );
-        }
-        if self.open.contains(&real) {
-            return wrong(
+            ),
+            IncludeError::Unreadable { path, source } => {
+                let path = self.shown(&path);
+                (
+                    "unreadable",
+                    IncludeError::Unreadable { path, source },
+                    "see to it that this user may read it",
+                )
+            }
+            IncludeError::NotUtf8(path) => (
+                "unreadable",
+                IncludeError::NotUtf8(self.shown(&path)),
+                "rename it",
+            ),
+            IncludeError::TooMany => ("too-many-files", error, "narrow the pattern"),
+        };
+        self.wrong(include, code, error.to_string(), help);
+    }
+
+    fn included(&mut self, real: &Utf8Path, include: &Include) {
+        let shown = self.shown(real);
+        if self.open.iter().any(|open| open == real) {
+            let message = format!("{shown} includes itself, directly or by way of others");
+            self.wrong(
+                include,
                 "include-cycle",
-                format!("{shown} includes itself, directly or by way of others"),
+                message,
                 "take one of the includes out",
             );
+        } else if self.real.contains(real) {
+            let message = format!("{shown} is included twice");
+            self.wrong(include, "included-twice", message, "include it once");
+        } else if self.files.len() >= MOST_FILES {
+            self.not_included(IncludeError::TooMany, include);
+        } else if self.sum > LARGEST_SUM {
+            let message = "all files together are larger than 64 MiB";
+            self.wrong(include, "too-large", message, "narrow the pattern");
+        } else {
+            self.file(real, Some(include.at));
         }
-        if self.real.contains(&real) {
-            return wrong(
-                "included-twice",
-                format!("{shown} is included twice"),
-                "include it once",
-            );
-        }
-        if self.files.len() >= MOST_FILES {
-            return wrong(
-                "too-many-files",
-                format!("more than {MOST_FILES} files are included"),
-                "narrow the pattern",
-            );
-        }
-        self.file(&real, Some(include.at));
+    }
+
+    /// A finding at an include. What it would have brought is missing, so nothing else is told to be.
+    fn wrong(
+        &mut self,
+        include: &Include,
+        code: &'static str,
+        message: impl Into<String>,
+        help: &str,
+    ) {
+        self.has_unread = true;
+        self.findings.push(Finding::error(
+            code,
+            include.at,
+            message,
+            "included here",
+            help,
+        ));
     }
 }
 
 fn read_bounded(path: &Utf8Path) -> std::io::Result<Vec<u8>> {
-    let file = std::fs::File::open(path)?;
+    // Opening a pipe waits for its writer unless told not to.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = std::fs::File::from(rustix::fs::open(path.as_str(), flags, Mode::empty())?);
     if !file.metadata()?.is_file() {
         return Err(std::io::Error::other("it is not a plain file"));
     }

@@ -5,7 +5,10 @@
 
 mod document;
 mod guard;
+mod include;
 mod layer;
+mod lexer;
+mod lines;
 mod load;
 mod node;
 mod parse;

@@ -1,5 +1,7 @@
 //! The top of a file: its nodes into parts.
 
+use std::collections::HashSet;
+
 use kdl::{KdlDocument, KdlNode};
 
 use super::layer::SHARED;
@@ -85,7 +87,20 @@ impl Reader<'_> {
                     self.set(&mut part.max_concurrent, child, value);
                 }
                 "guard" => self.guard(&mut part.guard, child),
-                "notify" => part.notify.extend(self.notify(child)),
+                "notify" => {
+                    let Some(notify) = self.notify(child) else {
+                        continue;
+                    };
+                    let name = &notify.value.name;
+                    let mut others = part.notify.iter();
+                    if let Some(first) = others.find(|other| other.value.name == *name) {
+                        let message = format!("notify {name} is defined twice");
+                        let help = "rename one of them, or put all of it into one";
+                        let twice = Finding::error("twice", notify.at, message, "again here", help);
+                        self.push(twice.also(first.at, "first here"));
+                    }
+                    part.notify.push(notify);
+                }
                 name if NOT_HERE.contains(&name) => self.unknown(child, "in `global`", &known),
                 _ if self.layer_node(&mut part.layer, child) => {}
                 _ => self.unknown(child, "in `global`", &known),
@@ -275,6 +290,7 @@ impl Reader<'_> {
         for child in node.iter_children() {
             match child.name().value() {
                 "address" => {
+                    layer.has_address = true;
                     let value = self
                         .value(child, "an address")
                         .and_then(|entry| self.referable(entry));
@@ -290,11 +306,9 @@ impl Reader<'_> {
                 _ => self.unknown(child, "in `host`", &known),
             }
         }
-        let again = groups
-            .iter()
-            .enumerate()
-            .find(|(i, g)| groups.iter().take(*i).any(|other| other.value == g.value));
-        if let Some((_, group)) = again {
+        let mut seen = HashSet::new();
+        let again = groups.iter().find(|group| !seen.insert(&group.value));
+        if let Some(group) = again {
             let (at, message) = (group.at, format!("group {} is named twice", group.value));
             self.wrong("twice", at, message, "name it once");
         }

@@ -1,37 +1,21 @@
 //! Findings as people and programs read them.
 
+use std::collections::BTreeMap;
+
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource};
 use serde::Serialize;
 
 use super::SourceFile;
+use super::lines::{Lines, Shown};
 use crate::core::desired::{At, Finding, Severity};
 use crate::core::model::visible;
 
 /// More than anybody reads; the rest is counted.
 const PRINTED: usize = 50;
-
-/// Where the lines of a text begin.
-#[derive(Debug, Clone)]
-pub(super) struct Lines(Vec<usize>);
-
-impl Lines {
-    pub(super) fn of(text: &str) -> Self {
-        Self(
-            std::iter::once(0)
-                .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-                .collect(),
-        )
-    }
-
-    /// The line of a byte, from 1.
-    pub(super) fn line(&self, offset: usize) -> usize {
-        self.0.partition_point(|start| *start <= offset).max(1)
-    }
-
-    fn start(&self, line: usize) -> usize {
-        self.0.get(line.saturating_sub(1)).copied().unwrap_or(0)
-    }
-}
+/// Programs get more of them.
+const WRITTEN: usize = 1_000;
+/// Bytes of a line that is still shown; a text without line ends would be shown whole with each finding.
+const LONGEST: usize = 1_000;
 
 /// Everything that is wrong or odd with a configuration.
 #[derive(Debug, Clone)]
@@ -78,7 +62,7 @@ impl Report {
             format!(
                 "{}: warning: {}",
                 self.place(finding),
-                visible(&finding.message)
+                clipped(&finding.message)
             )
         })
         .collect()
@@ -113,8 +97,15 @@ impl Report {
             .with_width(width)
             .with_links(false);
         let mut out = String::new();
+        let mut shown = BTreeMap::new();
         for finding in self.findings.iter().take(PRINTED) {
-            self.one(finding, &handler, &mut out);
+            let Some((main, _)) = finding.labels.first() else {
+                continue;
+            };
+            let shown = shown
+                .entry(main.file)
+                .or_insert_with(|| Shown::of(self.source(main.file)));
+            self.one(finding, shown, &handler, &mut out);
         }
         let errors = self
             .findings
@@ -134,23 +125,52 @@ impl Report {
         out
     }
 
-    fn one(&self, finding: &Finding, handler: &GraphicalReportHandler, out: &mut String) {
-        let mut diagnostic = MietteDiagnostic::new(format!(
-            "{}: {}",
-            self.place(finding),
-            visible(&finding.message)
-        ))
-        .with_code(finding.code)
-        .with_severity(match finding.severity {
-            Severity::Error => miette::Severity::Error,
-            Severity::Warning => miette::Severity::Warning,
-        });
-        if !finding.help.is_empty() {
-            diagnostic = diagnostic.with_help(visible(&finding.help));
-        }
+    fn column(&self, at: At) -> usize {
+        let lines = self.lines.get(at.file);
+        lines.map_or(1, |lines| lines.column(self.source(at.file), at.offset))
+    }
+
+    fn source(&self, file: usize) -> &str {
+        self.files.get(file).map_or("", |file| file.text.as_str())
+    }
+
+    /// Says that the lines around `at` are short enough to be shown.
+    fn is_showable(&self, at: At) -> bool {
+        self.lines
+            .get(at.file)
+            .is_some_and(|lines| lines.longest_around(at) <= LONGEST)
+    }
+
+    fn one(
+        &self,
+        finding: &Finding,
+        shown: &Shown,
+        handler: &GraphicalReportHandler,
+        out: &mut String,
+    ) {
         let Some((main, _)) = finding.labels.first() else {
             return;
         };
+        let here: Vec<&(At, String)> = finding
+            .labels
+            .iter()
+            .filter(|(at, _)| at.file == main.file)
+            .collect();
+        let is_shown = !shown.text.is_empty() && here.iter().all(|(at, _)| self.is_showable(*at));
+        let mut place = self.place(finding);
+        if !is_shown && !shown.text.is_empty() {
+            place.push_str(&format!(":{}", self.column(*main)));
+        }
+        let mut diagnostic =
+            MietteDiagnostic::new(format!("{place}: {}", clipped(&finding.message)))
+                .with_code(finding.code)
+                .with_severity(match finding.severity {
+                    Severity::Error => miette::Severity::Error,
+                    Severity::Warning => miette::Severity::Warning,
+                });
+        if !finding.help.is_empty() {
+            diagnostic = diagnostic.with_help(clipped(&finding.help));
+        }
         let elsewhere = finding.labels.iter().filter(|(at, _)| at.file != main.file);
         let mut notes: Vec<String> = elsewhere
             .map(|(at, label)| {
@@ -158,23 +178,13 @@ impl Report {
                     .files
                     .get(at.file)
                     .map_or("?", |file| file.path.as_str());
-                format!("{} at {}:{}", visible(label), visible(path), self.line(*at))
+                format!("{} at {}:{}", clipped(label), visible(path), self.line(*at))
             })
             .collect();
-        let here: Vec<&(At, String)> = finding
-            .labels
-            .iter()
-            .filter(|(at, _)| at.file == main.file)
-            .collect();
-        let text = self
-            .files
-            .get(main.file)
-            .map_or("", |file| file.text.as_str());
-        let shown = Shown::of(text);
-        if !text.is_empty() {
+        if is_shown {
             let labels = here.iter().map(|(at, label)| {
                 let (start, end) = (shown.offset(at.offset), shown.offset(at.offset + at.len));
-                let label = (!label.is_empty()).then(|| visible(label));
+                let label = (!label.is_empty()).then(|| clipped(label));
                 LabeledSpan::new(label, start, end.saturating_sub(start))
             });
             diagnostic = diagnostic.with_labels(labels);
@@ -190,13 +200,9 @@ impl Report {
             .get(main.file)
             .map_or("?", |file| file.path.as_str());
         let report = miette::Report::new(diagnostic)
-            .with_source_code(NamedSource::new(visible(path), shown.text));
+            .with_source_code(NamedSource::new(visible(path), shown.text.clone()));
         if handler.render_report(out, report.as_ref()).is_err() {
-            out.push_str(&format!(
-                "{}: {}\n",
-                self.place(finding),
-                visible(&finding.message)
-            ));
+            out.push_str(&format!("{place}: {}\n", clipped(&finding.message)));
         }
         out.push('\n');
     }
@@ -208,13 +214,16 @@ impl Report {
         struct Document<'a> {
             outcome: &'static str,
             findings: Vec<Entry<'a>>,
+            /// Findings that are not written.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            more: Option<usize>,
         }
         #[derive(Serialize)]
         struct Entry<'a> {
             severity: &'static str,
             code: &'a str,
-            message: &'a str,
-            help: &'a str,
+            message: String,
+            help: String,
             #[serde(flatten)]
             place: Place<'a>,
             labels: Vec<LabelEntry<'a>>,
@@ -236,14 +245,10 @@ impl Report {
         let place = |at: At| {
             let file = self.files.get(at.file);
             let line = self.line(at);
-            let start = self.lines.get(at.file).map_or(0, |lines| lines.start(line));
-            let column = file
-                .and_then(|f| f.text.get(start..at.offset))
-                .map_or(1, |before| before.chars().count() + 1);
             Place {
                 file: file.map_or("", |f| f.path.as_str()),
                 line,
-                column,
+                column: self.column(at),
                 offset: at.offset,
                 length: at.len,
             }
@@ -253,14 +258,14 @@ impl Report {
             offset: 0,
             len: 0,
         };
-        let entries = self.findings.iter().map(|finding| Entry {
+        let entries = self.findings.iter().take(WRITTEN).map(|finding| Entry {
             severity: match finding.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
             },
             code: finding.code,
-            message: &finding.message,
-            help: &finding.help,
+            message: clipped(&finding.message),
+            help: clipped(&finding.help),
             place: place(finding.labels.first().map_or(nowhere, |(at, _)| *at)),
             labels: finding
                 .labels
@@ -274,56 +279,19 @@ impl Report {
         let document = Document {
             outcome: "invalid",
             findings: entries.collect(),
+            more: self.findings.len().checked_sub(WRITTEN).filter(|n| *n > 0),
         };
         serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
     }
 }
 
-/// A text whose control characters show nothing but themselves, and where its bytes went.
-struct Shown {
-    text: String,
-    /// Byte of the text, byte of what is shown, wherever the distance changes.
-    moved: Vec<(usize, usize)>,
-}
-
-impl Shown {
-    fn of(text: &str) -> Self {
-        let is_harmless = |c: char| c == '\n' || c == '\t' || !visible_changes(c);
-        if text.chars().all(is_harmless) {
-            return Self {
-                text: text.to_owned(),
-                moved: Vec::new(),
-            };
-        }
-        let mut shown = String::with_capacity(text.len());
-        let mut moved = Vec::new();
-        for (at, c) in text.char_indices() {
-            if is_harmless(c) {
-                shown.push(c);
-            } else {
-                shown.push('\u{fffd}');
-                moved.push((at + c.len_utf8(), shown.len()));
-            }
-        }
-        Self { text: shown, moved }
+/// A text from the configuration, safe to show, and its beginning only if it is long.
+fn clipped(text: &str) -> String {
+    const LONGEST: usize = 500;
+    let mut shown = visible(text);
+    if let Some((end, _)) = shown.char_indices().nth(LONGEST) {
+        shown.truncate(end);
+        shown.push('…');
     }
-
-    fn offset(&self, at: usize) -> usize {
-        let i = self.moved.partition_point(|(from, _)| *from <= at);
-        let there = match i.checked_sub(1).and_then(|i| self.moved.get(i)) {
-            Some((from, to)) => to + (at - from),
-            None => at,
-        };
-        let mut there = there.min(self.text.len());
-        while !self.text.is_char_boundary(there) {
-            there -= 1;
-        }
-        there
-    }
-}
-
-fn visible_changes(c: char) -> bool {
-    let mut buffer = [0; 4];
-    let text: &str = c.encode_utf8(&mut buffer);
-    visible(text) != text
+    shown
 }

@@ -283,6 +283,10 @@ fn a_duplicate_in_another_file_shows_both_places() {
 )]
 #[case("global\nglobal", "global-twice")]
 #[case(
+    "global { notify \"a\" { command \"x\" }; notify \"a\" { command \"y\" }; }",
+    "twice"
+)]
+#[case(
     "host \"a\" { address \"a\"; source \"/\"; enabled \"yes\" }",
     "wrong-type"
 )]
@@ -346,6 +350,87 @@ fn includes_are_bounded_in_depth_and_read_once() {
 }
 
 #[test]
+fn no_directory_outside_the_folder_is_looked_into() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::create_dir(outside.path().join("in")).unwrap();
+    std::fs::write(outside.path().join("in/secret-name.kdl"), "").unwrap();
+    for pattern in [
+        "link/*/*.kdl",
+        "link/in/*.kdl",
+        "l?nk/*",
+        "nowhere",
+        "nowhere/x.kdl",
+    ] {
+        let folder = one(&format!("include \"{pattern}\" optional=#true"));
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).unwrap();
+        std::os::unix::fs::symlink("/no/such/place", folder.path().join("nowhere")).unwrap();
+        assert_eq!(folder.codes(), ["outside-root"], "{pattern}");
+        assert!(
+            !folder.report().contains("secret-name"),
+            "{}",
+            folder.report()
+        );
+    }
+    let folder = one("include \"**/*.kdl\"");
+    std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).unwrap();
+    assert_eq!(
+        folder.codes(),
+        ["include-cycle"],
+        "`**` goes through no link, and meets the file itself"
+    );
+}
+
+#[test]
+fn patterns_mean_plain_files_in_order_and_no_hidden_ones() {
+    let host = |name: &str| format!("host \"{name}\" {{ address \"a\"; source \"/\" }}\n");
+    let (b, a, c) = (host("b"), host("a"), host("c"));
+    let folder = Folder::of(&[
+        (
+            "pobsync.kdl",
+            "include \"hosts/**/*.kdl\"\ninclude \"none/*\" optional=#true\n",
+        ),
+        ("hosts/b.kdl", &b),
+        ("hosts/a.kdl", &a),
+        ("hosts/deep/er/c.kdl", &c),
+        ("hosts/.b.kdl", "not read"),
+        ("hosts/dir.kdl/x", "not read"),
+    ]);
+    let loaded = folder.load();
+    let root = folder.path();
+    let names: Vec<_> = loaded
+        .files
+        .iter()
+        .map(|file| file.path.strip_prefix(&root).unwrap().as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "pobsync.kdl",
+            "hosts/a.kdl",
+            "hosts/b.kdl",
+            "hosts/deep/er/c.kdl"
+        ]
+    );
+    assert_eq!(loaded.state.map(|state| state.hosts.len()), Some(3));
+}
+
+#[test]
+fn a_pipe_is_told_and_not_waited_for() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let folder = one("include \"hosts/*.kdl\"");
+    std::fs::create_dir(folder.path().join("hosts")).unwrap();
+    let pipe = folder.path().join("hosts/a.kdl");
+    mknodat(CWD, pipe.as_str(), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    assert_eq!(folder.codes(), ["unreadable"]);
+}
+
+#[test]
+fn what_a_missing_file_would_have_brought_is_not_told_to_be_missing() {
+    let folder = one("include \"groups.kdl\"\nhost \"a\" group=\"web\" { address \"a\" }\n");
+    assert_eq!(folder.codes(), ["no-match"]);
+}
+
+#[test]
 fn what_is_no_text_or_too_large_or_not_there_is_told() {
     let folder = one("");
     let path = folder.path().join("pobsync.kdl");
@@ -366,6 +451,7 @@ fn tiny_files_that_hang_or_crash_the_parser_are_refused_at_once() {
         "a {\n".repeat(17),
         "a{".repeat(100_000),
         "/*".repeat(50_000),
+        format!("/*{}*/", "* ".repeat(160_000)),
         "a /-{".repeat(5_000),
     ] {
         assert_eq!(one(&text).codes(), ["too-complex"], "{}", &text[..40]);
@@ -395,6 +481,65 @@ fn a_report_for_programs_says_where() {
         (&json["outcome"], &finding["severity"]),
         (&"invalid".into(), &"error".into())
     );
+}
+
+/// Small files that ask for very much: lists times hosts, a report a line long, likenesses of everything.
+#[test]
+fn a_small_file_cannot_ask_for_everything() {
+    let many = |n: usize, item: &dyn Fn(usize) -> String| (0..n).map(item).collect::<String>();
+    let amplified = format!(
+        "group \"g\" {{ source \"/\"; exclude {} }}\n{}",
+        many(2_000, &|i| format!("\"/{i}\" ")),
+        many(600, &|i| format!(
+            "host \"h{i}\" group=\"g\" {{ address \"a\" }}\n"
+        )),
+    );
+    assert_eq!(one(&amplified).codes(), ["too-many-settings"]);
+
+    let schedules = many(101, &|i| format!("schedule cron=\"{} 1 * * *\"\n", i % 60));
+    let text = format!("host \"a\" {{ address \"a\"; source \"/\"\n{schedules} }}");
+    assert_eq!(one(&text).codes(), ["too-many-schedules"]);
+
+    let report = one(&many(20_000, &|i| format!("n{i};"))).load().report;
+    assert!(report.text(false, 100).len() < 20_000);
+    assert!(report.text(false, 100).contains("pobsync.kdl:1:"));
+    let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+    assert_eq!(
+        (json["findings"].as_array().map(Vec::len), &json["more"]),
+        (Some(1_000), &19_000.into())
+    );
+
+    let long = format!("host \"{}\" {{ }}", "x".repeat(100_000));
+    assert!(one(&long).report().len() < 2_000);
+}
+
+#[rstest]
+#[case("", "source reset=#true", false)]
+#[case("source \"/\"", "source reset=#true", false)]
+#[case("source \"/\"", "", true)]
+#[case("source \"/\"", "source reset=#true \"/etc\"", true)]
+fn a_host_has_a_source_after_every_reset(
+    #[case] group: &str,
+    #[case] host: &str,
+    #[case] is_valid: bool,
+) {
+    let text =
+        format!("group \"g\" {{ {group} }}\nhost \"a\" group=\"g\" {{ address \"a\"; {host}\n }}");
+    let codes = one(&text).codes();
+    assert_eq!(codes.is_empty(), is_valid, "{codes:?}");
+    assert!(is_valid || codes == ["no-source"], "{codes:?}");
+}
+
+#[rstest]
+#[case("host \"Web\" was=\"web\" {B}", &[])]
+#[case("host \"web\" was=\"web\" {B}", &["rename-of-a-host"])]
+#[case("host \"a\" was=\"WEB\" {B}\nhost \"web\" {B}", &["rename-of-a-host"])]
+#[case("host \"a\" was=\"x\" {B}\nhost \"b\" was=\"X\" {B}", &["renamed-twice"])]
+#[case("host \"a\" was=\"x\" {B}\nremoved \"X\" snapshots=\"keep\"", &["removed-and-there"])]
+#[case("removed \"x\" snapshots=\"keep\"\nremoved \"X\" snapshots=\"delete\"", &["removed-twice"])]
+fn names_are_one_whatever_their_case(#[case] text: &str, #[case] codes: &[&str]) {
+    let text = text.replace("{B}", "{ address \"a\"; source \"/\" }");
+    assert_eq!(one(&text).codes(), codes);
 }
 
 #[test]

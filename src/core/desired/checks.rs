@@ -1,6 +1,6 @@
 //! The table of checks: each has a name, all run, and every finding is collected.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::parts::{Layer, Parts, Spanned};
 use super::resolve::{Index, layers};
@@ -16,7 +16,7 @@ struct Given<'a> {
 
 type Check = fn(&Given<'_>) -> Vec<Finding>;
 
-const CHECKS: [(&str, Check); 12] = [
+const CHECKS: [(&str, Check); 14] = [
     ("global-twice", global_twice),
     ("duplicate-host", duplicate_hosts),
     ("duplicate-name", duplicate_names),
@@ -29,6 +29,8 @@ const CHECKS: [(&str, Check); 12] = [
     ("removed", removed),
     ("root-is-slash", root_is_slash),
     ("unused", unused),
+    ("too-many-schedules", too_many_schedules),
+    ("too-many-settings", too_many_settings),
 ];
 
 /// Runs every check.
@@ -127,38 +129,31 @@ fn all_layers(parts: &Parts) -> impl Iterator<Item = &Layer> {
         .chain(parts.hosts.iter().map(|part| &part.layer))
 }
 
+/// Looking for a likeness takes time, and nobody reads further.
+const SUGGESTIONS: usize = 50;
+
 fn unknown<'a>(
     code: &'static str,
     kind: &str,
     used: impl Iterator<Item = &'a Spanned<Label>>,
-    known: &HashSet<&Label>,
+    known: &BTreeSet<&Label>,
 ) -> Vec<Finding> {
+    let names = || known.iter().map(|label| label.as_str());
     used.filter(|name| !known.contains(&name.value))
-        .map(|name| {
-            let nearest = nearest(
-                name.value.as_str(),
-                known.iter().map(|label| label.as_str()),
-            );
-            let help = match nearest {
+        .enumerate()
+        .map(|(i, name)| {
+            let near = (i < SUGGESTIONS).then(|| nearest(name.value.as_str(), names()));
+            let help = match near.flatten() {
                 Some(near) => format!("did you mean `{near}`?"),
                 None if known.is_empty() => format!(
                     "no {kind} is defined; write `{kind} \"{}\" …` at the top",
                     name.value
                 ),
-                None => {
-                    let mut names: Vec<&str> =
-                        known.iter().map(|label| label.as_str()).take(8).collect();
-                    names.sort_unstable();
-                    format!("there are {}", names.join(", "))
-                }
+                None if known.len() > 8 => format!("there are {} others", known.len()),
+                None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
             };
-            Finding::error(
-                code,
-                name.at,
-                format!("there is no {kind} called {}", name.value),
-                "unknown",
-                help,
-            )
+            let message = format!("there is no {kind} called {}", name.value);
+            Finding::error(code, name.at, message, "unknown", help)
         })
         .collect()
 }
@@ -200,7 +195,7 @@ fn no_address(given: &Given<'_>) -> Vec<Finding> {
     let has = |host| {
         layers(given.parts, host, given.index)
             .iter()
-            .any(|layer| layer.address.is_some())
+            .any(|layer| layer.has_address)
     };
     given
         .parts
@@ -220,10 +215,11 @@ fn no_address(given: &Given<'_>) -> Vec<Finding> {
 }
 
 fn no_source(given: &Given<'_>) -> Vec<Finding> {
+    // A reset takes away what stands before it, and may bring nothing.
     let has = |host| {
-        layers(given.parts, host, given.index)
-            .iter()
-            .any(|layer| !layer.sources.is_empty())
+        let layers = layers(given.parts, host, given.index);
+        let parts = layers.iter().flat_map(|layer| &layer.sources);
+        parts.fold(false, |has, part| (has && !part.reset) || part.written > 0)
     };
     given
         .parts
@@ -243,21 +239,25 @@ fn no_source(given: &Given<'_>) -> Vec<Finding> {
 }
 
 fn renames(given: &Given<'_>) -> Vec<Finding> {
-    let live: HashMap<&HostName, At> = given
+    let live: HashMap<String, &Spanned<HostName>> = given
         .parts
         .hosts
         .iter()
-        .map(|host| (&host.name.value, host.name.at))
+        .map(|host| (host.name.value.folded(), &host.name))
         .collect();
-    let mut seen: HashMap<&HostName, At> = HashMap::new();
+    let mut seen: HashMap<String, At> = HashMap::new();
     let mut found = Vec::new();
-    for was in given
+    for (name, was) in given
         .parts
         .hosts
         .iter()
-        .filter_map(|host| host.was.as_ref())
+        .filter_map(|host| Some((&host.name, host.was.as_ref()?)))
     {
-        if let Some(at) = live.get(&was.value) {
+        // A host may change the case of its own name.
+        let other = live
+            .get(&was.value.folded())
+            .filter(|other| other.at != name.at || other.value == was.value);
+        if let Some(other) = other {
             found.push(
                 Finding::error(
                     "rename-of-a-host",
@@ -266,10 +266,10 @@ fn renames(given: &Given<'_>) -> Vec<Finding> {
                     "renamed from it here",
                     "take the old host out, or take `was` off",
                 )
-                .also(*at, "defined here"),
+                .also(other.at, "defined here"),
             );
         }
-        match seen.get(&was.value) {
+        match seen.get(&was.value.folded()) {
             Some(at) => found.push(
                 Finding::error(
                     "renamed-twice",
@@ -281,7 +281,7 @@ fn renames(given: &Given<'_>) -> Vec<Finding> {
                 .also(*at, "first here"),
             ),
             None => {
-                seen.insert(&was.value, was.at);
+                seen.insert(was.value.folded(), was.at);
             }
         }
     }
@@ -295,20 +295,20 @@ fn removed(given: &Given<'_>) -> Vec<Finding> {
         .iter()
         .map(|host| (host.name.value.folded(), host.name.at))
         .collect();
-    let renamed: HashMap<&HostName, At> = given
+    let renamed: HashMap<String, At> = given
         .parts
         .hosts
         .iter()
         .filter_map(|host| host.was.as_ref())
-        .map(|was| (&was.value, was.at))
+        .map(|was| (was.value.folded(), was.at))
         .collect();
-    let mut seen: HashMap<&HostName, At> = HashMap::new();
+    let mut seen: HashMap<String, At> = HashMap::new();
     let mut found = Vec::new();
     for part in &given.parts.removed {
         let name = &part.name;
         let there = live
             .get(&name.value.folded())
-            .or_else(|| renamed.get(&name.value));
+            .or_else(|| renamed.get(&name.value.folded()));
         if let Some(at) = there {
             found.push(
                 Finding::error(
@@ -321,7 +321,7 @@ fn removed(given: &Given<'_>) -> Vec<Finding> {
                 .also(*at, "and there here"),
             );
         }
-        if let Some(first) = seen.insert(&name.value, name.at) {
+        if let Some(first) = seen.insert(name.value.folded(), name.at) {
             found.push(
                 Finding::error(
                     "removed-twice",
@@ -355,6 +355,68 @@ fn root_is_slash(given: &Given<'_>) -> Vec<Finding> {
             )
         })
         .collect()
+}
+
+fn too_many_schedules(given: &Given<'_>) -> Vec<Finding> {
+    const MOST: usize = 100;
+    let of = |host| {
+        layers(given.parts, host, given.index)
+            .iter()
+            .map(|layer| layer.schedules.len())
+            .sum::<usize>()
+    };
+    let hosts = given.parts.hosts.iter().filter(|host| of(host) > MOST);
+    hosts
+        .map(|host| {
+            let name = &host.name;
+            let message = format!("host {} has more than {MOST} schedules", name.value);
+            Finding::error(
+                "too-many-schedules",
+                name.at,
+                message,
+                "",
+                "one cron line can fire often: `0 */2 * * *`",
+            )
+        })
+        .collect()
+}
+
+/// A small file can ask for very much: a long list in a group counts once for each host in it.
+fn too_many_settings(given: &Given<'_>) -> Vec<Finding> {
+    const MOST: usize = 1_000_000;
+    let mut sum = 0_usize;
+    for host in &given.parts.hosts {
+        sum += layers(given.parts, host, given.index)
+            .into_iter()
+            .map(items)
+            .sum::<usize>();
+        if sum > MOST {
+            let message =
+                format!("all hosts together have more than {MOST} sources, excludes and hooks");
+            let help = "shorten the lists of the groups; one pattern can stand for many";
+            return vec![Finding::error(
+                "too-many-settings",
+                host.name.at,
+                message,
+                "counted up to here",
+                help,
+            )];
+        }
+    }
+    Vec::new()
+}
+
+fn items(layer: &Layer) -> usize {
+    let hooks = &layer.hooks;
+    let sources = layer.sources.iter().map(|part| part.items.len());
+    let excludes = layer.excludes.iter().map(|part| part.items.len());
+    let hooks = [
+        &hooks.before,
+        &hooks.after,
+        &hooks.remote_before,
+        &hooks.remote_after,
+    ];
+    sources.chain(excludes).chain(hooks.map(Vec::len)).sum()
 }
 
 fn unused(given: &Given<'_>) -> Vec<Finding> {

@@ -157,6 +157,8 @@ pub struct ListPart<T> {
     pub reset: bool,
     /// Its items.
     pub items: Vec<Spanned<T>>,
+    /// How many are written, with those that are no valid items: what is told once is not told to be missing too.
+    pub written: usize,
 }
 
 /// The settings that `global`, a group and a host share: later ones win, lists add up.
@@ -164,6 +166,8 @@ pub struct ListPart<T> {
 #[allow(missing_docs, reason = "each field is the setting of its name")]
 pub struct Layer {
     pub address: Maybe<Value<Address>>,
+    /// An address is written, valid or not.
+    pub has_address: bool,
     pub enabled: Maybe<bool>,
     pub protect: Maybe<bool>,
     pub accept_partial: Maybe<bool>,

@@ -1,6 +1,7 @@
 //! From parts to the desired state. Precedence, last wins: built in, `global`, groups in the order named, the host.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 
 use chrono_tz::Tz;
 
@@ -30,9 +31,14 @@ pub fn resolve(
 ) -> (Option<DesiredState>, Vec<Finding>) {
     let index = Index::of(parts);
     let mut findings = checks::run(parts, &index, is_whole);
+    // What is asked for beyond these bounds is told and not built.
+    let is_bounded = findings
+        .iter()
+        .all(|finding| !finding.code.starts_with("too-many-"));
     let mut hosts: Vec<DesiredHost> = parts
         .hosts
         .iter()
+        .filter(|_| is_bounded)
         .filter_map(|host| resolve_host(parts, host, &index, places, &mut findings))
         .collect();
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
@@ -227,19 +233,21 @@ fn plain_settings(settings: &mut HostSettings, layers: &[&Layer], origins: &mut 
 }
 
 /// Lists add up; a reset starts anew.
-fn list<'a, T: Clone + PartialEq + 'a>(
+fn list<'a, T: Clone + Eq + Hash + 'a>(
     path: &str,
     built_in: Vec<T>,
     layers: impl Iterator<Item = &'a Vec<ListPart<T>>>,
     origins: &mut Origins<'_>,
 ) -> Vec<T> {
+    let mut there: HashSet<T> = built_in.iter().cloned().collect();
     let mut items: Vec<(T, Option<At>)> = built_in.into_iter().map(|item| (item, None)).collect();
     for part in layers.flatten() {
         if part.reset {
             items.clear();
+            there.clear();
         }
         for item in &part.items {
-            if !items.iter().any(|(there, _)| *there == item.value) {
+            if there.insert(item.value.clone()) {
                 items.push((item.value.clone(), Some(item.at)));
             }
         }
