@@ -10,6 +10,7 @@ use crate::core::model::{
     SnapshotName, SqlHost, SqlState,
 };
 use crate::core::plan::{Plan, RootFacts};
+use crate::rsync::{HOOKS, HooksFolder};
 use crate::store::{RootRecord, SnapshotFilter, Sqlite, Store};
 
 /// The database, and who is asking.
@@ -224,6 +225,15 @@ impl Facts {
             .map(|s| ((s.kind, &s.name), s.id))
             .collect()
     }
+}
+
+/// The folder of this server's hooks: `POBSYNC_HOOKS`, else `/etc/pobsync/hooks.d`. No configuration file can name it.
+#[must_use]
+pub fn hooks_folder() -> HooksFolder {
+    let named = std::env::var("POBSYNC_HOOKS")
+        .ok()
+        .filter(|path| path.starts_with('/'));
+    HooksFolder::new(named.map_or_else(|| HOOKS.into(), Utf8PathBuf::from))
 }
 
 /// Who is asking: the person behind sudo or CI, where they are known.

@@ -32,7 +32,7 @@ pub use check::{Finding, Level, check};
 pub use configure::{
     GlobalEdit, HostEdit, ScheduleEdit, configure_global, configure_host, schedule,
 };
-pub use context::{Context, Facts, default_database};
+pub use context::{Context, Facts, default_database, hooks_folder};
 pub use discover::{HostDiscovery, discover};
 pub use error::Error;
 pub use hold::{acknowledge, hold, unhold};

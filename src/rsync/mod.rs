@@ -1,10 +1,13 @@
 //! rsync over ssh: the argument vector, the process, what it says and what its exit means.
 //!
 //! One struct builds the command, and pure functions read its bytes. Knows neither backup roots nor SQL: a destination is
-//! a path. No shell is ever involved, and nothing that a host sends is believed before it is checked.
+//! a path. No shell is ever involved, and nothing that a host sends is believed before it is checked. Hooks run here
+//! too: they are children under the same rules.
 
 mod argv;
 mod group;
+mod hook;
+mod hooks_folder;
 mod keyscan;
 mod outcome;
 mod probe;
@@ -13,6 +16,8 @@ mod stats;
 
 pub use argv::Pull;
 pub use group::end_group;
+pub use hook::{HookCall, HookError};
+pub use hooks_folder::{HOOKS, HookProblem, HooksFolder};
 pub use keyscan::{OfferedKey, add_known_host, scan};
 pub use outcome::{Class, Room, Verdict, classify};
 pub use probe::{MINIMUM_VERSION, Version, local_version, probe_remote, probe_sources};

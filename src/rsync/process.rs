@@ -23,6 +23,10 @@ const LONGEST_LINE: usize = 8 * 1024;
 const LARGEST_LOG: u64 = 64 << 20;
 /// Lines that wait to be heard: a host that talks faster is made to wait.
 const HEARD_AT_ONCE: usize = 1024;
+/// What a group has said is read within moments of its end: who is silent for so long says nothing more.
+const SILENCE: Duration = Duration::from_secs(2);
+/// However much is left to be heard.
+const LAST_WORDS: Duration = Duration::from_secs(60);
 /// How long a wish to stop may go unheard.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -80,15 +84,14 @@ pub fn run(
         .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut ear = Ear::new(Some(log), 0);
-    let status = attend(
-        &mut command,
+    let task = Task {
+        command: &mut command,
+        input: Vec::new(),
         deadline,
         cancel,
-        &mut ear,
-        on_start,
-        on_progress,
-    )?;
+    };
+    let mut ear = Ear::new(Some(log), LARGEST_LOG, 0);
+    let status = attend(task, &mut ear, on_start, on_progress)?;
     Ok(ear.finish(status).0)
 }
 
@@ -102,28 +105,42 @@ pub(super) fn collect(
     cancel: &AtomicBool,
     longest: usize,
 ) -> std::io::Result<(Ended, String)> {
-    let mut ear = Ear::new(None, longest);
-    let status = attend(
+    let task = Task {
         command,
+        input: Vec::new(),
         deadline,
         cancel,
-        &mut ear,
-        &mut |_| {},
-        &mut |_| {},
-    )?;
+    };
+    let mut ear = Ear::new(None, 0, longest);
+    let status = attend(task, &mut ear, &mut |_| {}, &mut |_| {})?;
     Ok(ear.finish(status))
 }
 
-fn attend(
-    command: &mut Command,
-    deadline: Duration,
-    cancel: &AtomicBool,
+/// A process to run, and how long.
+pub(super) struct Task<'a> {
+    pub(super) command: &'a mut Command,
+    /// What is written to its standard input, if that is a pipe.
+    pub(super) input: Vec<u8>,
+    pub(super) deadline: Duration,
+    pub(super) cancel: &'a AtomicBool,
+}
+
+/// Runs a task to its end and hears all that it says.
+///
+/// # Errors
+/// When it cannot be started or waited for.
+pub(super) fn attend(
+    task: Task<'_>,
     ear: &mut Ear,
     on_start: &mut dyn FnMut(Started),
     on_progress: &mut dyn FnMut(Progress),
 ) -> std::io::Result<ExitStatus> {
-    let mut child = command.spawn()?;
+    let mut child = task.command.spawn()?;
     on_start(Started { pid: child.id() });
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that reads nothing of it breaks the pipe when it ends, and the thread ends with that.
+        std::thread::spawn(move || stdin.write_all(&task.input));
+    }
     let (said, hear) = sync_channel(HEARD_AT_ONCE);
     let readers = [
         child
@@ -132,18 +149,42 @@ fn attend(
             .map(|out| read(out, said.clone(), Said::Out)),
         child.stderr.take().map(|err| read(err, said, Said::Err)),
     ];
-    let waited = wait(&mut child, deadline, cancel, &hear, ear, on_progress);
-    // Nothing of the group may outlive it, whatever it did; the readers end with the last holder of the pipes.
+    let waited = wait(
+        &mut child,
+        task.deadline,
+        task.cancel,
+        &hear,
+        ear,
+        on_progress,
+    );
+    // Nothing of the group may outlive it, whatever it did.
     signal_group(child.id(), Signal::KILL);
     let status = child.wait();
-    while let Ok(heard) = hear.recv() {
-        ear.hear(heard, on_progress);
-    }
-    for reader in readers.into_iter().flatten() {
-        let _ = reader.join();
+    if hear_the_rest(&hear, ear, on_progress) {
+        for reader in readers.into_iter().flatten() {
+            let _ = reader.join();
+        }
     }
     waited?;
     status
+}
+
+/// Hears what was said and not yet heard; false if somebody who has left the group holds the pipes still, a daemon that a
+/// hook has started: nobody waits for that, and the readers end with it.
+fn hear_the_rest(
+    hear: &Receiver<Said>,
+    ear: &mut Ear,
+    on_progress: &mut dyn FnMut(Progress),
+) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < LAST_WORDS {
+        match hear.recv_timeout(SILENCE) {
+            Ok(heard) => ear.hear(heard, on_progress),
+            Err(RecvTimeoutError::Disconnected) => return true,
+            Err(RecvTimeoutError::Timeout) => return false,
+        }
+    }
+    false
 }
 
 /// A command of its own group with a clean environment: no agent, no locale, nothing of the caller's.
@@ -212,7 +253,7 @@ fn wait(
 }
 
 /// A line of one of the two streams.
-enum Said {
+pub(super) enum Said {
     Out(String),
     Err(String),
 }
@@ -252,19 +293,24 @@ fn read<R: Read + Send + 'static>(
     })
 }
 
-struct Ear {
+/// Hears what a process says, and keeps of it what there is room for.
+pub(super) struct Ear {
     log: Option<File>,
     logged: u64,
+    largest_log: u64,
+    last: Option<String>,
     answer: String,
     longest_answer: usize,
     ended: Ended,
 }
 
 impl Ear {
-    fn new(log: Option<File>, longest_answer: usize) -> Self {
+    pub(super) fn new(log: Option<File>, largest_log: u64, longest_answer: usize) -> Self {
         Self {
             log,
             logged: 0,
+            largest_log,
+            last: None,
             answer: String::new(),
             longest_answer,
             ended: Ended::default(),
@@ -283,10 +329,12 @@ impl Ear {
                         self.answer.push('\n');
                     }
                     self.write(&line);
+                    self.last = Some(line);
                 }
             }
             Said::Err(line) => {
                 self.write(&line);
+                self.last = Some(line.clone());
                 if self.ended.complaints.len() < KEPT_LINES {
                     self.ended.complaints.push(line);
                 } else {
@@ -298,13 +346,18 @@ impl Ear {
 
     /// A log that cannot be written makes no backup fail.
     fn write(&mut self, line: &str) {
-        if let Some(log) = self.log.as_mut().filter(|_| self.logged < LARGEST_LOG) {
+        if let Some(log) = self.log.as_mut().filter(|_| self.logged < self.largest_log) {
             self.logged += line.len() as u64 + 1;
             let _ = writeln!(log, "{line}");
         }
     }
 
-    fn finish(mut self, status: ExitStatus) -> (Ended, String) {
+    /// The last line of either stream.
+    pub(super) fn last_line(&self) -> Option<String> {
+        self.last.clone()
+    }
+
+    pub(super) fn finish(mut self, status: ExitStatus) -> (Ended, String) {
         use std::os::unix::process::ExitStatusExt as _;
         self.ended.exit = status.code();
         self.ended.signal = status.signal();
