@@ -4,7 +4,8 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::core::model::{
-    AbsolutePath, Address, ExcludePattern, HostName, Kinds, SourcePath, Span, Timestamp, UserName,
+    AbsolutePath, AccountName, Address, ExcludePattern, HostName, Kinds, Label, SourcePath, Span,
+    Timestamp, TokenScope, UserName,
 };
 use crate::core::plan::Allow;
 
@@ -141,6 +142,15 @@ pub(super) enum Command {
     Trust(TrustArgs),
     /// Try a host: ssh, its key, rsync there, and its sources
     Test(HostArg),
+    /// Make an account that may see the web pages and manage accounts and tokens
+    CreateSuperuser(AccountArgs),
+    /// Make an account that may see the web pages
+    CreateStaff(AccountArgs),
+    /// Set the password of an account, and log it out everywhere
+    SetPassword(AccountArgs),
+    /// Make, list and take back the tokens that programs use with the JSON API
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Write a completion script for a shell
     Completions {
         /// The shell
@@ -423,6 +433,46 @@ pub(super) struct LimitArg {
     /// At most this many
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
     pub(super) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AccountArgs {
+    /// The name of the account
+    pub(super) name: AccountName,
+    /// Read the password from the first line of this file instead of asking; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<Utf8PathBuf>,
+}
+
+/// What is done with tokens.
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a token and print it, once
+    Create(TokenCreateArgs),
+    /// List tokens, newest first
+    List,
+    /// Take a token back
+    Revoke {
+        /// Its number, from the list
+        token: i64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TokenCreateArgs {
+    /// What it is for
+    pub(super) name: Label,
+    /// What it may be used for: read, plan, apply; several by commas
+    #[arg(
+        long = "scope",
+        value_name = "SCOPE",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub(super) scopes: Vec<TokenScope>,
+    /// How long it lasts, for example 52w; for ever if absent
+    #[arg(long, value_name = "DURATION")]
+    pub(super) expires_in: Option<Span>,
 }
 
 #[derive(Debug, Args)]

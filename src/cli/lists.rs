@@ -11,7 +11,7 @@ use crate::render::{Column, policy_words, table};
 use crate::store::{RunFilter, SnapshotFilter};
 
 /// Times in tables are UTC to the second: the day's work of reading lists is comparing them.
-fn moment(time: Timestamp) -> String {
+pub(super) fn moment(time: Timestamp) -> String {
     time.utc().format("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 

@@ -1,5 +1,6 @@
 //! One verb a file: arguments in, a use case called, its outcome printed. One table from outcome to exit code.
 
+mod accounts;
 mod apply;
 mod args;
 mod backup;
@@ -122,6 +123,14 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::Check(args) => report::check(common, &args, output)?.into(),
         Command::Trust(args) => trust::run(&open()?, &args, output)?.into(),
         Command::Test(args) => trust::test(&open()?, &args, output)?.into(),
+        Command::CreateSuperuser(args) => {
+            accounts::create(&create_context(common)?, &args, true, output)?.into()
+        }
+        Command::CreateStaff(args) => {
+            accounts::create(&create_context(common)?, &args, false, output)?.into()
+        }
+        Command::SetPassword(args) => accounts::set_password(&open()?, &args, output)?.into(),
+        Command::Token(command) => accounts::token(&open()?, &command, output)?.into(),
         Command::Completions { shell } => document::completions(shell).into(),
         Command::Man => document::man().into(),
     })

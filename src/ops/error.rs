@@ -2,7 +2,8 @@
 
 use crate::config;
 use crate::core::model::{
-    AbsolutePath, Fingerprint, HostName, Invalid, Kinds, SnapshotKind, SnapshotName, ValueError,
+    AbsolutePath, AccountName, Fingerprint, HostName, Invalid, Kinds, SnapshotKind, SnapshotName,
+    ValueError,
 };
 use crate::core::plan::{GateError, Outcome, Refusal};
 use crate::core::retention::EmptyPolicy;
@@ -229,6 +230,18 @@ pub enum Error {
         /// Why it is none.
         why: String,
     },
+    /// A password that is none.
+    #[error("the password cannot be taken: {problem}")]
+    Password {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// There is no such account.
+    #[error("there is no account called {name}")]
+    UnknownAccount {
+        /// What was asked for.
+        name: AccountName,
+    },
     /// A value could not be written as JSON.
     #[error("cannot write JSON")]
     Json(#[source] serde_json::Error),
@@ -239,9 +252,11 @@ impl Error {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Invalid(_) | Self::EmptyPolicy(_) | Self::Value(_) | Self::RootIsSlash => {
-                Outcome::Invalid
-            }
+            Self::Invalid(_)
+            | Self::EmptyPolicy(_)
+            | Self::Value(_)
+            | Self::Password { .. }
+            | Self::RootIsSlash => Outcome::Invalid,
             // Bytes that are no text are a file that is no plan.
             Self::SavedPlan(SavedPlanError::File { source, .. })
                 if source.kind() != std::io::ErrorKind::InvalidData =>
@@ -250,10 +265,13 @@ impl Error {
             }
             Self::SavedPlan(_) => Outcome::Invalid,
             Self::Store(StoreError::Stale(_)) => Outcome::Stale,
-            Self::Store(StoreError::Protected { .. }) => Outcome::Refused,
+            Self::Store(StoreError::Protected { .. } | StoreError::LastSuperuser { .. }) => {
+                Outcome::Refused
+            }
             Self::Store(
                 StoreError::NameTaken { .. }
                 | StoreError::Unknown { .. }
+                | StoreError::AccountExists { .. }
                 | StoreError::Retired { .. }
                 | StoreError::SnapshotIs { .. }
                 | StoreError::RunIs { .. },
@@ -278,6 +296,7 @@ impl Error {
             | Self::PlanWithoutState
             | Self::UnknownHost { .. }
             | Self::UnknownSnapshot { .. }
+            | Self::UnknownAccount { .. }
             | Self::NotInPlan { .. }
             | Self::NoBase { .. }
             | Self::NeedsAddress { .. }
@@ -317,6 +336,8 @@ impl Error {
             Self::UnknownHost { nearest: Some(name), .. } => format!("did you mean {name}?"),
             Self::UnknownHost { nearest: None, .. } => "pobsync hosts lists them".into(),
             Self::UnknownSnapshot { host, .. } => format!("pobsync snapshots {host} lists them"),
+            Self::Password { .. } => "choose a longer one: several words are easy to remember".into(),
+            Self::UnknownAccount { name } => format!("make it with: pobsync create-superuser {name}"),
             Self::Paused { host } => format!("set `enabled #true` for it, or pobsync configure-host {host} --enabled true"),
             Self::NeedsAddress { .. } => "say it with --address".into(),
             Self::NoPolicy { host } => {

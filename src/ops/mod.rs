@@ -1,5 +1,6 @@
 //! One use case a file: each orders the rooms above it, and none holds a policy of its own.
 
+mod accounts;
 mod apply;
 mod backup;
 mod base;
@@ -14,6 +15,7 @@ mod init;
 mod inventory;
 mod links;
 mod load;
+mod password;
 mod plan;
 mod prune;
 mod pull;
@@ -25,6 +27,10 @@ mod status;
 mod superseded;
 mod trust;
 
+pub use accounts::{
+    LogIn, SESSION_IDLE, SESSION_LENGTH, Session, create_account, create_token, expiry,
+    is_password_of, log_in, log_out, revoke_token, session, set_password, set_rights, token,
+};
 pub use apply::{apply, approves_nothing_new};
 pub use backup::{BackupReport, BackupRequest, backup, backup_line};
 pub use base::{as_if_applied, load_base};

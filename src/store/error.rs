@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::core::model::{Fingerprint, HostId, HostName, RunStatus, Serial, SnapshotStatus};
+use crate::core::model::{
+    AccountName, Fingerprint, HostId, HostName, RunStatus, Serial, SnapshotStatus,
+};
 
 use super::HistoryEntry;
 
@@ -181,6 +183,18 @@ pub enum StoreError {
         /// The name of the host that has it.
         taken_by: HostName,
     },
+    /// The name of a new account is taken.
+    #[error("there is an account called {name} already")]
+    AccountExists {
+        /// The name.
+        name: AccountName,
+    },
+    /// Nobody would be left who can manage accounts.
+    #[error("{name} is the last superuser: nobody could manage accounts then")]
+    LastSuperuser {
+        /// The account.
+        name: AccountName,
+    },
     /// There is no such row.
     #[error("there is no {what} {id}")]
     Unknown {
@@ -269,6 +283,10 @@ impl StoreError {
             Self::Protected { .. } => {
                 "lift `protect` with one apply, retire the host with a second one".into()
             }
+            Self::AccountExists { name } => {
+                format!("set its password with: pobsync set-password {name}")
+            }
+            Self::LastSuperuser { .. } => "make another account a superuser first".into(),
             Self::NotThePolicyInForce { .. } => "make a new plan and approve that".into(),
             _ => return None,
         })

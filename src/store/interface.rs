@@ -10,9 +10,10 @@ use crate::core::model::{
 };
 
 use super::{
-    Approval, ConfigChange, Configured, Discovered, Discovery, HistoryEntry, HostSchedule, Marking,
-    NewPlan, NewRun, NewSnapshot, PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd,
-    RunFilter, RunRecord, SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
+    Accounts, Approval, ConfigChange, Configured, Discovered, Discovery, HistoryEntry,
+    HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, PlanKind, PlanSummary, RecordedPlan,
+    RootRecord, RunEnd, RunFilter, RunRecord, SnapshotEnd, SnapshotFilter, SnapshotRecord,
+    StoreError,
 };
 
 /// Everything that the program asks of its database. Each call is one transaction.
@@ -21,7 +22,7 @@ use super::{
 ///
 /// # Errors
 /// Every call fails with [`StoreError`] when the database cannot be read or written, and names what else can go wrong.
-pub trait Store: Send + Sync {
+pub trait Store: Accounts + Send + Sync {
     /// The identity of the database.
     fn lineage(&self) -> Result<Lineage, StoreError>;
 

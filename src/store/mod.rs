@@ -8,6 +8,7 @@
 //! names and directories that never meet, approvals only of the policy in force, deletions only of what a recorded plan
 //! listed.
 
+mod accounts;
 mod change;
 mod error;
 mod interface;
@@ -20,6 +21,9 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::{
+    AccountRights, Accounts, Credentials, LoginFailures, NewAccount, NewToken, SessionRecord,
+};
 pub use change::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite};
 pub use error::{StaleSerial, StoreError};
 pub use interface::Store;

@@ -2,6 +2,7 @@
 //!
 //! What could reach a command line or a path is checked where it enters, here; everything behind may rely on it.
 
+mod account;
 mod address;
 mod canonical;
 mod escape;
@@ -21,6 +22,7 @@ mod state;
 mod time;
 mod units;
 
+pub use account::{Account, AccountName, ApiToken, TokenId, TokenScope, TokenScopes, UserId};
 pub use address::{Address, ProxyJump, UserName};
 pub use canonical::{Fingerprint, canonical_json};
 pub use escape::visible;

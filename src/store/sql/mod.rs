@@ -1,5 +1,6 @@
 //! Every operation of [`Store`], written once for every database that has a session.
 
+mod accounts;
 mod discovery;
 mod hosts;
 mod meta;

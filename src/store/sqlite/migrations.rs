@@ -11,19 +11,29 @@ use crate::store::StoreError;
 use super::errors;
 
 /// Every migration, oldest first. What has been released is never changed: databases remember the text.
-const MIGRATIONS: [(&str, &str); 1] = [(
-    "V1__schema",
-    include_str!("../../../migrations/sqlite/V1__schema.sql"),
-)];
+const MIGRATIONS: &[(&str, &str)] = &[
+    (
+        "V1__schema",
+        include_str!("../../../migrations/sqlite/V1__schema.sql"),
+    ),
+    (
+        "V6__accounts",
+        include_str!("../../../migrations/sqlite/V6__accounts.sql"),
+    ),
+];
 
 /// Applies what is missing, all in one transaction.
 pub(super) fn run(path: &Utf8Path, connection: &mut Connection) -> Result<(), StoreError> {
-    let known: Vec<Migration> = MIGRATIONS
+    let known = known().map_err(|e| failed(path, e))?;
+    apply(path, connection, &known)
+}
+
+/// Every migration as the library has it.
+pub(super) fn known() -> Result<Vec<Migration>, refinery::Error> {
+    MIGRATIONS
         .iter()
         .map(|(name, sql)| Migration::unapplied(name, sql))
-        .collect::<Result<_, _>>()
-        .map_err(|e| failed(path, e))?;
-    apply(path, connection, &known)
+        .collect()
 }
 
 pub(super) fn apply(
