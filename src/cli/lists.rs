@@ -48,10 +48,10 @@ pub(super) fn hosts(context: &Context, output: &Output) -> Result<Outcome, Error
             directory: host.directory.clone(),
             address: host.settings.address.to_string(),
             managed_by: host.managed_by.as_str(),
-            state: match (&host.retired, host.settings.enabled) {
+            state: match (&host.retired, host.is_paused()) {
                 (Some(_), _) => "retired",
-                (None, false) => "paused",
-                (None, true) => "active",
+                (None, true) => "paused",
+                (None, false) => "active",
             },
             retention: policy.map(policy_words),
             approved: policy

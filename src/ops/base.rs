@@ -54,6 +54,7 @@ pub fn as_if_applied(facts: Facts, base: &DesiredState) -> Facts {
             settings: host.settings.clone(),
             applied: Some(host.settings.clone()),
             retired: None,
+            pause: row.and_then(|row| row.pause.clone()),
             approved_policy: row.and_then(|row| row.approved_policy.clone()),
             changed_at: epoch,
             changed_by: String::new(),

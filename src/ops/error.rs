@@ -2,8 +2,8 @@
 
 use crate::config;
 use crate::core::model::{
-    AbsolutePath, AccountName, Fingerprint, HostName, Invalid, Kinds, SnapshotKind, SnapshotName,
-    ValueError,
+    AbsolutePath, AccountName, Fingerprint, HostName, Invalid, Kinds, Pause, SnapshotKind,
+    SnapshotName, ValueError,
 };
 use crate::core::plan::{GateError, Outcome, Refusal};
 use crate::core::retention::EmptyPolicy;
@@ -116,10 +116,12 @@ pub enum Error {
         host: HostName,
     },
     /// The host is paused.
-    #[error("{host} is paused")]
+    #[error("{host} is paused{}", pause.as_ref().map(pause_text).unwrap_or_default())]
     Paused {
         /// The host.
         host: HostName,
+        /// Who paused it, unless its configuration does.
+        pause: Option<Pause>,
     },
     /// A new host without an address.
     #[error("{host} is new and needs an address")]
@@ -338,7 +340,8 @@ impl Error {
             Self::UnknownSnapshot { host, .. } => format!("pobsync snapshots {host} lists them"),
             Self::Password { .. } => "choose a longer one: several words are easy to remember".into(),
             Self::UnknownAccount { name } => format!("make it with: pobsync create-superuser {name}"),
-            Self::Paused { host } => format!("set `enabled #true` for it, or pobsync configure-host {host} --enabled true"),
+            Self::Paused { host, pause: Some(_) } => format!("pobsync resume {host}"),
+            Self::Paused { host, pause: None } => format!("set `enabled #true` for it, or pobsync configure-host {host} --enabled true"),
             Self::NeedsAddress { .. } => "say it with --address".into(),
             Self::NoPolicy { host } => {
                 format!("give it one: `retention` in the file, or pobsync configure-host {host} --keep \"daily=7\"")
@@ -380,4 +383,13 @@ impl Error {
             _ => &[],
         }
     }
+}
+
+fn pause_text(pause: &Pause) -> String {
+    let reason = if pause.reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", pause.reason)
+    };
+    format!(" since {} by {}{reason}", pause.at, pause.by)
 }

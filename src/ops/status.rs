@@ -72,7 +72,7 @@ pub fn status(context: &Context) -> Result<Status, Error> {
                 .is_some_and(|run| !matches!(run.status, RunStatus::Complete | RunStatus::Running));
             let state = if host.retired.is_some() {
                 "retired"
-            } else if !host.settings.enabled {
+            } else if host.is_paused() {
                 "paused"
             } else if complete().any(|s| s.suspect) {
                 "suspect"

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 
 use crate::core::model::{
-    AbsolutePath, Fingerprint, Hold, HostId, Lineage, PlanId, Policy, RootId, RunId, Serial,
+    AbsolutePath, Fingerprint, Hold, HostId, Lineage, Pause, PlanId, Policy, RootId, RunId, Serial,
     Snapshot, SnapshotId, SqlState, Timestamp,
 };
 
 use super::{
-    Accounts, Approval, ConfigChange, Configured, Discovered, Discovery, HistoryEntry,
-    HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, PlanKind, PlanSummary, RecordedPlan,
-    RootRecord, RunEnd, RunFilter, RunRecord, SnapshotEnd, SnapshotFilter, SnapshotRecord,
-    StoreError,
+    Accounts, Approval, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery,
+    HistoryEntry, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, PendingRetry, PlanKind,
+    PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotEnd,
+    SnapshotFilter, SnapshotRecord, StoreError,
 };
 
 /// Everything that the program asks of its database. Each call is one transaction.
@@ -32,7 +32,7 @@ pub trait Store: Accounts + Send + Sync {
     /// Everything a plan needs to know of SQL but the snapshots, in three statements.
     fn load_state(&self) -> Result<SqlState, StoreError>;
 
-    /// Every schedule of hosts that are active and enabled, by host and place in its list.
+    /// Every schedule of hosts that are active and not paused, by host and place in its list.
     fn schedules(&self) -> Result<Vec<HostSchedule>, StoreError>;
 
     /// Writes one change of the configuration, records its plan and approvals and a line of history: all or nothing.
@@ -184,8 +184,44 @@ pub trait Store: Accounts + Send + Sync {
     /// given for an end.
     fn finish_run(&self, end: &RunEnd) -> Result<(), StoreError>;
 
-    /// Records that a run is alive; false if it has been ended from elsewhere, and must stop.
+    /// Records that a run is alive; false if it has been ended from elsewhere or somebody wants it to stop: it must stop.
     fn heartbeat(&self, run: RunId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Records how far a run is, and that it is alive; false as [`Store::heartbeat`].
+    fn record_progress(&self, run: RunId, bytes: u64, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Asks a run to stop, whatever process works on it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a run, [`StoreError::RunIs`] if it has ended.
+    fn cancel_run(&self, run: RunId, actor: &str, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Makes what is due a run of ours, unless somebody was faster, a run is at work on the host, or enough backups run.
+    ///
+    /// The run says `running` when this returns, and its fires are settled: nobody else can claim them.
+    fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError>;
+
+    /// Sets when a run that a schedule asked for is tried again; false if it was asked for otherwise, runs or succeeded.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a run.
+    fn plan_retry(&self, run: RunId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// What is to be tried again on hosts that are active and not paused, the earliest first. A later backup of the host
+    /// makes a retry void.
+    fn retries(&self) -> Result<Vec<PendingRetry>, StoreError>;
+
+    /// Pauses a host, whatever its configuration says; false if it was paused so already.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a host, [`StoreError::Retired`] if it has left.
+    fn pause(&self, host: HostId, pause: &Pause) -> Result<bool, StoreError>;
+
+    /// Ends the pause of a host; what fired meanwhile is not made up for. False if there was none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a host.
+    fn resume(&self, host: HostId, actor: &str, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Sets every run that is still `running` under a process which is known to be gone to `interrupted`; says which.
     fn interrupt_runs(

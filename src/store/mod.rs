@@ -10,6 +10,7 @@
 
 mod accounts;
 mod change;
+mod claim;
 mod error;
 mod interface;
 mod plans;
@@ -25,11 +26,13 @@ pub use accounts::{
     AccountRights, Accounts, Credentials, LoginFailures, NewAccount, NewToken, SessionRecord,
 };
 pub use change::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite};
+pub use claim::{Claim, Claimed, DueCause, PendingRetry, SettledFire};
 pub use error::{StaleSerial, StoreError};
 pub use interface::Store;
 pub use plans::{Approval, NewPlan, PlanKind, PlanSummary, RecordedPlan};
 pub use records::{
     Discovered, Discovery, HistoryEntry, HostSchedule, Marking, NewRun, NewSnapshot, RootRecord,
-    RunEnd, RunFilter, RunRecord, Settled, SnapshotEnd, SnapshotFilter, SnapshotRecord,
+    RunEnd, RunFilter, RunRecord, RunSchedule, Settled, SnapshotEnd, SnapshotFilter,
+    SnapshotRecord,
 };
 pub use sqlite::Sqlite;

@@ -20,13 +20,17 @@ pub struct RootRecord {
     pub last_seen: Timestamp,
 }
 
-/// One schedule of a host that is active and enabled.
+/// One schedule of a host that is active and not paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostSchedule {
     /// The host.
     pub host: HostId,
     /// Its name.
     pub host_name: HostName,
+    /// Its directory, which stays the same when it is renamed.
+    pub directory: HostName,
+    /// No fire up to here asks for a run any more.
+    pub settled_until: Timestamp,
     /// The schedule.
     pub schedule: Schedule,
 }
@@ -229,15 +233,36 @@ pub struct RunRecord {
     pub snapshot_id: Option<SnapshotId>,
     /// Its last sign of life.
     pub heartbeat_at: Timestamp,
+    /// Bytes of files handled so far.
+    pub bytes: Option<u64>,
+    /// Who wants it to stop.
+    pub cancel_by: Option<String>,
+    /// The schedule's part in it, if one asked for it.
+    pub schedule: Option<RunSchedule>,
     /// Where its log is written.
     pub log_path: Option<Utf8PathBuf>,
     /// All else.
     pub run: Run,
 }
 
+/// Why a schedule asked for a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct RunSchedule {
+    /// The fire it answers.
+    pub fires_at: Timestamp,
+    /// How often that was tried, this time included.
+    pub attempt: u32,
+    /// A prune follows a success.
+    pub prune: bool,
+    /// When it is tried again.
+    pub retry_at: Option<Timestamp>,
+}
+
 /// Which runs are asked for; everything if left at its default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RunFilter {
+    /// This one alone.
+    pub run: Option<RunId>,
     /// Of this host alone.
     pub host: Option<HostId>,
     /// Of this kind alone.

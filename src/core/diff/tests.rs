@@ -38,6 +38,7 @@ fn row(id: i64, name: &str) -> SqlHost {
         settings: settings("192.0.2.1"),
         applied: Some(settings("192.0.2.1")),
         retired: None,
+        pause: None,
         approved_policy: None,
         changed_at: Timestamp::from_millis(0),
         changed_by: "alice".to_owned(),

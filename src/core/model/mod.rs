@@ -40,6 +40,6 @@ pub use settings::{
     NotifyTarget, RsyncSettings, SecretText, SshSettings,
 };
 pub use snapshot::{Hold, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus};
-pub use state::{ManagedBy, Retirement, SnapshotsOnRemoval, SqlGlobal, SqlHost, SqlState};
+pub use state::{ManagedBy, Pause, Retirement, SnapshotsOnRemoval, SqlGlobal, SqlHost, SqlState};
 pub use time::Timestamp;
 pub use units::{ByteCount, CalendarSpan, Percent, Span};

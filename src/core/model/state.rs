@@ -35,6 +35,17 @@ pub struct Retirement {
     pub snapshots: SnapshotsOnRemoval,
 }
 
+/// That an operator has paused a host, whatever its configuration says: no runs, nothing pruned, still shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Since when.
+    pub at: Timestamp,
+    /// Who paused it.
+    pub by: String,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
 /// One host as SQL holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SqlHost {
@@ -52,12 +63,23 @@ pub struct SqlHost {
     pub applied: Option<HostSettings>,
     /// Set once it has left.
     pub retired: Option<Retirement>,
+    /// Set while an operator has paused it: no configuration, so that no apply ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
     /// The policy that stands approved.
     pub approved_policy: Option<Fingerprint>,
     /// When its settings last changed.
     pub changed_at: Timestamp,
     /// Who changed them.
     pub changed_by: String,
+}
+
+impl SqlHost {
+    /// Says that it has no runs and loses nothing for the time being, by its configuration or by an operator.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        !self.settings.enabled || self.pause.is_some()
+    }
 }
 
 /// The settings of the whole service as SQL holds them.

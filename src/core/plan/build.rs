@@ -357,7 +357,7 @@ impl<'a> HostSides<'a> {
             in_force: side_in_force(sql),
             proposed: side_in_force(sql),
             approved: sql.approved_policy.as_ref(),
-            schedules: if sql.retired.is_none() && sql.settings.enabled {
+            schedules: if sql.retired.is_none() && !sql.is_paused() {
                 &sql.settings.schedules
             } else {
                 &[]
@@ -368,8 +368,8 @@ impl<'a> HostSides<'a> {
     fn matched(sql: &'a SqlHost, host: &'a DesiredHost) -> Self {
         Self {
             host: host.name.clone(),
-            proposed: side_desired(host),
-            schedules: if host.settings.enabled {
+            proposed: side_desired(host, sql.pause.is_some()),
+            schedules: if host.settings.enabled && sql.pause.is_none() {
                 &host.settings.schedules
             } else {
                 &[]
@@ -407,7 +407,7 @@ impl<'a> HostSides<'a> {
                 policy: None,
                 mode: Mode::Active,
             },
-            proposed: side_desired(host),
+            proposed: side_desired(host, false),
             approved: None,
             schedules: &host.settings.schedules,
         }
@@ -418,8 +418,8 @@ fn side_in_force(sql: &SqlHost) -> Side<'_> {
     let mode = match sql.retired.map(|r| r.snapshots) {
         Some(SnapshotsOnRemoval::Delete) => Mode::RemoveAll,
         Some(SnapshotsOnRemoval::Keep) => Mode::Retired,
-        None if sql.settings.enabled => Mode::Active,
-        None => Mode::Paused,
+        None if sql.is_paused() => Mode::Paused,
+        None => Mode::Active,
     };
     Side {
         policy: sql.settings.retention.as_ref(),
@@ -427,8 +427,8 @@ fn side_in_force(sql: &SqlHost) -> Side<'_> {
     }
 }
 
-fn side_desired(host: &DesiredHost) -> Side<'_> {
-    let mode = if host.settings.enabled {
+fn side_desired(host: &DesiredHost, is_paused: bool) -> Side<'_> {
+    let mode = if host.settings.enabled && !is_paused {
         Mode::Active
     } else {
         Mode::Paused

@@ -56,6 +56,7 @@ fn row(id: i64, name: &str, keep: Option<&str>) -> SqlHost {
         approved_policy: settings.retention.as_ref().map(Policy::fingerprint),
         settings,
         retired: None,
+        pause: None,
         changed_at: at("2026-01-01T00:00:00Z"),
         changed_by: "alice".into(),
     }

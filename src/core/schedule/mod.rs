@@ -6,11 +6,16 @@
 //! mapped to the zone.
 
 mod cron;
+mod due;
 mod fields;
 #[cfg(test)]
 mod tests;
 
 pub use cron::Cron;
+pub use due::{
+    Due, Line, Settling, Start, due, jitter, next_start, retry_of_failed, retry_of_interrupted,
+    start_after,
+};
 
 use crate::core::model::{Invalid, Schedule, Span, Timestamp};
 

@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::core::model::{
-    Fingerprint, HostId, HostName, HostSettings, Policy, SnapshotsOnRemoval, SqlHost,
+    Fingerprint, HostId, HostName, HostSettings, Policy, SnapshotsOnRemoval, SqlHost, Timestamp,
 };
 use crate::store::session::{Session, args, first};
 use crate::store::{HostContent, HostWrite, StoreError};
 
 use super::reader::Reader;
-use super::state;
 use super::writes::{Author, changed_fields, opt_to_text, to_text};
+use super::{progress, state};
 
 /// Carries out the writes and returns a line for the history for each that changed anything.
 pub(super) fn write_all(
@@ -72,7 +72,7 @@ fn create(
             author.actor,
         ],
     )?;
-    write_schedules(session, HostId(id), &content.settings)?;
+    write_schedules(session, HostId(id), &content.settings, author.at)?;
     Ok(json!({ "object": "host", "action": "create", "name": name, "directory": directory }))
 }
 
@@ -114,7 +114,10 @@ fn update(
         ],
     )?;
     if old.settings.schedules != content.settings.schedules {
-        write_schedules(session, id, &content.settings)?;
+        write_schedules(session, id, &content.settings, author.at)?;
+    }
+    if !old.settings.enabled && content.settings.enabled {
+        progress::start_from(session, id, author.at)?;
     }
     Ok(Some(json!({
         "object": "host",
@@ -204,6 +207,7 @@ fn revive(
          WHERE id = ?",
         args![old.name.folded().as_str(), id],
     )?;
+    progress::start_from(session, id, author.at)?;
     touch(session, id, author)?;
     Ok(Some(
         json!({ "object": "host", "action": "revive", "name": old.name }),
@@ -307,6 +311,7 @@ fn write_schedules(
     session: &mut dyn Session,
     id: HostId,
     settings: &HostSettings,
+    at: Timestamp,
 ) -> Result<(), StoreError> {
     session.execute("DELETE FROM schedules WHERE host_id = ?", args![id])?;
     for (position, schedule) in (0_u32..).zip(&settings.schedules) {
@@ -324,5 +329,5 @@ fn write_schedules(
             ],
         )?;
     }
-    Ok(())
+    progress::follow(session, id, &settings.schedules, at)
 }

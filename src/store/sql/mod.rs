@@ -1,16 +1,19 @@
 //! Every operation of [`Store`], written once for every database that has a session.
 
 mod accounts;
+mod claims;
 mod discovery;
 mod hosts;
 mod meta;
 mod plans;
+mod progress;
 mod prune;
 mod reader;
 mod roots;
 mod runs;
 pub(super) mod snapshots;
 pub(super) mod state;
+mod wishes;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -18,15 +21,16 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 
 use crate::core::model::{
-    AbsolutePath, Fingerprint, Hold, HostId, Lineage, PlanId, Policy, RootId, RunId, Serial,
+    AbsolutePath, Fingerprint, Hold, HostId, Lineage, Pause, PlanId, Policy, RootId, RunId, Serial,
     Snapshot, SnapshotId, SqlState, Timestamp,
 };
 
 use super::session::Database;
 use super::{
-    Approval, ConfigChange, Configured, Discovered, Discovery, HistoryEntry, HostSchedule, Marking,
-    NewPlan, NewRun, NewSnapshot, PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd,
-    RunFilter, RunRecord, SnapshotEnd, SnapshotFilter, SnapshotRecord, Store, StoreError,
+    Approval, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery, HistoryEntry,
+    HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, PendingRetry, PlanKind, PlanSummary,
+    RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotEnd, SnapshotFilter,
+    SnapshotRecord, Store, StoreError,
 };
 
 impl<D: Database> Store for D {
@@ -187,6 +191,34 @@ impl<D: Database> Store for D {
 
     fn heartbeat(&self, run: RunId, at: Timestamp) -> Result<bool, StoreError> {
         self.write(|s| runs::heartbeat(s, run, at))
+    }
+
+    fn record_progress(&self, run: RunId, bytes: u64, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(|s| claims::progress(s, run, bytes, at))
+    }
+
+    fn cancel_run(&self, run: RunId, actor: &str, at: Timestamp) -> Result<(), StoreError> {
+        self.write(|s| wishes::cancel(s, run, actor, at))
+    }
+
+    fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
+        self.write(|s| claims::claim(s, claim))
+    }
+
+    fn plan_retry(&self, run: RunId, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(|s| claims::plan_retry(s, run, at))
+    }
+
+    fn retries(&self) -> Result<Vec<PendingRetry>, StoreError> {
+        self.read(|s| claims::retries(s))
+    }
+
+    fn pause(&self, host: HostId, pause: &Pause) -> Result<bool, StoreError> {
+        self.write(|s| wishes::pause(s, host, pause))
+    }
+
+    fn resume(&self, host: HostId, actor: &str, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(|s| wishes::resume(s, host, actor, at))
     }
 
     fn interrupt_runs(

@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 
 use crate::core::model::{HostId, PlanId, Run, RunId, RunStatus, SnapshotId, Timestamp};
 use crate::store::session::{Row, Session, Val, all, args, first};
-use crate::store::{NewRun, RunEnd, RunFilter, RunRecord, StoreError};
+use crate::store::{NewRun, RunEnd, RunFilter, RunRecord, RunSchedule, StoreError};
 
 use super::reader::Reader;
 use super::state;
@@ -65,7 +65,13 @@ pub(super) fn heartbeat(
         "UPDATE runs SET heartbeat_at = ? WHERE id = ? AND status = 'running'",
         args![at, run],
     )?;
-    Ok(met == 1)
+    let is_wanted = first(
+        session,
+        "SELECT id FROM runs WHERE id = ? AND cancel_by IS NULL",
+        args![run],
+        |_| Ok(()),
+    )?;
+    Ok(met == 1 && is_wanted.is_some())
 }
 
 pub(super) fn interrupt(
@@ -97,6 +103,10 @@ pub(super) fn list(
 ) -> Result<Vec<RunRecord>, StoreError> {
     let mut conditions = vec!["1 = 1"];
     let mut args = Vec::new();
+    if let Some(run) = filter.run {
+        conditions.push("r.id = ?");
+        args.push(Val::from(run));
+    }
     if let Some(host) = filter.host {
         conditions.push("r.host_id = ?");
         args.push(Val::from(host));
@@ -115,7 +125,8 @@ pub(super) fn list(
         session,
         &format!(
             "SELECT r.id, r.host_id, h.name, r.kind, r.status, r.started_at, r.finished_at, \
-             r.heartbeat_at, r.snapshot_id, s.name, r.plan_id, r.message, r.process, r.log_path \
+             r.heartbeat_at, r.snapshot_id, s.name, r.plan_id, r.message, r.process, r.log_path, r.bytes, \
+             r.cancel_by, r.fires_at, r.attempt, r.prune, r.retry_at \
              FROM runs r JOIN hosts h ON h.id = r.host_id \
              LEFT JOIN snapshots s ON s.id = r.snapshot_id \
              WHERE {conditions} ORDER BY r.id DESC LIMIT ?"
@@ -160,11 +171,26 @@ fn read(row: &dyn Row) -> Result<RunRecord, StoreError> {
     let plan = row.opt_int("plan_id")?.map(PlanId);
     let message = row.text("message")?.to_owned();
     let process = row.text("process")?.to_owned();
+    let log_path = row.opt_text("log_path")?.map(Utf8PathBuf::from);
+    let bytes = row.opt_size("bytes")?;
+    let cancel_by = row.opt_text("cancel_by")?.map(str::to_owned);
+    let fires_at = row.opt_time("fires_at")?;
+    let attempt = row.opt_int("attempt")?.unwrap_or(1);
+    let prune = row.opt_int("prune")? == Some(1);
+    let retry_at = row.opt_time("retry_at")?;
     Ok(RunRecord {
         host,
         snapshot_id,
         heartbeat_at,
-        log_path: row.opt_text("log_path")?.map(Utf8PathBuf::from),
+        log_path,
+        bytes,
+        cancel_by,
+        schedule: fires_at.map(|fires_at| RunSchedule {
+            fires_at,
+            attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
+            prune,
+            retry_at,
+        }),
         run: Run {
             id,
             host: host_name,

@@ -1,6 +1,6 @@
 //! The configuration, read.
 
-use crate::core::model::{HostId, Retirement, Schedule, Span, SqlGlobal, SqlHost, SqlState};
+use crate::core::model::{HostId, Pause, Retirement, Schedule, Span, SqlGlobal, SqlHost, SqlState};
 use crate::store::session::{Row, Session, all, args, first};
 use crate::store::{HostSchedule, StoreError};
 
@@ -8,7 +8,7 @@ use super::meta;
 use super::reader::Reader;
 
 const HOST_COLUMNS: &str = "id, name, directory, managed_by, settings, applied, retired_at, \
-     retired_snapshots, approved_policy, changed_at, changed_by";
+     retired_snapshots, paused_at, paused_by, pause_reason, approved_policy, changed_at, changed_by";
 
 /// The whole configuration in three statements, however many hosts there are.
 pub(in crate::store) fn load(session: &mut dyn Session) -> Result<SqlState, StoreError> {
@@ -61,27 +61,35 @@ pub(super) fn host(session: &mut dyn Session, id: HostId) -> Result<SqlHost, Sto
 pub(super) fn schedules(session: &mut dyn Session) -> Result<Vec<HostSchedule>, StoreError> {
     all(
         session,
-        "SELECT h.id, h.name, s.name, s.cron, s.timezone, s.jitter_ms, s.prune \
+        "SELECT h.id, h.name, h.directory, s.name, s.cron, s.timezone, s.jitter_ms, s.prune, \
+         p.settled_until \
          FROM schedules s JOIN hosts h ON h.id = s.host_id \
-         WHERE h.active_name IS NOT NULL AND h.enabled = 1 ORDER BY h.name, h.id, s.position",
+         JOIN schedule_progress p ON p.host_id = s.host_id AND p.cron = s.cron \
+         AND p.timezone = s.timezone \
+         WHERE h.active_name IS NOT NULL AND h.enabled = 1 AND h.paused_at IS NULL \
+         ORDER BY h.name, h.id, s.position",
         args![],
         |row| {
             let mut row = Reader::new(row, "schedules");
             let host = HostId(row.int("host_id")?);
             let host_name = row.parse("host name")?;
+            let directory = row.parse("directory")?;
             let name = row.opt_parse("name")?;
             let cron = row.parse("cron")?;
             let timezone = row.parse("timezone")?;
             let jitter = row.opt_size("jitter_ms")?.unwrap_or_default();
+            let prune = row.flag("prune")?;
             Ok(HostSchedule {
                 host,
                 host_name,
+                directory,
+                settled_until: row.time("settled_until")?,
                 schedule: Schedule {
                     name,
                     cron,
                     timezone,
                     jitter: Span::from_seconds(jitter / 1000),
-                    prune: row.flag("prune")?,
+                    prune,
                 },
             })
         },
@@ -98,6 +106,7 @@ fn read_host(row: &dyn Row) -> Result<SqlHost, StoreError> {
         settings: row.json("settings")?,
         applied: row.opt_json("applied")?,
         retired: read_retirement(&mut row)?,
+        pause: read_pause(&mut row)?,
         approved_policy: row.opt_parse("approved_policy")?,
         changed_at: row.time("changed_at")?,
         changed_by: row.text("changed_by")?.to_owned(),
@@ -110,4 +119,11 @@ fn read_retirement(row: &mut Reader<'_>) -> Result<Option<Retirement>, StoreErro
     Ok(at
         .zip(snapshots)
         .map(|(at, snapshots)| Retirement { at, snapshots }))
+}
+
+fn read_pause(row: &mut Reader<'_>) -> Result<Option<Pause>, StoreError> {
+    let at = row.opt_time("paused_at")?;
+    let by = row.opt_text("paused_by")?.map(str::to_owned);
+    let reason = row.opt_text("pause_reason")?.unwrap_or_default().to_owned();
+    Ok(at.zip(by).map(|(at, by)| Pause { at, by, reason }))
 }

@@ -17,6 +17,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../../migrations/sqlite/V1__schema.sql"),
     ),
     (
+        "V2__unattended",
+        include_str!("../../../migrations/sqlite/V2__unattended.sql"),
+    ),
+    (
         "V6__accounts",
         include_str!("../../../migrations/sqlite/V6__accounts.sql"),
     ),

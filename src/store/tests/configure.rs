@@ -41,6 +41,7 @@ fn a_host_reads_back_as_it_was_written() {
             settings: settings(),
             applied: Some(settings()),
             retired: None,
+            pause: None,
             approved_policy: None,
             changed_at: at(0),
             changed_by: "alice".to_owned(),

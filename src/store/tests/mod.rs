@@ -1,6 +1,7 @@
 //! Every operation on a real database. Nothing here names SQLite but `support::fresh`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod claims;
 mod configure;
 mod discovery;
 mod names;

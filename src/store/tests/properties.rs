@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use crate::core::model::{Fingerprint, HostId, HostName, SnapshotsOnRemoval, SqlState};
+use crate::core::model::{Fingerprint, HostId, HostName, Schedule, SnapshotsOnRemoval, SqlState};
 use crate::store::session::{Database, Row, all};
-use crate::store::{ConfigChange, HostSchedule, HostWrite, PlanKind, Store};
+use crate::store::{ConfigChange, HostWrite, PlanKind, Store};
 
 use super::support::*;
 
@@ -122,19 +122,24 @@ fn derived_columns_agree(store: &(impl Database + Store), state: &SqlState) {
         .collect();
     assert_eq!(found, expected);
 
-    let schedules: Vec<HostSchedule> = state
+    let schedules: Vec<(HostId, HostName, Schedule)> = state
         .hosts
         .iter()
         .filter(|h| h.retired.is_none() && h.settings.enabled)
         .flat_map(|h| {
-            h.settings.schedules.iter().map(|schedule| HostSchedule {
-                host: h.id,
-                host_name: h.name.clone(),
-                schedule: schedule.clone(),
-            })
+            h.settings
+                .schedules
+                .iter()
+                .map(|schedule| (h.id, h.name.clone(), schedule.clone()))
         })
         .collect();
-    assert_eq!(store.schedules().unwrap(), schedules);
+    let found: Vec<(HostId, HostName, Schedule)> = store
+        .schedules()
+        .unwrap()
+        .into_iter()
+        .map(|s| (s.host, s.host_name, s.schedule))
+        .collect();
+    assert_eq!(found, schedules);
 }
 
 proptest! {

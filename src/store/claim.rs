@@ -1,0 +1,91 @@
+//! What is due, as the store hands it out.
+
+use chrono_tz::Tz;
+
+use crate::core::model::{CronText, HostId, HostName, RunId, RunStatus, Timestamp};
+
+/// A wish to back a host up because it is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The host.
+    pub host: HostId,
+    /// Why it is due.
+    pub cause: DueCause,
+    /// Prune through the gate after a success.
+    pub prune: bool,
+    /// Now.
+    pub at: Timestamp,
+    /// The process that will work on it, as `lock` files name it.
+    pub process: String,
+    /// No claim succeeds while so many backups run.
+    pub max_concurrent: u32,
+}
+
+/// Why a host is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DueCause {
+    /// Cron lines have fired. One run answers them all, and all that was missed before.
+    Fires {
+        /// The earliest fire that nothing has answered.
+        fires_at: Timestamp,
+        /// What is settled by it.
+        lines: Vec<SettledFire>,
+    },
+    /// An earlier run is tried again.
+    Retry {
+        /// That run, which must be the newest backup of the host.
+        of: RunId,
+        /// The fire it answered.
+        fires_at: Timestamp,
+        /// Which attempt this is.
+        attempt: u32,
+    },
+}
+
+/// A cron line of a host of which all fires up to a moment are settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettledFire {
+    /// The line.
+    pub cron: CronText,
+    /// Its zone.
+    pub timezone: Tz,
+    /// Up to where it was settled: somebody else may have moved it meanwhile.
+    pub from: Timestamp,
+    /// Up to where it is now.
+    pub to: Timestamp,
+}
+
+/// What came of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a claimed run must be carried out or ended"]
+pub enum Claimed {
+    /// It is ours, and its run says `running`.
+    Run(RunId),
+    /// A run is at work on the host: later.
+    Busy(RunId),
+    /// Enough backups run: later.
+    Full,
+    /// It is due no more: somebody else has it, or the host has changed.
+    Gone,
+}
+
+/// A run that is to be tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingRetry {
+    /// The run.
+    pub run: RunId,
+    /// Its host.
+    pub host: HostId,
+    /// The host's name.
+    pub host_name: HostName,
+    /// When.
+    pub at: Timestamp,
+    /// The fire it answered.
+    pub fires_at: Timestamp,
+    /// Which attempt it was.
+    pub attempt: u32,
+    /// A prune follows a success.
+    pub prune: bool,
+    /// How it ended.
+    pub status: RunStatus,
+}

@@ -1,0 +1,172 @@
+//! Claims: what is due becomes a run in one transaction, so that no fire is answered twice.
+
+use crate::core::model::{HostId, RunId, RunStatus, Timestamp};
+use crate::store::session::{Row, Session, all, args, first};
+use crate::store::{Claim, Claimed, DueCause, PendingRetry, StoreError};
+
+use super::reader::Reader;
+use super::{progress, runs};
+
+pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed, StoreError> {
+    if !is_wanted(session, claim.host)? {
+        return Ok(Claimed::Gone);
+    }
+    if let Some(run) = running(session, claim.host)? {
+        return Ok(Claimed::Busy(run));
+    }
+    if transfers(session)? >= i64::from(claim.max_concurrent) {
+        return Ok(Claimed::Full);
+    }
+    let (fires_at, attempt) = match &claim.cause {
+        DueCause::Fires { fires_at, lines } => {
+            if !progress::settle(session, claim.host, lines)? {
+                return Ok(Claimed::Gone);
+            }
+            (*fires_at, 1)
+        }
+        DueCause::Retry {
+            of,
+            fires_at,
+            attempt,
+        } => {
+            if newest_backup(session, claim.host)? != Some(*of) || !takes_retry(session, *of)? {
+                return Ok(Claimed::Gone);
+            }
+            (*fires_at, *attempt)
+        }
+    };
+    // Whatever waited to be tried again is tried by this run.
+    session.execute(
+        "UPDATE runs SET retry_at = NULL WHERE host_id = ? AND retry_at IS NOT NULL",
+        args![claim.host],
+    )?;
+    let id = session.insert(
+        "INSERT INTO runs (host_id, kind, status, started_at, heartbeat_at, message, process, \
+         fires_at, attempt, prune) VALUES (?, 'backup', 'running', ?, ?, '', ?, ?, ?, ?)",
+        args![
+            claim.host,
+            claim.at,
+            claim.at,
+            claim.process.as_str(),
+            fires_at,
+            attempt,
+            claim.prune,
+        ],
+    )?;
+    Ok(Claimed::Run(RunId(id)))
+}
+
+/// The host may be backed up unattended.
+fn is_wanted(session: &mut dyn Session, host: HostId) -> Result<bool, StoreError> {
+    let found = first(
+        session,
+        "SELECT id FROM hosts WHERE id = ? AND active_name IS NOT NULL AND enabled = 1 \
+         AND paused_at IS NULL",
+        args![host],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
+}
+
+fn running(session: &mut dyn Session, host: HostId) -> Result<Option<RunId>, StoreError> {
+    first(
+        session,
+        "SELECT id FROM runs WHERE host_id = ? AND status = 'running' \
+         AND kind IN ('backup', 'prune')",
+        args![host],
+        |row| Reader::new(row, "runs").int("id").map(RunId),
+    )
+}
+
+fn transfers(session: &mut dyn Session) -> Result<i64, StoreError> {
+    let counted = first(
+        session,
+        "SELECT COUNT(*) FROM runs WHERE status = 'running' AND kind = 'backup'",
+        args![],
+        |row| Reader::new(row, "runs").int("count"),
+    )?;
+    Ok(counted.unwrap_or(0))
+}
+
+fn newest_backup(session: &mut dyn Session, host: HostId) -> Result<Option<RunId>, StoreError> {
+    first(
+        session,
+        "SELECT id FROM runs WHERE host_id = ? AND kind = 'backup' ORDER BY id DESC LIMIT 1",
+        args![host],
+        |row| Reader::new(row, "runs").int("id").map(RunId),
+    )
+}
+
+/// Takes the retry of a run, which only one can.
+fn takes_retry(session: &mut dyn Session, of: RunId) -> Result<bool, StoreError> {
+    let met = session.execute(
+        "UPDATE runs SET retry_at = NULL WHERE id = ? AND retry_at IS NOT NULL",
+        args![of],
+    )?;
+    Ok(met == 1)
+}
+
+pub(super) fn plan_retry(
+    session: &mut dyn Session,
+    run: RunId,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let (_, status) = runs::host_and_status(session, run)?;
+    if matches!(status, RunStatus::Running | RunStatus::Complete) {
+        return Ok(false);
+    }
+    let met = session.execute(
+        "UPDATE runs SET retry_at = ? WHERE id = ? AND fires_at IS NOT NULL",
+        args![at, run],
+    )?;
+    Ok(met == 1)
+}
+
+pub(super) fn retries(session: &mut dyn Session) -> Result<Vec<PendingRetry>, StoreError> {
+    all(
+        session,
+        "SELECT r.id, r.host_id, h.name, r.retry_at, r.fires_at, r.attempt, r.prune, r.status \
+         FROM runs r JOIN hosts h ON h.id = r.host_id \
+         WHERE r.retry_at IS NOT NULL AND h.active_name IS NOT NULL AND h.enabled = 1 \
+         AND h.paused_at IS NULL AND NOT EXISTS (SELECT 1 FROM runs n \
+         WHERE n.host_id = r.host_id AND n.kind = 'backup' AND n.id > r.id) \
+         ORDER BY r.retry_at, r.id",
+        args![],
+        read_retry,
+    )
+}
+
+fn read_retry(row: &dyn Row) -> Result<PendingRetry, StoreError> {
+    let mut row = Reader::new(row, "runs");
+    let run = RunId(row.int("id")?);
+    let host = HostId(row.int("host_id")?);
+    let host_name = row.parse("host name")?;
+    let at = row.time("retry_at")?;
+    let fires_at = row.time("fires_at")?;
+    let attempt = u32::try_from(row.int("attempt")?).unwrap_or(u32::MAX);
+    let prune = row.flag("prune")?;
+    let status = row.parse("status")?;
+    Ok(PendingRetry {
+        run,
+        host,
+        host_name,
+        at,
+        fires_at,
+        attempt,
+        prune,
+        status,
+    })
+}
+
+pub(super) fn progress(
+    session: &mut dyn Session,
+    run: RunId,
+    bytes: u64,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    session.execute(
+        "UPDATE runs SET bytes = ? WHERE id = ? AND status = 'running'",
+        args![bytes, run],
+    )?;
+    runs::heartbeat(session, run, at)
+}
