@@ -1,17 +1,14 @@
 //! `backup HOST…`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::args::BackupArgs;
 use super::output::Output;
-use super::{prune, report};
+use super::{prune, report, signals};
 use crate::core::model::{ByteCount, HostName, RunId, SnapshotKind, SnapshotName, visible};
 use crate::core::plan::Outcome;
-use crate::ops::{self, BackupReport, BackupRequest, Context, Error, backup_line};
+use crate::ops::{self, BackupReport, BackupRequest, Context, Error, Stop, backup_line};
 
 #[derive(Serialize)]
 struct Told {
@@ -31,39 +28,23 @@ pub(super) fn run(context: &Context, args: &BackupArgs, output: &Output) -> Resu
         }
         return Ok(Outcome::Done);
     }
-    let cancel = stop_on_signals()?;
+    let stop = signals::listen(|| {})?;
     let mut told = Vec::new();
     for host in &args.hosts {
-        if cancel.load(Ordering::Relaxed) {
+        if stop.is_asked() {
             break;
         }
-        told.push(one(context, args, host, &cancel, output));
+        told.push(one(context, args, host, &stop, output));
     }
     let outcome = Outcome::worst(told.iter().map(|t| t.outcome));
     if output.is_json() {
         output.data(&told, |_| String::new());
     }
-    Ok(
-        if cancel.load(Ordering::Relaxed) && outcome == Outcome::Done {
-            Outcome::Failed
-        } else {
-            outcome
-        },
-    )
-}
-
-/// SIGINT and SIGTERM ask the transfer to stop; its rows are left true. A second one ends the program.
-fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
-    let cancel = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&cancel))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&cancel)))
-            .map_err(|error| Error::Program {
-                message: format!("cannot listen for signals: {error}"),
-                help: String::new(),
-            })?;
-    }
-    Ok(cancel)
+    Ok(if stop.is_asked() && outcome == Outcome::Done {
+        Outcome::Failed
+    } else {
+        outcome
+    })
 }
 
 /// One host; an error of one does not stop the next.
@@ -71,7 +52,7 @@ fn one(
     context: &Context,
     args: &BackupArgs,
     host: &HostName,
-    cancel: &AtomicBool,
+    stop: &Stop,
     output: &Output,
 ) -> Told {
     let bar = progress_bar(host, output);
@@ -83,7 +64,8 @@ fn one(
             SnapshotKind::Manual
         },
         prune: args.prune,
-        cancel,
+        claimed: None,
+        stop,
         progress: &mut |seen| bar.set_message(format!("{} {}", host, ByteCount(seen.bytes))),
     };
     let done = ops::backup(context, request);

@@ -15,6 +15,7 @@ mod prune;
 mod report;
 mod retention;
 mod show;
+mod signals;
 mod trust;
 mod validate;
 

@@ -1,12 +1,12 @@
 //! One pull of one host: locked, linked against its base, made durable, recorded.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
 
 use super::context::{Facts, ServerLookup};
 use super::links::{Links, find_links, utf8};
 use super::prune::{finish_cut_off, prune_locked, record_life, settle_lost_runs};
 use super::pull::{Resolved, resolve};
+use super::pulse::{Pulse, with_pulse};
 use super::root::{lock_host, open_root};
 use super::{Context, Error, PruneReport, PruneRequest};
 use crate::core::model::{
@@ -15,8 +15,8 @@ use crate::core::model::{
 };
 use crate::core::plan::{Authority, Outcome};
 use crate::disk::{DiskError, HostLock, Incomplete, Root, SnapshotMeta, Space};
-use crate::rsync::{self, Class, Room, Stats, Verdict};
-use crate::store::{NewRun, NewSnapshot, RunEnd, Settled, SnapshotEnd};
+use crate::rsync::{self, Class, Room, Stats, Stop, Verdict};
+use crate::store::{NewRun, NewSnapshot, RunEnd, RunFilter, Settled, SnapshotEnd};
 
 /// What is to be backed up, and how.
 pub struct BackupRequest<'a> {
@@ -26,8 +26,10 @@ pub struct BackupRequest<'a> {
     pub kind: SnapshotKind,
     /// Prune through the gate afterwards.
     pub prune: bool,
-    /// Set when somebody wants it to stop.
-    pub cancel: &'a AtomicBool,
+    /// The run that was claimed for it; a new one if absent.
+    pub claimed: Option<RunId>,
+    /// Asks it to stop.
+    pub stop: &'a Stop,
     /// Hears how far it is.
     pub progress: &'a mut dyn FnMut(rsync::Progress),
 }
@@ -44,6 +46,8 @@ pub struct BackupReport {
     pub snapshot: SnapshotName,
     /// How it ended.
     pub status: RunStatus,
+    /// Trying again by itself may help.
+    pub retry: bool,
     /// One sentence.
     pub message: String,
     /// Further sentences.
@@ -86,6 +90,41 @@ impl BackupReport {
 /// When it cannot begin: the host is unknown, retired, paused or locked, the root is not there or too full. What goes
 /// wrong after that is in the report, and recorded.
 pub fn backup(context: &Context, request: BackupRequest<'_>) -> Result<BackupReport, Error> {
+    let claimed = request.claimed;
+    let done = lock_and_pull(context, request);
+    if let (Some(run), Err(error)) = (claimed, &done) {
+        end_claimed(context, run, error)?;
+    }
+    done
+}
+
+/// A run that was claimed has a row whatever happens: one that could not begin says why.
+fn end_claimed(context: &Context, run: RunId, error: &Error) -> Result<(), Error> {
+    let status = if error.outcome() == Outcome::Refused {
+        RunStatus::Refused
+    } else {
+        RunStatus::Failed
+    };
+    finish_run(
+        context,
+        &RunEnd {
+            run,
+            status,
+            at: super::clock::now(),
+            message: super::sentence(error),
+        },
+    )
+}
+
+/// Ends a run, unless it has ended already: with its snapshot, say.
+fn finish_run(context: &Context, end: &RunEnd) -> Result<(), Error> {
+    match context.store.finish_run(end) {
+        Err(crate::store::StoreError::RunIs { .. }) => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<BackupReport, Error> {
     let now = super::clock::now();
     let facts = context.facts_about(|other| other.name == request.host)?;
     let host = backed_up(&facts, &request.host)?;
@@ -104,14 +143,17 @@ pub fn backup(context: &Context, request: BackupRequest<'_>) -> Result<BackupRep
     finish_cut_off(context, host, &lock)?;
     record_life(context, now)?;
 
-    let run = context.store.begin_run(&NewRun {
-        host: host.id,
-        kind: RunKind::Backup,
-        started_at: now,
-        process: super::process_name(),
-        plan: None,
-        log_path: None,
-    })?;
+    let run = match request.claimed {
+        Some(run) => run,
+        None => context.store.begin_run(&NewRun {
+            host: host.id,
+            kind: RunKind::Backup,
+            started_at: now,
+            process: super::process_name(),
+            plan: None,
+            log_path: None,
+        })?,
+    };
     lock.record_run(run)?;
     let prune = request.prune;
     let mut attempt = Attempt {
@@ -123,7 +165,11 @@ pub fn backup(context: &Context, request: BackupRequest<'_>) -> Result<BackupRep
         now,
         resolved,
     };
-    let mut report = match attempt.pull(&mut lock, request) {
+    let stop = request.stop;
+    let pulled = with_pulse(context, run, stop, |pulse| {
+        attempt.pull(&mut lock, request, pulse)
+    });
+    let mut report = match pulled {
         Ok(report) => report,
         Err(error) => {
             attempt.end_failed(&error)?;
@@ -152,8 +198,11 @@ pub(super) fn backed_up<'a>(facts: &'a Facts, name: &HostName) -> Result<&'a Sql
     let host = facts.host(name)?;
     if host.retired.is_some() {
         Err(Error::Retired { host: name.clone() })
-    } else if !host.settings.enabled {
-        Err(Error::Paused { host: name.clone() })
+    } else if host.is_paused() {
+        Err(Error::Paused {
+            host: name.clone(),
+            pause: host.pause.clone(),
+        })
     } else {
         Ok(host)
     }
@@ -209,6 +258,7 @@ impl Attempt<'_> {
         &mut self,
         lock: &mut HostLock,
         request: BackupRequest<'_>,
+        pulse: &Pulse,
     ) -> Result<BackupReport, Error> {
         let name = SnapshotName::new(self.now, super::random_bytes()?);
         let links = find_links(self.context, self.facts, self.host, lock)?;
@@ -220,7 +270,7 @@ impl Attempt<'_> {
             started_at: self.now,
             base: links.base.clone(),
         })?;
-        let outcome = self.transfer(lock, &name, &links, request);
+        let outcome = self.transfer(lock, &name, &links, request, pulse);
         match outcome {
             Ok(report) => {
                 self.record(snapshot, &report)?;
@@ -242,6 +292,7 @@ impl Attempt<'_> {
         name: &SnapshotName,
         links: &Links,
         request: BackupRequest<'_>,
+        pulse: &Pulse,
     ) -> Result<BackupReport, Error> {
         let incomplete = lock.begin(request.kind, name)?;
         let root = utf8(self.root.path().to_owned())?;
@@ -258,11 +309,14 @@ impl Attempt<'_> {
             stdin,
             log,
             self.host.settings.rsync.deadline.into(),
-            request.cancel,
+            &pulse.stop,
             &mut |started: rsync::Started| {
                 group = Some(lock.record_children(started.pid));
             },
-            request.progress,
+            &mut |seen: rsync::Progress| {
+                pulse.is_at(seen.bytes);
+                (request.progress)(seen);
+            },
         )
         .map_err(|source| Error::File {
             doing: "run",
@@ -279,6 +333,7 @@ impl Attempt<'_> {
             run: self.run,
             snapshot: name.clone(),
             status: status_of(&verdict),
+            retry: verdict.retry,
             message: verdict.message.clone(),
             warnings: verdict.warnings.clone(),
             stats: ended.stats.clone(),
@@ -334,6 +389,11 @@ impl Attempt<'_> {
             report.rsync_exit,
         );
         let mut message = report.message.clone();
+        if report.status == RunStatus::Cancelled
+            && let Some(by) = self.cancelled_by()?
+        {
+            message = format!("{by} cancelled it");
+        }
         for warning in &report.warnings {
             message.push_str("; ");
             message.push_str(warning);
@@ -342,6 +402,16 @@ impl Attempt<'_> {
             .context
             .store
             .finish_snapshot(&end, Some(&self.run_end(report.status, message)))?)
+    }
+
+    /// Who wanted the run to stop, if it was asked for in SQL.
+    fn cancelled_by(&self) -> Result<Option<String>, Error> {
+        let filter = RunFilter {
+            run: Some(self.run),
+            ..RunFilter::default()
+        };
+        let found = self.context.store.runs(&filter, 1)?;
+        Ok(found.into_iter().find_map(|record| record.cancel_by))
     }
 
     fn snapshot_end(
@@ -376,15 +446,10 @@ impl Attempt<'_> {
 
     /// A run that failed before there was a snapshot to tell of.
     fn end_failed(&self, error: &Error) -> Result<(), Error> {
-        match self
-            .context
-            .store
-            .finish_run(&self.run_end(RunStatus::Failed, super::sentence(error)))
-        {
-            // The snapshot's end has ended the run already.
-            Err(crate::store::StoreError::RunIs { .. }) => Ok(()),
-            done => Ok(done?),
-        }
+        finish_run(
+            self.context,
+            &self.run_end(RunStatus::Failed, super::sentence(error)),
+        )
     }
 
     /// Whatever earlier pulls left incomplete is superseded by a complete one: a plan that lists it is recorded, and it

@@ -19,6 +19,7 @@ mod password;
 mod plan;
 mod prune;
 mod pull;
+mod pulse;
 mod retention;
 mod root;
 mod saved;
@@ -27,6 +28,7 @@ mod status;
 mod superseded;
 mod trust;
 
+pub use crate::rsync::Stop;
 pub use accounts::{
     LogIn, SESSION_IDLE, SESSION_LENGTH, Session, create_account, create_token, expiry,
     is_password_of, log_in, log_out, revoke_token, session, set_password, set_rights, token,
@@ -55,17 +57,9 @@ pub use stale::{Staleness, saved_for_apply, staleness};
 pub use status::{HostStatus, Status, status};
 pub use trust::{Offered, Step, offered_keys, test_host, trust};
 
-/// Names this process in rows: its id and start tell it from another with the same id.
+/// Names this process in rows.
 fn process_name() -> String {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // proc_pid_stat(5): the name in parentheses may hold anything; the start time is the 20th field after it.
-    let start = stat
-        .rsplit(')')
-        .next()
-        .and_then(|rest| rest.split_ascii_whitespace().nth(19))
-        .unwrap_or("?")
-        .to_owned();
-    format!("{} {start}", std::process::id())
+    crate::disk::ProcessName::of_this().to_string()
 }
 
 /// Six random bytes for the name of a snapshot.

@@ -9,14 +9,14 @@ use super::root::{lock_host, open_root};
 use super::{Context, Error};
 use crate::core::model::{
     HostName, Kinds, PlanId, RunId, RunKind, RunStatus, Snapshot, SnapshotId, SnapshotName,
-    SnapshotStatus, SqlHost, Timestamp,
+    SnapshotStatus, Span, SqlHost, Timestamp,
 };
 use crate::core::plan::{
     Allow, Authority, ClockFacts, DeletionOrder, OrderedDeletion, Outcome, Plan, RetentionPlan,
     authorise, intersect, require_approval,
 };
-use crate::disk::{Damage, DiskError, Expected, HostLock};
-use crate::store::{Marking, NewRun, PlanKind, RunEnd};
+use crate::disk::{Damage, DiskError, Expected, HostLock, Liveness, ProcessName};
+use crate::store::{Marking, NewRun, PlanKind, RunEnd, RunRecord};
 
 /// What is to be pruned, and on whose word.
 #[derive(Debug, Clone)]
@@ -348,7 +348,11 @@ pub(super) fn finish_cut_off(
     empty_trash(context, lock, going, &mut report)
 }
 
-/// With the host's lock in hand, every run of it that still says `running` has lost its process.
+/// A run elsewhere that has been silent for so long has lost its process: it beats every few seconds.
+const LONGEST_SILENCE: Span = Span::from_seconds(120);
+
+/// With the host's lock in hand, a run of it that still says `running` has lost its process, unless that is seen to be
+/// alive and has only not come to the lock yet.
 ///
 /// # Errors
 /// When the database cannot be worked with.
@@ -358,20 +362,37 @@ pub(super) fn settle_lost_runs(context: &Context, host: &SqlHost) -> Result<(), 
         status: Some(RunStatus::Running),
         ..crate::store::RunFilter::default()
     };
-    let own = super::process_name();
+    let now = super::clock::now();
     for record in context.store.runs(&filter, u32::MAX)? {
-        // Discovery takes no lock; its own rows are its own business while it lives.
-        if record.run.process == own || record.run.kind == RunKind::Discovery {
+        if !is_lost(&record, now) {
             continue;
         }
         context.store.finish_run(&RunEnd {
             run: record.run.id,
             status: RunStatus::Interrupted,
-            at: super::clock::now(),
+            at: now,
             message: "its process went away without a word".to_owned(),
         })?;
+        if let Some(schedule) = record.schedule {
+            let at = crate::core::schedule::retry_of_interrupted(schedule.attempt, now);
+            context.store.plan_retry(record.run.id, at)?;
+        }
     }
     Ok(())
+}
+
+/// Says that the process of a running run has gone.
+pub(super) fn is_lost(record: &RunRecord, now: Timestamp) -> bool {
+    let liveness = ProcessName::parse(&record.run.process).map(|process| process.liveness());
+    match liveness {
+        Some(Liveness::Alive) => false,
+        Some(Liveness::Gone) => true,
+        // A clock that was set back says nothing of silence, so a beat from the future counts as none.
+        Some(Liveness::Elsewhere) | None => {
+            record.heartbeat_at.plus(LONGEST_SILENCE) < now
+                || record.heartbeat_at > now.plus(LONGEST_SILENCE)
+        }
+    }
 }
 
 fn marking_text(marking: Marking) -> &'static str {

@@ -4,10 +4,9 @@
 
 use std::fs::File;
 use std::process::{Command, Stdio};
-use std::sync::atomic::AtomicBool;
 
 use super::process::{self, Ear, Started, Task};
-use super::{HookProblem, HooksFolder};
+use super::{HookProblem, HooksFolder, Stop};
 use crate::core::model::{HookName, Span, visible};
 
 /// What one hook may add to a log.
@@ -25,8 +24,8 @@ pub struct HookCall<'a> {
     pub input: Vec<u8>,
     /// How long it may take.
     pub timeout: Span,
-    /// Set when somebody wants it to stop.
-    pub cancel: &'a AtomicBool,
+    /// Asks it to stop.
+    pub stop: &'a Stop,
     /// Where what it says goes.
     pub log: Option<File>,
 }
@@ -123,7 +122,7 @@ pub(super) fn attend(
         command: &mut command,
         input: call.input,
         deadline: limit.into(),
-        cancel: call.cancel,
+        stop: call.stop,
     };
     let mut ear = Ear::new(call.log, LARGEST_LOG, 0);
     let status =
@@ -151,7 +150,6 @@ pub(super) fn failure(ended: &super::Ended, last: Option<String>) -> HookError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
 
     use super::*;
 
@@ -185,20 +183,20 @@ mod tests {
         }
     }
 
-    fn call<'a>(fixture: &Fixture, cancel: &'a AtomicBool) -> HookCall<'a> {
+    fn call<'a>(fixture: &Fixture, stop: &'a Stop) -> HookCall<'a> {
         HookCall {
             arguments: vec!["one".into(), "$(two)".into()],
             environment: vec![("POBSYNC_HOST", "web-01".into())],
             input: Vec::new(),
             timeout: Span::from_seconds(60),
-            cancel,
+            stop,
             log: Some(File::create(fixture.dir.path().join("log")).unwrap()),
         }
     }
 
     #[test]
     fn a_hook_gets_its_words_and_a_clean_environment() {
-        let never = AtomicBool::new(false);
+        let never = Stop::new();
         let fixture = Fixture::with("echo \"$1 $2 $#\"; cat; pwd; env | sort");
         fixture.run(call(&fixture, &never)).unwrap();
         let log = fixture.log();
@@ -214,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_it_is_given_to_read_it_reads() {
-        let never = AtomicBool::new(false);
+        let never = Stop::new();
         let fixture = Fixture::with("wc -c");
         let mut call = call(&fixture, &never);
         // More than a pipe holds at once.
@@ -225,7 +223,7 @@ mod tests {
 
     #[test]
     fn one_that_reads_nothing_of_it_ends_all_the_same() {
-        let never = AtomicBool::new(false);
+        let never = Stop::new();
         let fixture = Fixture::with("exit 0");
         let mut call = call(&fixture, &never);
         call.input = vec![b'x'; 200_000];
@@ -234,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_failure_tells_exit_code_and_last_line() {
-        let never = AtomicBool::new(false);
+        let never = Stop::new();
         let fixture = Fixture::with("seq 1000 >&2; printf 'no \\033[31mroom\\n' >&2; exit 3");
         let error = fixture.run(call(&fixture, &never)).unwrap_err().to_string();
         assert!(error.contains("exit 3") && error.contains("no "), "{error}");
@@ -246,7 +244,7 @@ mod tests {
 
     #[test]
     fn one_that_hangs_is_ended() {
-        let never = AtomicBool::new(false);
+        let never = Stop::new();
         let fixture = Fixture::with("exec sleep 1000");
         let mut call = call(&fixture, &never);
         call.timeout = Span::from_seconds(1);
@@ -256,15 +254,15 @@ mod tests {
 
     #[test]
     fn one_is_stopped_on_request_with_its_children() {
-        let cancel = AtomicBool::new(false);
+        let stop = Stop::new();
         let fixture = Fixture::with("sleep 1000 & echo $!; wait");
-        let call = call(&fixture, &cancel);
+        let call = call(&fixture, &stop);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !fixture.log().ends_with('\n') {
                     std::thread::yield_now();
                 }
-                cancel.store(true, Ordering::Relaxed);
+                stop.ask();
             });
             let error = fixture.run(call).unwrap_err();
             assert!(matches!(error, HookError::Cancelled), "{error}");
@@ -275,7 +273,7 @@ mod tests {
 
     #[test]
     fn what_it_leaves_running_elsewhere_holds_nobody_up() {
-        let never = AtomicBool::new(false);
+        let never = Stop::new();
         let fixture = Fixture::with(
             "mkfifo $0.fifo; setsid sh -c 'echo $$; echo > $0.fifo; exec sleep 1000' $0 & read x < $0.fifo",
         );
@@ -288,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_signal_is_told() {
-        let never = AtomicBool::new(false);
+        let never = Stop::new();
         let fixture = Fixture::with("kill -9 $$");
         let error = fixture.run(call(&fixture, &never)).unwrap_err().to_string();
         assert_eq!(error, "signal 9 ended it: it said nothing");

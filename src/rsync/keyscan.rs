@@ -3,12 +3,12 @@
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Stdio;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use camino::Utf8Path;
 
 use super::process::{collect, command};
+use super::stop::Stop;
 use crate::core::model::Address;
 
 /// A key that a host offers.
@@ -39,7 +39,7 @@ pub fn scan(address: &Address, port: u16, patience: Duration) -> Result<Vec<Offe
         "--",
         address.as_str(),
     ];
-    let never = AtomicBool::new(false);
+    let never = Stop::new();
     let mut asked = command(&argv.map(String::from));
     asked
         .stdin(Stdio::null())

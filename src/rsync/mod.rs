@@ -13,6 +13,7 @@ mod outcome;
 mod probe;
 mod process;
 mod stats;
+mod stop;
 
 pub use argv::Pull;
 pub use group::end_group;
@@ -23,3 +24,4 @@ pub use outcome::{Class, Room, Verdict, classify};
 pub use probe::{MINIMUM_VERSION, Version, local_version, probe_remote, probe_sources};
 pub use process::{Ended, Progress, Started, run};
 pub use stats::Stats;
+pub use stop::Stop;

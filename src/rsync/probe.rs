@@ -1,10 +1,10 @@
 //! First contact: which rsync is here and there, and whether sources can be read.
 
 use std::process::{Command, Stdio};
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::process::command;
+use super::stop::Stop;
 use super::{Pull, outcome};
 use crate::core::model::SourcePath;
 
@@ -127,7 +127,7 @@ impl Answer {
 }
 
 fn ask(mut command: Command) -> Result<Answer, String> {
-    let never = AtomicBool::new(false);
+    let never = Stop::new();
     let spawned = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

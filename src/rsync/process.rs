@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use super::Pull;
 use super::group::{GRACE, signal_group};
 use super::stats::Stats;
+use super::stop::Stop;
 
 /// What is kept of the complaints of a transfer: enough for every kind, not for a million of one.
 const KEPT_LINES: usize = 400;
@@ -63,7 +63,7 @@ pub struct Ended {
     pub dropped: u64,
 }
 
-/// Runs a transfer until it ends, takes longer than `deadline`, or `cancel` is set; the whole group is gone then.
+/// Runs a transfer until it ends, takes longer than `deadline`, or `stop` asks for it; the whole group is gone then.
 ///
 /// `stdin` is the standard input of the transfer, which reads nothing from it: the host's lock. What it says goes to
 /// `log` too.
@@ -75,7 +75,7 @@ pub fn run(
     stdin: Stdio,
     log: File,
     deadline: Duration,
-    cancel: &AtomicBool,
+    stop: &Stop,
     on_start: &mut dyn FnMut(Started),
     on_progress: &mut dyn FnMut(Progress),
 ) -> std::io::Result<Ended> {
@@ -88,7 +88,7 @@ pub fn run(
         command: &mut command,
         input: Vec::new(),
         deadline,
-        cancel,
+        stop,
     };
     let mut ear = Ear::new(Some(log), LARGEST_LOG, 0);
     let status = attend(task, &mut ear, on_start, on_progress)?;
@@ -102,14 +102,14 @@ pub fn run(
 pub(super) fn collect(
     command: &mut Command,
     deadline: Duration,
-    cancel: &AtomicBool,
+    stop: &Stop,
     longest: usize,
 ) -> std::io::Result<(Ended, String)> {
     let task = Task {
         command,
         input: Vec::new(),
         deadline,
-        cancel,
+        stop,
     };
     let mut ear = Ear::new(None, 0, longest);
     let status = attend(task, &mut ear, &mut |_| {}, &mut |_| {})?;
@@ -122,7 +122,7 @@ pub(super) struct Task<'a> {
     /// What is written to its standard input, if that is a pipe.
     pub(super) input: Vec<u8>,
     pub(super) deadline: Duration,
-    pub(super) cancel: &'a AtomicBool,
+    pub(super) stop: &'a Stop,
 }
 
 /// Runs a task to its end and hears all that it says.
@@ -152,7 +152,7 @@ pub(super) fn attend(
     let waited = wait(
         &mut child,
         task.deadline,
-        task.cancel,
+        task.stop,
         &hear,
         ear,
         on_progress,
@@ -208,7 +208,7 @@ pub(super) fn command(argv: &[String]) -> Command {
 fn wait(
     child: &mut Child,
     deadline: Duration,
-    cancel: &AtomicBool,
+    stop: &Stop,
     hear: &Receiver<Said>,
     ear: &mut Ear,
     on_progress: &mut dyn FnMut(Progress),
@@ -238,10 +238,12 @@ fn wait(
             Err(error) => return Err(error.into()),
         }
         match asked {
-            Some(since) if since.elapsed() > GRACE => signal_group(child.id(), Signal::KILL),
+            Some(since) if since.elapsed() > GRACE || stop.is_hurried() => {
+                signal_group(child.id(), Signal::KILL);
+            }
             Some(_) => {}
             None => {
-                ear.ended.cancelled = cancel.load(Ordering::Relaxed);
+                ear.ended.cancelled = stop.is_asked();
                 ear.ended.timed_out = begun.elapsed() > deadline;
                 if ear.ended.cancelled || ear.ended.timed_out {
                     signal_group(child.id(), Signal::TERM);

@@ -28,12 +28,10 @@ fn the_schema_is_made_once_and_then_found() {
     let folder = Folder::new();
     let path = folder.database();
     drop(Sqlite::open(&path).unwrap());
-    let applied: Vec<String> = raw(&path)
-        .prepare(
-            "SELECT 'V' || version || '__' || name FROM refinery_schema_history ORDER BY version",
-        )
+    let applied: Vec<(i32, String)> = raw(&path)
+        .prepare("SELECT version, name FROM refinery_schema_history")
         .unwrap()
-        .query_map([], |row| row.get(0))
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap()
         .collect::<Result<_, _>>()
         .unwrap();
@@ -153,7 +151,7 @@ fn an_older_schema_is_brought_up_to_date_with_its_rows() {
         .unwrap();
     assert_eq!(found, lineage.as_str());
     drop(connection);
-    // And now the program that knows only those before finds it newer.
+    // And now the program that knows only the first one finds it newer.
     let error = Sqlite::open(&path).unwrap_err();
     assert!(matches!(error, StoreError::Newer { .. }), "{error}");
 }
