@@ -6,6 +6,9 @@ use crate::core::model::{
     AbsolutePath, Address, ExcludePattern, ProxyJump, RsyncSettings, SourcePath, UserName,
 };
 
+/// Seconds to wait for a connection, whatever the host's own timeout: who does not answer in so long is not there.
+const LONGEST_CONNECT: u64 = 20;
+
 /// One pull of one host: every value is checked where it entered, and each becomes one word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pull {
@@ -143,6 +146,11 @@ impl Pull {
         if let Some(identity) = &self.identity {
             argv.extend(["-i".to_owned(), without_tokens(identity.as_str())]);
         }
+        // 0 is no timeout at all.
+        let timeout = match self.rsync.timeout.seconds() {
+            0 => u64::MAX,
+            seconds => seconds,
+        };
         let known_hosts = without_tokens(self.known_hosts.as_str())
             .replace('\\', "\\\\")
             .replace('"', "\\\"");
@@ -160,10 +168,12 @@ impl Pull {
             "ControlMaster=no",
             "ControlPath=none",
             "UpdateHostKeys=no",
-            "ConnectTimeout=20",
-            "ServerAliveInterval=15",
+            &format!("ConnectTimeout={}", timeout.min(LONGEST_CONNECT)),
+            // rsync's own timeout does not see a dead wire: what ssh takes from it counts as sent.
+            &format!("ServerAliveInterval={}", (timeout / 4).clamp(1, 15)),
             "ServerAliveCountMax=4",
-            "LogLevel=ERROR",
+            // Below it ssh is silent on why a connection broke.
+            "LogLevel=INFO",
         ];
         argv.extend(
             options

@@ -104,9 +104,9 @@ fn by_exit(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
             verdict
         }
         23 => partial(ended, accept_partial, room),
-        10 | 12 | 30 | 35 | 255 => unreachable_host(ended, exit),
+        10 | 12 | 30 | 35 | 127 | 255 => unreachable_host(ended, exit),
         11 => failed(server_io(ended, room), false),
-        2 => failed(noisy(ended), false),
+        2 => failed(noisy(), false),
         20 => failed("rsync was told to stop by a signal".to_owned(), true),
         1 | 3 | 4 | 5 => failed(
             format!("rsync refused the transfer (exit {exit}): {}", last(ended)),
@@ -121,15 +121,22 @@ fn by_exit(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
 
 /// 23 has many meanings: files that cannot be read, a source that is not there, or the server's own disk.
 fn partial(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
-    let is_full = complaint(ended, &["No space left on device", "Disk quota exceeded"]).is_some();
-    if is_full || room.inodes_free == 0 || room.bytes_free == 0 {
+    if is_full(ended) || room.inodes_free == 0 || room.bytes_free == 0 {
         return failed(server_io(ended, room), false);
     }
-    if let Some(line) = complaint(ended, &["link_stat ", "change_dir "]) {
-        return failed(
-            format!("a source is not there: {line}; correct `source`, or bring it back"),
-            false,
-        );
+    if let Some(line) = complaint(ended, &["[sender] link_stat ", "[sender] change_dir "]) {
+        let is_gone = line.contains("No such file or directory");
+        let message = if is_gone {
+            format!("a source is not there: {line}; correct `source`, or bring it back")
+        } else {
+            format!(
+                "a source cannot be reached: {line}; may the ssh user enter the folders above it?"
+            )
+        };
+        return failed(message, false);
+    }
+    if let Some(line) = complaint_of_server(ended) {
+        return failed(format!("the server could not write: {line}"), false);
     }
     let mut missing = listed(ended, &["Permission denied", "failed", "error"]);
     if missing.is_empty() {
@@ -151,7 +158,65 @@ fn partial(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
     }
 }
 
+/// What this side could not do for a reason that is not about one file: a name that this file system cannot hold makes
+/// a backup partial, a file system that takes no writes says nothing of the host.
+fn complaint_of_server(ended: &Ended) -> Option<&str> {
+    const OF_ONE_FILE: [&str; 8] = [
+        "File name too long",
+        "Invalid argument",
+        "Invalid or incomplete multibyte",
+        "Operation not supported",
+        "Operation not permitted",
+        "Argument list too long",
+        "Numerical result out of range",
+        "File too large",
+    ];
+    // A broken pipe is that of the connection.
+    let is_here = |line: &str| {
+        ["generator", "receiver", "Receiver"]
+            .iter()
+            .any(|role| line.starts_with(&format!("rsync: [{role}] ")))
+            && !line.contains("Broken pipe")
+    };
+    ended
+        .complaints
+        .iter()
+        .map(String::as_str)
+        .find(|line| is_here(line) && !OF_ONE_FILE.iter().any(|why| line.contains(why)))
+}
+
+fn is_full(ended: &Ended) -> bool {
+    complaint(ended, &["No space left on device", "Disk quota exceeded"]).is_some()
+}
+
 fn unreachable_host(ended: &Ended, exit: i32) -> Verdict {
+    let says = |words: &[&str]| complaint(ended, words);
+    if let Some(verdict) = not_let_in(ended) {
+        return verdict;
+    }
+    if let Some(line) = without_rsync(ended).filter(|_| matches!(exit, 12 | 127)) {
+        return failed(
+            format!(
+                "rsync is not to be found on the host: {line}; install it, or set `rsync-path`"
+            ),
+            false,
+        );
+    }
+    if says(&["protocol version mismatch", "is your shell clean"]).is_some() {
+        return failed(noisy(), false);
+    }
+    let what = if says(CONNECTING).is_some() {
+        "ssh could not connect"
+    } else if matches!(exit, 30 | 35) || says(&["Timeout, server "]).is_some() {
+        "the host stopped answering"
+    } else {
+        "the connection broke"
+    };
+    failed(format!("{what} (exit {exit}): {}", last(ended)), true)
+}
+
+/// Keys: the host's is not the one that is known, or ours is not let in. Trying again changes neither.
+fn not_let_in(ended: &Ended) -> Option<Verdict> {
     let says = |words: &[&str]| complaint(ended, words);
     if let Some(line) = says(&[
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
@@ -167,57 +232,64 @@ fn unreachable_host(ended: &Ended, exit: i32) -> Verdict {
                 "the host key is not trusted ({line}): `pobsync trust HOST` shows and enrols it"
             )
         };
-        return Verdict {
+        return Some(Verdict {
             alarm: is_changed,
             ..failed(message, false)
-        };
+        });
     }
-    if let Some(line) = says(&[
-        "Permission denied (",
-        "Too many authentication failures",
-        "Load key ",
-    ]) {
-        return failed(
-            format!("ssh was refused: {line}; is the public key in the host's authorized_keys?"),
-            false,
-        );
-    }
-    if let Some(line) = says(&[
-        "command not found",
-        "rsync: not found",
-        "No such file or directory",
-    ])
-    .filter(|_| exit == 12)
-    {
-        return failed(
-            format!(
-                "rsync is not to be found on the host: {line}; install it, or set `rsync-path`"
-            ),
-            false,
-        );
-    }
-    if says(&["protocol version mismatch", "is your shell clean"]).is_some() {
-        return failed(noisy(ended), false);
-    }
-    let what = match exit {
-        255 => "ssh could not connect, or the connection broke",
-        30 | 35 => "the host stopped answering",
-        _ => "the connection broke",
+    let message = if let Some(line) = says(&["bad permissions"]) {
+        format!("the ssh key can be read by others, and ssh refuses it: {line}; chmod 0600 it")
+    } else if let Some(line) = says(&["Warning: Identity file ", "Load key "]) {
+        format!("the ssh key cannot be read: {line}; is `identity` right?")
+    } else if let Some(line) = says(&["Permission denied (", "Too many authentication failures"]) {
+        format!("ssh was refused: {line}; is the public key in the host's authorized_keys?")
+    } else {
+        return None;
     };
-    failed(format!("{what} (exit {exit}): {}", last(ended)), true)
+    Some(failed(message, false))
 }
 
-fn noisy(ended: &Ended) -> String {
-    format!(
-        "the host's login shell prints something before rsync speaks: keep .bashrc and its kin silent where no terminal is ({})",
-        last(ended)
-    )
+/// What a shell says that finds no rsync: `sh: 1: rsync: not found`. rsync's own lines begin with `rsync: [`.
+fn without_rsync(ended: &Ended) -> Option<&str> {
+    let words = [
+        "not found",
+        "No such file or directory",
+        "Permission denied",
+    ];
+    ended.complaints.iter().map(String::as_str).find(|line| {
+        line.contains("rsync")
+            && !line.starts_with("rsync: [")
+            && !is_summary(line)
+            && words.iter().any(|word| line.contains(word))
+    })
+}
+
+/// ssh's words for a connection that never came about.
+const CONNECTING: &[&str] = &[
+    "ssh: ",
+    "kex_exchange_identification",
+    "banner exchange",
+    "Unable to negotiate",
+];
+/// ssh's words for one that broke.
+const BREAKING: &[&str] = &[
+    "Timeout, server ",
+    "Connection to ",
+    "Connection closed by ",
+    "Connection reset by ",
+    "client_loop: ",
+];
+
+/// rsync does not say what it was that it read.
+fn noisy() -> String {
+    "the host's login shell prints something before rsync speaks: `ssh HOST true` must print nothing; keep .bashrc and its kin silent where no terminal is".to_owned()
 }
 
 fn server_io(ended: &Ended, room: Room) -> String {
-    if room.inodes_free == 0 {
+    // With neither bytes nor inodes left, bytes come first: files that are removed free both.
+    if room.inodes_free == 0 && room.bytes_free > 0 {
         "the backup root has no inodes left: make room".to_owned()
-    } else if complaint(ended, &["No space left on device", "Disk quota exceeded"]).is_some() {
+    } else if is_full(ended) || room.bytes_free == 0 {
         "the backup root is full: make room".to_owned()
     } else {
         format!("the server could not write: {}", last(ended))
@@ -272,12 +344,12 @@ fn is_summary(line: &str) -> bool {
     line.starts_with("rsync error: ") || line.starts_with("rsync warning: ")
 }
 
-/// The complaint that tells most: ssh's own, which comes before what rsync makes of it; else the last one.
+/// The complaint that tells most: ssh's own, since rsync only says that it has gone; else the last one.
 fn last(ended: &Ended) -> String {
-    let of_ssh = ended
-        .complaints
-        .iter()
-        .find(|line| line.starts_with("ssh: ") || line.starts_with("kex_exchange_identification"));
+    let of_ssh = ended.complaints.iter().find(|line| {
+        let mut words = CONNECTING.iter().chain(BREAKING);
+        !line.starts_with("rsync: ") && words.any(|words| line.contains(words))
+    });
     let telling = of_ssh
         .or_else(|| ended.complaints.iter().rev().find(|line| !is_summary(line)))
         .or(ended.complaints.last());
@@ -289,99 +361,4 @@ fn last_of(lines: &[String]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    fn ended(exit: i32, complaints: &[&str]) -> Ended {
-        Ended {
-            exit: Some(exit),
-            complaints: complaints.iter().map(ToString::to_string).collect(),
-            ..Ended::default()
-        }
-    }
-
-    #[rstest]
-    #[case(0, &[], Class::Complete, false, "complete")]
-    #[case(24, &["file has vanished: \"/a\""], Class::Complete, false, "vanished")]
-    #[case(0, &["--link-dest arg does not exist: /x"], Class::Failed, true, "base went away")]
-    #[case(23, &["rsync: [sender] send_files failed to open \"/a\": Permission denied (13)", "rsync error: some files"], Class::Partial, false, "/a")]
-    #[case(23, &["rsync: [sender] link_stat \"/nope\" failed: No such file or directory (2)"], Class::Failed, false, "/nope")]
-    #[case(23, &["rsync: [sender] change_dir \"/nope\" failed: No such file or directory (2)"], Class::Failed, false, "source is not there")]
-    #[case(23, &["rsync: mkstemp \"/b/.x\" failed: No space left on device (28)"], Class::Failed, false, "full")]
-    #[case(11, &["rsync: write failed on \"/b/x\": No space left on device (28)"], Class::Failed, false, "full")]
-    #[case(12, &["bash: line 1: rsync: command not found"], Class::Failed, false, "rsync-path")]
-    #[case(12, &["rsync: connection unexpectedly closed"], Class::Failed, true, "broke")]
-    #[case(12, &["ssh: connect to host h port 1: Connection refused", "rsync: connection unexpectedly closed"], Class::Failed, true, "refused")]
-    #[case(30, &["io timeout after 600 seconds"], Class::Failed, true, "stopped answering")]
-    #[case(255, &["ssh: connect to host 127.0.0.1 port 1: Connection refused"], Class::Failed, true, "Connection refused")]
-    #[case(255, &["root@h: Permission denied (publickey)."], Class::Failed, false, "authorized_keys")]
-    #[case(255, &["No ED25519 host key is known for h and you have requested strict checking.", "Host key verification failed."], Class::Failed, false, "pobsync trust")]
-    #[case(2, &["protocol version mismatch -- is your shell clean?"], Class::Failed, false, "login shell")]
-    #[case(14, &["fork"], Class::Failed, false, "exit 14")]
-    fn each_end_has_its_meaning(
-        #[case] exit: i32,
-        #[case] complaints: &[&str],
-        #[case] class: Class,
-        #[case] retry: bool,
-        #[case] why: &str,
-    ) {
-        let verdict = classify(&ended(exit, complaints), false, Room::default());
-        assert_eq!(
-            (verdict.class, verdict.retry),
-            (class, retry),
-            "{verdict:?}"
-        );
-        assert!(verdict.message.contains(why), "{verdict:?}");
-    }
-
-    #[test]
-    fn a_changed_host_key_is_an_alarm_and_not_tried_again() {
-        let lines = [
-            "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
-            "Host key verification failed.",
-        ];
-        let verdict = classify(&ended(255, &lines), false, Room::default());
-        assert!(verdict.alarm && !verdict.retry && verdict.class == Class::Failed);
-    }
-
-    #[test]
-    fn unreadable_files_are_complete_where_they_are_accepted_and_listed() {
-        let line = "rsync: [sender] send_files failed to open \"/a\": Permission denied (13)";
-        let verdict = classify(&ended(23, &[line]), true, Room::default());
-        assert_eq!(
-            (verdict.class, verdict.warnings),
-            (Class::Complete, vec![line.to_owned()])
-        );
-    }
-
-    #[test]
-    fn without_inodes_nothing_is_partial() {
-        let room = Room {
-            inodes_free: 0,
-            ..Room::default()
-        };
-        let verdict = classify(&ended(23, &["rsync: mkdir failed"]), true, room);
-        assert!(verdict.class == Class::Failed && verdict.message.contains("inodes"));
-    }
-
-    #[test]
-    fn stopping_and_deadlines_come_before_any_exit_code() {
-        let cancelled = Ended {
-            cancelled: true,
-            exit: Some(0),
-            ..Ended::default()
-        };
-        assert_eq!(
-            classify(&cancelled, false, Room::default()).class,
-            Class::Cancelled
-        );
-        let late = Ended {
-            timed_out: true,
-            exit: Some(20),
-            ..Ended::default()
-        };
-        assert_eq!(classify(&late, false, Room::default()).class, Class::Failed);
-    }
-}
+mod tests;

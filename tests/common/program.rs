@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 /// A folder with a configuration, a database and a root, and the program that works on them.
 pub struct Program {
     folder: tempfile::TempDir,
+    /// What every call begins with: `nsenter` into a network namespace, say.
+    within: Vec<String>,
 }
 
 /// What a call of the program printed, and how it ended.
@@ -17,8 +19,14 @@ pub struct Said {
 
 impl Program {
     pub fn new() -> Self {
+        Self::within(Vec::new())
+    }
+
+    /// The program, called through other ones.
+    pub fn within(within: Vec<String>) -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
+            within,
         }
     }
 
@@ -39,8 +47,18 @@ impl Program {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pobsync"));
+        self.command_under(&[], args)
+    }
+
+    /// The program under another one, which is given its path and arguments: `strace`, `prlimit`, `faketime`.
+    pub fn command_under(&self, under: &[&str], args: &[&str]) -> Command {
+        let within = self.within.iter().map(String::as_str);
+        let mut words = within
+            .chain(under.iter().copied())
+            .chain([env!("CARGO_BIN_EXE_pobsync")]);
+        let mut command = Command::new(words.next().unwrap());
         command
+            .args(words)
             .current_dir(self.folder.path())
             .env_remove("SUDO_USER")
             .env_remove("CI_COMMIT_SHA")
@@ -56,6 +74,11 @@ impl Program {
 
     pub fn run(&self, args: &[&str]) -> Said {
         Said::of(self.command(args).output().unwrap())
+    }
+
+    /// Runs it under another program.
+    pub fn run_under(&self, under: &[&str], args: &[&str]) -> Said {
+        Said::of(self.command_under(under, args).output().unwrap())
     }
 
     /// Runs and demands that it ends with `code`.
@@ -125,7 +148,7 @@ impl Program {
 }
 
 impl Said {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),

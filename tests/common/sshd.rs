@@ -22,7 +22,13 @@ impl Sshd {
         Self::with(&[format!("ForceCommand={command}")])
     }
 
-    fn with(options: &[String]) -> Self {
+    /// With further options of sshd_config(5).
+    pub fn with(options: &[String]) -> Self {
+        Self::within(&[], "127.0.0.1", options)
+    }
+
+    /// Called through other programs, `nsenter` say, and listening on `address`.
+    pub fn within(within: &[String], address: &str, options: &[String]) -> Self {
         // sshd wants its empty folder for privilege separation.
         let _ = std::fs::create_dir_all("/run/sshd");
         let folder = tempfile::tempdir().unwrap();
@@ -38,9 +44,9 @@ impl Sshd {
         // A port that is free now may be taken a moment later: try until sshd holds one.
         for _ in 0..20 {
             let port = free_port();
-            if let Some(child) = listen(folder.path(), port, options) {
+            if let Some(child) = listen(folder.path(), within, address, port, options) {
                 let key = std::fs::read_to_string(path("host_key.pub")).unwrap();
-                std::fs::write(path("known_hosts"), format!("[127.0.0.1]:{port} {key}")).unwrap();
+                std::fs::write(path("known_hosts"), format!("[{address}]:{port} {key}")).unwrap();
                 return Self {
                     identity: path("id"),
                     known_hosts: path("known_hosts"),
@@ -62,11 +68,20 @@ fn free_port() -> u16 {
         .port()
 }
 
-fn listen(folder: &Path, port: u16, options: &[String]) -> Option<Child> {
-    let mut command = Command::new("/usr/sbin/sshd");
-    command.args(["-D", "-e", "-f", "/dev/null", "-p", &port.to_string()]);
+fn listen(
+    folder: &Path,
+    within: &[String],
+    address: &str,
+    port: u16,
+    options: &[String],
+) -> Option<Child> {
+    let mut words = within.iter().map(String::as_str).chain(["/usr/sbin/sshd"]);
+    let mut command = Command::new(words.next()?);
+    command
+        .args(words)
+        .args(["-D", "-e", "-f", "/dev/null", "-p", &port.to_string()]);
     let own = [
-        "ListenAddress=127.0.0.1".to_owned(),
+        format!("ListenAddress={address}"),
         format!("HostKey={}", folder.join("host_key").display()),
         format!(
             "AuthorizedKeysFile={}",
