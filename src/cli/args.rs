@@ -72,6 +72,8 @@ pub(super) enum Format {
     Json,
     /// For merge requests; plans alone
     Markdown,
+    /// A page that stands by itself; plans alone
+    Html,
 }
 
 /// Whether colours are used.
@@ -235,6 +237,9 @@ pub(super) struct PlanArgs {
     /// Write the plan as Markdown for a merge request beside what is printed, at most 60,000 bytes
     #[arg(long, value_name = "FILE")]
     pub(super) markdown_into: Option<Utf8PathBuf>,
+    /// Write the plan as an HTML page beside what is printed
+    #[arg(long, value_name = "FILE")]
+    pub(super) html_into: Option<Utf8PathBuf>,
     /// Compare with another version of the file, or a git revision of it, instead of with what is in force
     #[arg(long, value_name = "FILE|REV", conflicts_with = "out")]
     pub(super) base: Option<String>,

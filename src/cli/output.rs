@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::args::{Color, Common, Format};
 use crate::core::plan::Plan;
-use crate::render::{BUDGET, Style, document, plan_markdown, plan_text};
+use crate::render::{BUDGET, Style, document, plan_html, plan_markdown, plan_text};
 
 /// How this call of the program prints.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ impl Output {
     /// Prints data: `text` for people, `value` for programs.
     pub(super) fn data<T: Serialize>(&self, value: &T, text: impl FnOnce(&Style) -> String) {
         match self.format {
-            Format::Text | Format::Markdown => print(&text(&self.style)),
+            Format::Text | Format::Markdown | Format::Html => print(&text(&self.style)),
             Format::Json => print(&document(value)),
         }
     }
@@ -65,6 +65,7 @@ impl Output {
             Format::Text => print(&plan_text(plan, &self.style)),
             Format::Json => print(&document(plan)),
             Format::Markdown => print(&plan_markdown(plan, BUDGET)),
+            Format::Html => print(&plan_html(plan)),
         }
     }
 

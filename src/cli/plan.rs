@@ -5,7 +5,7 @@ use super::output::{Output, print};
 use super::{Ended, file_path, open_context};
 use crate::core::plan::{Outcome, Plan, Selection};
 use crate::ops::{self, Asked, Context, Error};
-use crate::render::{BUDGET, document, plan_markdown};
+use crate::render::{BUDGET, document, plan_html, plan_markdown};
 
 pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<Ended, Error> {
     let file = file_path(common, args.file.path.as_ref());
@@ -34,6 +34,9 @@ pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<E
     }
     if let Some(path) = &args.markdown_into {
         ops::write_text(path, &plan_markdown(&plan, BUDGET))?;
+    }
+    if let Some(path) = &args.html_into {
+        ops::write_text(path, &plan_html(&plan))?;
     }
     output.plan(&plan);
     let outcome = plan.outcome;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::text::{change_lines, deletion_lines, keep_lines, object_words};
+use super::words::{counted, verdict};
 use super::{Style, visible_refusals};
 use crate::core::model::{ByteCount, visible};
 use crate::core::plan::{Plan, RetentionPlan};
@@ -20,7 +21,8 @@ pub fn plan_markdown(plan: &Plan, budget: usize) -> String {
         budget: budget.saturating_sub(RESERVE),
         cut: Cut::default(),
     };
-    page.text.push_str(&verdict(plan));
+    page.text
+        .push_str(&format!("## pobsync: {}\n\n", verdict(plan)));
     page.text.push_str(&counts(plan));
     page.text
         .push_str(&refusals(plan, page.budget.saturating_sub(page.text.len())));
@@ -43,17 +45,6 @@ struct Page {
     text: String,
     budget: usize,
     cut: Cut,
-}
-
-/// One sentence that a reviewer reads if they read only one.
-fn verdict(plan: &Plan) -> String {
-    let s = &plan.summary;
-    let sentence = match (s.delete_by_change, plan.changes.len()) {
-        (0, 0) => "no changes".to_owned(),
-        (0, n) => format!("{} and no deletions", counted(n, "change")),
-        (n, _) => format!("this change deletes {}", counted(n, "snapshot")),
-    };
-    format!("## pobsync: {sentence}\n\n")
 }
 
 fn counts(plan: &Plan) -> String {
@@ -286,14 +277,6 @@ fn nested_sign(line: &str) -> String {
 
 fn open(lines: usize) -> &'static str {
     if lines < 10 { " open" } else { "" }
-}
-
-fn counted(n: usize, one: &str) -> String {
-    if n == 1 {
-        format!("1 {one}")
-    } else {
-        format!("{n} {one}s")
-    }
 }
 
 /// Text outside a fence, where marks, tags, mentions and cells would mean something.

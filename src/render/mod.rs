@@ -2,12 +2,16 @@
 //!
 //! Decides nothing and reads nothing: values in, text out. Whatever comes from outside is escaped here.
 
+mod html;
 mod json;
 mod markdown;
 mod style;
 mod table;
 mod text;
+mod timeline;
+mod words;
 
+pub use html::{HTML_START, plan_html};
 pub use json::document;
 pub use markdown::{BUDGET, plan_markdown};
 pub use style::{Paint, Style};
@@ -15,3 +19,4 @@ pub use table::{Column, table};
 pub use text::{
     change_lines, plan_text, policy_words, retention_text, summary_lines, visible_refusals,
 };
+pub use timeline::{TIMELINE_STYLE, timeline, timeline_legend, timeline_marks};

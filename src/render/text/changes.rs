@@ -17,7 +17,7 @@ pub(super) fn drift(out: &mut String, drift: &[Drift], style: &Style) {
             out,
             "{}: changed {} by {}, not through the file",
             style.paint(Paint::Heading, &title),
-            item.changed_at,
+            item.changed_at.utc().format("%Y-%m-%dT%H:%M:%SZ"),
             visible(&item.changed_by)
         );
         for field in &item.fields {
@@ -68,23 +68,32 @@ pub fn change_lines(change: &Change, style: &Style) -> String {
         format!("  {}", style.paint(Paint::Faint, &visible(at)))
     });
     let mut out = format!("{}{place}\n", style.paint(paint, &head));
+    for field in telling_fields(change) {
+        out.push_str(&field_lines(field, change.action, style));
+    }
+    out
+}
+
+/// The fields of a change that are worth a line: of a new object, what it would not say anyway. The JSON has all of them.
+pub(in crate::render) fn telling_fields(change: &Change) -> Vec<&FieldChange> {
     let built_in = if change.action == Action::Create {
         built_in_fields(change)
     } else {
         Vec::new()
     };
-    for field in &change.fields {
-        if !built_in
+    let is_built_in = |field: &FieldChange| {
+        built_in
             .iter()
             .any(|other| other.path == field.path && other.new == field.new)
-        {
-            out.push_str(&field_lines(field, change.action, style));
-        }
-    }
-    out
+    };
+    change
+        .fields
+        .iter()
+        .filter(|field| !is_built_in(field))
+        .collect()
 }
 
-/// What a new object would say if nothing had been set: only the rest is worth a line. The JSON has all of it.
+/// What a new object would say if nothing had been set.
 fn built_in_fields(change: &Change) -> Vec<FieldChange> {
     let address = change.fields.iter().find(|field| field.path == "address");
     match (
@@ -140,7 +149,8 @@ fn refs(lines: &[String]) -> Vec<&str> {
     lines.iter().map(String::as_str).collect()
 }
 
-fn lines(list: &Value) -> Vec<String> {
+/// The items of a list; a value that is none is the only item.
+pub(in crate::render) fn lines(list: &Value) -> Vec<String> {
     match list {
         Value::Array(items) => items.iter().map(value).collect(),
         Value::Null => Vec::new(),
@@ -149,7 +159,7 @@ fn lines(list: &Value) -> Vec<String> {
 }
 
 /// A value as the file would write it, near enough to be recognised.
-fn value(value: &Value) -> String {
+pub(in crate::render) fn value(value: &Value) -> String {
     match value {
         Value::Null => "not set".to_owned(),
         Value::Bool(b) => format!("#{b}"),

@@ -2,13 +2,17 @@
 //! colour alone.
 
 mod changes;
+mod fold;
 mod retention;
 
 use std::fmt::Write as _;
 
 pub use changes::change_lines;
-pub(super) use changes::object_words;
-pub(super) use retention::{deletion_lines, keep_lines};
+pub(super) use changes::{lines, object_words, telling_fields, value};
+pub(super) use retention::{
+    approval_words, deletion_lines, keep_lines, size, standing_words, wall_clock, why_it_goes,
+    why_it_stays, zone_of,
+};
 pub use retention::{policy_words, retention_text};
 
 use super::{Paint, Style};
@@ -43,7 +47,7 @@ pub fn plan_text(plan: &Plan, style: &Style) -> String {
     }
     notes(&mut out, plan, &quiet, style);
     out.push_str(&summary_lines(plan));
-    out
+    fold::fold(&out, style.width)
 }
 
 fn refusals(out: &mut String, refusals: &[Refusal], style: &Style) {

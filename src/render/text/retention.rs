@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use chrono_tz::Tz;
 
+use super::fold::fold;
 use crate::core::model::{ByteCount, Count, Keep, Policy, Rule, Timestamp};
 use crate::core::plan::{DeleteEntry, KeepEntry, RetentionPlan};
 use crate::core::retention::Cause;
@@ -18,25 +19,8 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
     if plan.directory != plan.host {
         let _ = write!(title, " (in {})", plan.directory);
     }
-    let words = match &plan.policy {
-        _ if plan
-            .delete
-            .iter()
-            .any(|entry| entry.reason == Cause::HostRemoved) =>
-        {
-            "removed with its snapshots".to_owned()
-        }
-        _ if plan.retired => "retired".to_owned(),
-        _ if plan.paused => "paused".to_owned(),
-        Some(policy) => policy_words(policy),
-        None => "no retention policy: everything is kept".to_owned(),
-    };
-    let approval = match (&plan.policy_fingerprint, plan.approved) {
-        _ if plan.retired => "",
-        (Some(_), true) => "; approved",
-        (Some(_), false) => "; not approved yet",
-        (None, _) => "",
-    };
+    let words = standing_words(plan);
+    let approval = approval_words(plan).map_or(String::new(), |words| format!("; {words}"));
     let _ = writeln!(
         out,
         "{}: {words}{approval}",
@@ -62,7 +46,32 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
             String::new()
         }
     );
-    out
+    fold(&out, style.width)
+}
+
+/// What decides on the snapshots of a host: its policy, or how the host stands.
+pub(in crate::render) fn standing_words(plan: &RetentionPlan) -> String {
+    let is_removed = plan
+        .delete
+        .iter()
+        .any(|entry| entry.reason == Cause::HostRemoved);
+    match &plan.policy {
+        _ if is_removed => "removed with its snapshots".to_owned(),
+        _ if plan.retired => "retired".to_owned(),
+        _ if plan.paused => "paused".to_owned(),
+        Some(policy) => policy_words(policy),
+        None => "no retention policy: everything is kept".to_owned(),
+    }
+}
+
+/// Whether the policy stands approved, where that means something.
+pub(in crate::render) fn approval_words(plan: &RetentionPlan) -> Option<&'static str> {
+    plan.policy_fingerprint.as_ref().filter(|_| !plan.retired)?;
+    Some(if plan.approved {
+        "approved"
+    } else {
+        "not approved yet"
+    })
 }
 
 /// A line for each snapshot that goes, without colour and as long as it is.
@@ -81,7 +90,8 @@ const UNBROKEN: Style = Style {
     verbose: false,
 };
 
-fn zone_of(plan: &RetentionPlan) -> Tz {
+/// The zone whose wall clock the plan of a host is told by.
+pub(in crate::render) fn zone_of(plan: &RetentionPlan) -> Tz {
     plan.policy
         .as_ref()
         .map_or(Tz::UTC, |policy| policy.timezone)
@@ -110,17 +120,27 @@ fn aligned(rows: Vec<Row>, style: &Style) -> Vec<String> {
         width(|r| &r.size),
     );
     let line = |row: &Row| {
-        let line = format!(
-            "{} {:names$}  {:kinds$}  {:times$}  {:>sizes$}  ",
-            row.sign, row.name, row.kind, row.time, row.size
-        );
-        let indent = line.chars().count();
-        let text = line + &wrap(&row.why, style.width.saturating_sub(indent), indent);
+        let name = format!("{} {:names$}  {:kinds$}", row.sign, row.name, row.kind);
+        let facts = format!("{:times$}  {:>sizes$}", row.time, row.size);
+        let one = format!("{name}  {facts}  ");
+        let indent = one.chars().count();
+        let below = |text: &str| format!("\n    {}", wrap(text, style.width.saturating_sub(4), 4));
+        let room = LEAST_ROOM.min(row.why.chars().count());
+        let text = if indent + room <= style.width {
+            one + &wrap(&row.why, style.width - indent, indent)
+        } else if indent <= style.width + 2 {
+            one.trim_end().to_owned() + &below(&row.why)
+        } else {
+            name.trim_end().to_owned() + &below(facts.trim()) + &below(&row.why)
+        };
         row.paint
             .map_or_else(|| text.clone(), |paint| style.paint(paint, &text))
     };
     rows.iter().map(line).collect()
 }
+
+/// Reasons narrower than this are a column of single words: they go below the snapshot instead.
+const LEAST_ROOM: usize = 32;
 
 struct Row {
     sign: char,
@@ -132,7 +152,8 @@ struct Row {
     why: String,
 }
 
-fn delete_row(entry: &DeleteEntry, zone: Tz) -> Row {
+/// Why a snapshot goes, and what kept it until now.
+pub(in crate::render) fn why_it_goes(entry: &DeleteEntry) -> String {
     let mut why = match entry.reason {
         Cause::Expired => "expired".to_owned(),
         Cause::PolicyChange => "policy-change".to_owned(),
@@ -147,18 +168,11 @@ fn delete_row(entry: &DeleteEntry, zone: Tz) -> Row {
             .collect();
         let _ = write!(why, ", kept until now by {}", reasons.join(", "));
     }
-    Row {
-        sign: '-',
-        paint: Some(Paint::Deleted),
-        name: entry.snapshot.to_string(),
-        kind: entry.kind.as_str(),
-        time: wall_clock(entry.started_at, zone),
-        size: size(entry.bytes),
-        why,
-    }
+    why
 }
 
-fn keep_row(entry: &KeepEntry, zone: Tz) -> Row {
+/// Why a snapshot stays, each rule with how it counted it.
+pub(in crate::render) fn why_it_stays(entry: &KeepEntry) -> String {
     // A rule that was counted says more than its bare reason: `daily 3/7` for `daily`.
     let counted = |reason: &str| {
         let hit = entry
@@ -178,7 +192,23 @@ fn keep_row(entry: &KeepEntry, zone: Tz) -> Row {
     if entry.suspect {
         reasons.push("suspect".to_owned());
     }
-    let mut why = reasons.join(", ");
+    reasons.join(", ")
+}
+
+fn delete_row(entry: &DeleteEntry, zone: Tz) -> Row {
+    Row {
+        sign: '-',
+        paint: Some(Paint::Deleted),
+        name: entry.snapshot.to_string(),
+        kind: entry.kind.as_str(),
+        time: wall_clock(entry.started_at, zone),
+        size: size(entry.bytes),
+        why: why_it_goes(entry),
+    }
+}
+
+fn keep_row(entry: &KeepEntry, zone: Tz) -> Row {
+    let mut why = why_it_stays(entry);
     if let Some(day) = entry.expires_on {
         let _ = write!(why, "; until {day}");
     }
@@ -198,20 +228,19 @@ fn keep_row(entry: &KeepEntry, zone: Tz) -> Row {
     }
 }
 
-fn wall_clock(time: Timestamp, zone: Tz) -> String {
+pub(in crate::render) fn wall_clock(time: Timestamp, zone: Tz) -> String {
     time.utc()
         .with_timezone(&zone)
         .format("%a %Y-%m-%d %H:%M")
         .to_string()
 }
 
-fn size(bytes: Option<u64>) -> String {
+pub(in crate::render) fn size(bytes: Option<u64>) -> String {
     bytes.map_or("?".to_owned(), |n| ByteCount(n).to_string())
 }
 
 /// Breaks `text` at blanks so that lines fit into `width`; further lines are indented.
 fn wrap(text: &str, width: usize, indent: usize) -> String {
-    let width = width.max(24);
     let mut out = String::new();
     let mut used = 0;
     for word in text.split(' ') {
