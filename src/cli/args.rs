@@ -94,6 +94,8 @@ pub(super) enum Command {
     Init(InitArgs),
     /// Check the configuration, without a database
     Validate(FileArg),
+    /// Lay out the configuration and what it includes; says which files changed
+    Fmt(FmtArgs),
     /// Print every effective setting of a host and the line that set it, without a database
     Show(HostArg),
     /// Print what applying the file would change, and which snapshots stay and go
@@ -175,6 +177,19 @@ pub(super) struct FileArg {
     /// The configuration, instead of --file
     #[arg(value_name = "FILE")]
     pub(super) path: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FmtArgs {
+    /// The configuration, instead of --file; `-` lays out stdin to stdout
+    #[arg(value_name = "FILE")]
+    pub(super) path: Option<Utf8PathBuf>,
+    /// Write nothing; print what would change, and fail if anything would
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Leave the included files alone
+    #[arg(long)]
+    pub(super) no_includes: bool,
 }
 
 #[derive(Debug, Args)]

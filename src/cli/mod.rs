@@ -6,6 +6,7 @@ mod args;
 mod backup;
 mod configure;
 mod document;
+mod fmt;
 mod hold;
 mod init;
 mod lists;
@@ -95,6 +96,7 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
     Ok(match cli.command {
         Command::Init(args) => init::run(common, &args, output)?.into(),
         Command::Validate(args) => validate::run(common, &args, output)?.into(),
+        Command::Fmt(args) => fmt::run(common, &args, output)?.into(),
         Command::Show(args) => show::run(common, &args, output)?.into(),
         Command::Plan(args) => plan::run(common, &args, output)?,
         Command::ShowPlan(args) => plan::show(common, &args, output)?.into(),

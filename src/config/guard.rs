@@ -126,7 +126,7 @@ impl Walk {
     fn take(&mut self, token: Token, at: Range<usize>) -> Result<(), Refused> {
         let was_key = std::mem::take(&mut self.is_key);
         match token {
-            Token::Space => {
+            Token::Space | Token::BlockComment | Token::Continuation => {
                 self.is_apart = true;
                 self.is_key = was_key;
                 Ok(())

@@ -46,8 +46,12 @@ impl Refused {
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token {
-    /// Blanks, block comments, or a line end behind a backslash.
+    /// Blanks.
     Space,
+    /// `/* … */`.
+    BlockComment,
+    /// A backslash that joins two lines, with the comment behind it and the line end.
+    Continuation,
     /// A line end.
     Newline,
     /// `//` to the end of the line, without it.
@@ -166,7 +170,7 @@ impl<'a> Lexer<'a> {
             ));
         }
         self.at = (self.at + 1).min(self.text.len());
-        Ok(Token::Space)
+        Ok(Token::Continuation)
     }
 
     fn slash(&mut self) -> Result<Token, Refused> {
@@ -217,7 +221,7 @@ impl<'a> Lexer<'a> {
                 depth -= 1;
                 self.at += 2;
                 if depth == 0 {
-                    return Ok(Token::Space);
+                    return Ok(Token::BlockComment);
                 }
             } else {
                 self.at += c.len_utf8();
@@ -445,7 +449,7 @@ fn several_lines(at: Range<usize>) -> Refused {
 }
 
 /// What KDL 2 takes for a blank (its specification, "Whitespace").
-fn is_space(c: char) -> bool {
+pub(super) fn is_space(c: char) -> bool {
     matches!(
         c,
         '\t' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'

@@ -27,6 +27,8 @@ pub struct SourceFile {
     pub sha256: String,
     /// Its text.
     pub text: String,
+    /// Its path without links, if all of its text was read from there.
+    pub real: Option<Utf8PathBuf>,
 }
 
 /// What reading came to. The files are there also when the state is not, so that a watcher sees the mend.
@@ -38,40 +40,52 @@ pub struct Loaded {
     pub report: Report,
     /// What the configuration asks for, if it is valid.
     pub state: Option<DesiredState>,
+    /// Those findings that kept something from being read.
+    pub(super) unread: Vec<Finding>,
 }
 
 /// Reads the configuration at `path` with its includes.
 #[must_use]
 pub fn load(path: &Utf8Path) -> Loaded {
-    let mut loader = Loader::default();
-    // Links in the path of the root file are the operator's own; below its folder none leads out.
-    match path.canonicalize_utf8() {
-        Ok(real) => {
-            loader.root = real.parent().map(Utf8Path::to_owned).unwrap_or_default();
-            loader.shown_root = path.parent().map(Utf8Path::to_owned).unwrap_or_default();
-            loader.file(&real, None);
-        }
-        Err(error) => loader.unreadable(path, &error, None),
-    }
-    loader.finish()
+    Loader::default().root(path)
+}
+
+/// Reads the file at `path` alone: what it includes is left alone, and its state is not whole.
+pub(super) fn load_alone(path: &Utf8Path) -> Loaded {
+    let loader = Loader {
+        includes: Includes::LeftAlone,
+        ..Loader::default()
+    };
+    loader.root(path)
 }
 
 /// Reads one text that came from elsewhere: it includes nothing.
 #[must_use]
-pub fn load_text(name: &str, text: String) -> Loaded {
+pub fn load_text(name: &str, text: impl Into<Vec<u8>>) -> Loaded {
     let mut loader = Loader {
-        is_closed: true,
+        includes: Includes::Refused,
         ..Loader::default()
     };
-    loader.text(Utf8PathBuf::from(name), text.into_bytes());
+    loader.text(Utf8PathBuf::from(name), None, text.into());
     loader.finish()
+}
+
+/// What is done about includes.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Includes {
+    #[default]
+    Followed,
+    LeftAlone,
+    Refused,
 }
 
 #[derive(Default)]
 struct Loader {
     root: Utf8PathBuf,
     shown_root: Utf8PathBuf,
-    is_closed: bool,
+    /// The first file without links, and as it was named.
+    first: Option<(Utf8PathBuf, Utf8PathBuf)>,
+    includes: Includes,
     files: Vec<SourceFile>,
     /// The real paths of `files`.
     real: HashSet<Utf8PathBuf>,
@@ -81,10 +95,25 @@ struct Loader {
     open: Vec<Utf8PathBuf>,
     parts: Parts,
     findings: Vec<Finding>,
-    has_unread: bool,
+    /// Those that kept something from being read.
+    unread: Vec<Finding>,
 }
 
 impl Loader {
+    fn root(mut self, path: &Utf8Path) -> Loaded {
+        // Links in the path of the root file are the operator's own; below its folder none leads out.
+        match path.canonicalize_utf8() {
+            Ok(real) => {
+                self.root = real.parent().map(Utf8Path::to_owned).unwrap_or_default();
+                self.shown_root = path.parent().map(Utf8Path::to_owned).unwrap_or_default();
+                self.first = Some((real.clone(), path.to_owned()));
+                self.file(&real, None);
+            }
+            Err(error) => self.unreadable(path, &error, None),
+        }
+        self.finish()
+    }
+
     fn finish(self) -> Loaded {
         let lines: Vec<Lines> = self
             .files
@@ -95,8 +124,9 @@ impl Loader {
             files: &self.files,
             lines: &lines,
         };
-        let (state, found) = resolve(&self.parts, &places, !self.has_unread);
+        let (state, found) = resolve(&self.parts, &places, self.unread.is_empty());
         let mut findings = self.findings;
+        findings.extend(self.unread.iter().cloned());
         findings.extend(found);
         let report = Report::new(findings, self.files.clone(), lines);
         let state = state.filter(|_| !report.has_errors());
@@ -104,10 +134,14 @@ impl Loader {
             files: self.files,
             report,
             state,
+            unread: self.unread,
         }
     }
 
     fn shown(&self, real: &Utf8Path) -> Utf8PathBuf {
+        if let Some((_, named)) = self.first.as_ref().filter(|(first, _)| first == real) {
+            return named.clone();
+        }
         match real.strip_prefix(&self.root) {
             Ok(below) => self.shown_root.join(below),
             Err(_) => real.to_owned(),
@@ -115,7 +149,6 @@ impl Loader {
     }
 
     fn unreadable(&mut self, path: &Utf8Path, error: &std::io::Error, from: Option<At>) {
-        self.has_unread = true;
         let file = self.files.len();
         let help = match error.kind() {
             std::io::ErrorKind::NotFound => "name it with --file, or make one with `pobsync init`",
@@ -131,9 +164,10 @@ impl Loader {
                 path: path.to_owned(),
                 sha256: String::new(),
                 text: String::new(),
+                real: None,
             });
         }
-        self.findings.push(Finding::error(
+        self.unread.push(Finding::error(
             "unreadable",
             at,
             format!("cannot read {path}: {error}"),
@@ -149,11 +183,11 @@ impl Loader {
         };
         self.real.insert(real.to_owned());
         self.open.push(real.to_owned());
-        self.text(self.shown(real), bytes);
+        self.text(self.shown(real), Some(real), bytes);
         self.open.pop();
     }
 
-    fn text(&mut self, path: Utf8PathBuf, bytes: Vec<u8>) {
+    fn text(&mut self, path: Utf8PathBuf, real: Option<&Utf8Path>, bytes: Vec<u8>) {
         let file = self.files.len();
         let sha256 = Sha256::digest(&bytes)
             .iter()
@@ -166,13 +200,13 @@ impl Loader {
             len: 0,
         };
         if bytes.len() as u64 > guard::LARGEST {
-            self.has_unread = true;
             self.files.push(SourceFile {
                 path,
                 sha256,
                 text: String::new(),
+                real: None,
             });
-            self.findings.push(Finding::error(
+            self.unread.push(Finding::error(
                 "too-large",
                 start,
                 "this file is larger than 4 MiB",
@@ -184,11 +218,15 @@ impl Loader {
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => {
-                self.has_unread = true;
                 let offset = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                self.files.push(SourceFile { path, sha256, text });
-                self.findings.push(Finding::error(
+                self.files.push(SourceFile {
+                    path,
+                    sha256,
+                    text,
+                    real: None,
+                });
+                self.unread.push(Finding::error(
                     "not-utf8",
                     At {
                         file,
@@ -206,12 +244,12 @@ impl Loader {
             path,
             sha256,
             text: text.clone(),
+            real: real.map(Utf8Path::to_owned),
         });
         let includes = match document::parse(file, &text) {
             Ok(document) => parse::read(file, &document, &mut self.parts, &mut self.findings),
             Err(found) => {
-                self.has_unread = true;
-                self.findings.extend(found);
+                self.unread.extend(found);
                 return;
             }
         };
@@ -221,7 +259,10 @@ impl Loader {
     }
 
     fn include(&mut self, include: &Include) {
-        if self.is_closed {
+        if self.includes == Includes::LeftAlone {
+            return;
+        }
+        if self.includes == Includes::Refused {
             let message = "a configuration that is sent includes nothing";
             return self.wrong(include, "include-refused", message, "send it in one piece");
         }
@@ -302,8 +343,7 @@ impl Loader {
         message: impl Into<String>,
         help: &str,
     ) {
-        self.has_unread = true;
-        self.findings.push(Finding::error(
+        self.unread.push(Finding::error(
             code,
             include.at,
             message,

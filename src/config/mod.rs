@@ -6,7 +6,9 @@
 mod document;
 mod guard;
 mod include;
+mod laid_out;
 mod layer;
+mod layout;
 mod lexer;
 mod lines;
 mod load;
@@ -17,6 +19,7 @@ mod starter;
 #[cfg(test)]
 mod tests;
 
+pub use laid_out::{LaidOut, LaidOutFile, lay_out, lay_out_text};
 pub use load::{Loaded, SourceFile, load, load_text};
 pub use report::Report;
 pub use starter::starter;

@@ -210,6 +210,12 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A file is no longer what was read.
+    #[error("{path} was changed meanwhile; it stays as it is")]
+    ChangedMeanwhile {
+        /// The file.
+        path: String,
+    },
     /// A file is there already.
     #[error("{path} is there already")]
     Exists {
@@ -312,6 +318,7 @@ impl Error {
             | Self::NotConfirmed { .. }
             | Self::NobodyToAsk { .. }
             | Self::File { .. }
+            | Self::ChangedMeanwhile { .. }
             | Self::Exists { .. }
             | Self::Program { .. }
             | Self::Json(_) => Outcome::Failed,
@@ -350,6 +357,7 @@ impl Error {
                 "set `backup-root` in `global` and apply, or pobsync configure-global --backup-root DIR".into()
             }
             Self::NoBase { .. } => "name a file, or a revision of the repository that holds the file".into(),
+            Self::ChangedMeanwhile { .. } => "try again".into(),
             Self::RootIsSlash => "name a folder of its own, on the disk that holds the backups".into(),
             Self::RootInUse { .. } => {
                 "move or mount the root with its .pobsync-root marker at the new path first".into()
