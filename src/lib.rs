@@ -14,3 +14,5 @@ pub mod store;
 pub mod ops;
 
 pub mod cli;
+
+pub mod web;

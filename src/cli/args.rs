@@ -146,6 +146,8 @@ pub(super) enum Command {
     Trust(TrustArgs),
     /// Try a host: ssh, its key, rsync there, and its sources
     Test(HostArg),
+    /// Serve the staff-only web pages and the JSON API
+    Serve(ServeArgs),
     /// Make an account that may see the web pages and manage accounts and tokens
     CreateSuperuser(AccountArgs),
     /// Make an account that may see the web pages
@@ -453,6 +455,28 @@ pub(super) struct LimitArg {
     /// At most this many
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
     pub(super) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    pub(super) listen: std::net::SocketAddr,
+    /// The origin that browsers use, where a reverse proxy with TLS stands in front
+    #[arg(long, value_name = "URL", env = "POBSYNC_PUBLIC_URL")]
+    pub(super) public_url: Option<String>,
+    /// The certificate chain, PEM; SIGHUP reads it again
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_certificate: Option<Utf8PathBuf>,
+    /// The private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(super) tls_key: Option<Utf8PathBuf>,
+    /// A reverse proxy whose X-Forwarded-For is believed; several times for several
+    #[arg(long = "proxy", value_name = "IP")]
+    pub(super) proxies: Vec<std::net::IpAddr>,
+    /// The time zone of the pages [default: the one that most hosts have]
+    #[arg(long, value_name = "ZONE")]
+    pub(super) timezone: Option<chrono_tz::Tz>,
 }
 
 #[derive(Debug, Args)]

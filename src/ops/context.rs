@@ -1,6 +1,7 @@
 //! What every use case is given.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -16,7 +17,7 @@ use crate::store::{RootRecord, SnapshotFilter, Sqlite, Store};
 /// The database, and who is asking.
 pub struct Context {
     /// The database.
-    pub store: Box<dyn Store>,
+    pub store: Arc<dyn Store>,
     /// Who is asking, for the history.
     pub actor: String,
     /// The folder of the database, which holds what belongs to this server alone.
@@ -56,9 +57,19 @@ impl Context {
             .filter(|p| !p.as_str().is_empty())
             .unwrap_or(Utf8Path::new("."));
         Self {
-            store: Box::new(store),
+            store: Arc::new(store),
             actor: actor(),
             state_folder: state_folder.to_owned(),
+        }
+    }
+
+    /// The same database for another actor: the pages serve many people.
+    #[must_use]
+    pub fn acting_as(&self, actor: String) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            actor,
+            state_folder: self.state_folder.clone(),
         }
     }
 

@@ -76,7 +76,7 @@ fn random_bytes() -> Result<[u8; 6], Error> {
 }
 
 /// An error and its causes as one sentence, for a row.
-fn sentence(error: &Error) -> String {
+pub(crate) fn sentence(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {

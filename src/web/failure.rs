@@ -1,0 +1,194 @@
+//! What a request can end with when it does not end well: a page for people, problem+json (RFC 9457) below `/api/`.
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use maud::html;
+use serde::Serialize;
+
+use super::layout;
+use crate::core::model::visible;
+use crate::core::plan::Outcome;
+use crate::ops::Error;
+
+/// A request that is not answered as asked.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) status: StatusCode,
+    /// One sentence: what is wrong.
+    pub(super) message: String,
+    /// What to do about it.
+    pub(super) help: Option<String>,
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl Failure {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            help: None,
+            outcome: None,
+        }
+    }
+
+    pub(super) fn with_help(self, help: impl Into<String>) -> Self {
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// A fault of ours: the log has the rest.
+    pub(super) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Something went wrong in the server; its log says more.",
+        )
+    }
+
+    fn title(&self) -> &'static str {
+        self.status.canonical_reason().unwrap_or("Error")
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let outcome = error.outcome();
+        let status = match (&error, outcome) {
+            (
+                Error::UnknownHost { .. }
+                | Error::UnknownSnapshot { .. }
+                | Error::UnknownAccount { .. },
+                _,
+            ) => StatusCode::NOT_FOUND,
+            (_, Outcome::Invalid | Outcome::Usage) => StatusCode::UNPROCESSABLE_ENTITY,
+            (_, Outcome::Stale | Outcome::Refused | Outcome::ApprovalMissing) => {
+                StatusCode::CONFLICT
+            }
+            (_, Outcome::Locked) => StatusCode::LOCKED,
+            (_, Outcome::Unreachable) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let said = visible(&error.to_string());
+        if status.is_server_error() {
+            // Causes may name paths and addresses of this server.
+            tracing::error!("{}", crate::ops::sentence(&error));
+        }
+        Self {
+            status,
+            message: said,
+            help: error.help().map(|help| visible(&help)),
+            outcome: Some(outcome),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Gives every failure its body, in the form that its part of the site speaks.
+pub(super) async fn show(request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let response = next.run(request).await;
+    if let Some(failure) = response.extensions().get::<Failure>() {
+        let failure = failure.clone();
+        return with_headers_of(
+            &response,
+            if is_api {
+                problem(&failure)
+            } else {
+                page(&failure)
+            },
+        );
+    }
+    let status = response.status();
+    // The router's own answers have no body worth showing.
+    if status == StatusCode::NOT_FOUND || status == StatusCode::METHOD_NOT_ALLOWED {
+        let is_ours = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        if !is_ours {
+            let message = if status == StatusCode::NOT_FOUND {
+                "There is no such page."
+            } else {
+                "This page cannot be asked for in that way."
+            };
+            let failure = Failure::new(status, message);
+            let body = if is_api {
+                problem(&failure)
+            } else {
+                page(&failure)
+            };
+            return with_headers_of(&response, body);
+        }
+    }
+    response
+}
+
+/// What was set beside the body stays: `Allow`, `Retry-After`, `WWW-Authenticate`.
+fn with_headers_of(from: &Response, mut to: Response) -> Response {
+    for (name, value) in from.headers() {
+        if !to.headers().contains_key(name) && name != header::CONTENT_LENGTH {
+            to.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    to
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+}
+
+fn problem(failure: &Failure) -> Response {
+    let body = Problem {
+        r#type: "about:blank",
+        title: failure.title(),
+        status: failure.status.as_u16(),
+        detail: &failure.message,
+        help: failure.help.as_deref(),
+        outcome: failure.outcome,
+    };
+    let mut response = (failure.status, Json(body)).into_response();
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    response
+}
+
+fn page(failure: &Failure) -> Response {
+    let body = html! {
+        h1 { (failure.title()) }
+        p { (failure.message) }
+        @if let Some(help) = &failure.help {
+            p { (help) }
+        }
+        p { a href="/" { "Dashboard" } }
+    };
+    (failure.status, layout::bare(failure.title(), &body)).into_response()
+}
