@@ -12,7 +12,16 @@ const ROOMS: [&str; 9] = [
 /// Edges that never name each other.
 const EDGES: [&str; 5] = ["config", "store", "disk", "rsync", "render"];
 /// The parts of the core in their own order.
-const CORE: [&str; 6] = ["model", "schedule", "desired", "retention", "diff", "plan"];
+const CORE: [&str; 8] = [
+    "model",
+    "schedule",
+    "desired",
+    "retention",
+    "diff",
+    "plan",
+    "health",
+    "notify",
+];
 /// What a pure room cannot name: clocks, files, processes, the network, threads, and the crates of the edges.
 const IMPURE: [&str; 18] = [
     "std::fs",

@@ -12,3 +12,6 @@ pub mod retention;
 
 pub mod diff;
 pub mod plan;
+
+pub mod health;
+pub mod notify;

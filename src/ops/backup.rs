@@ -10,7 +10,7 @@ use super::pulse::{Pulse, with_pulse};
 use super::root::{lock_host, open_root};
 use super::{Context, Error, PruneReport, PruneRequest};
 use crate::core::model::{
-    ByteCount, HostName, Percent, RunId, RunKind, RunStatus, SnapshotId, SnapshotKind,
+    ByteCount, HostName, Percent, RunCause, RunId, RunKind, RunStatus, SnapshotId, SnapshotKind,
     SnapshotName, SqlHost, Timestamp,
 };
 use crate::core::plan::{Authority, Outcome};
@@ -48,6 +48,8 @@ pub struct BackupReport {
     pub status: RunStatus,
     /// Trying again by itself may help.
     pub retry: bool,
+    /// Why it did not end well.
+    pub cause: Option<RunCause>,
     /// One sentence.
     pub message: String,
     /// Further sentences.
@@ -112,6 +114,7 @@ fn end_claimed(context: &Context, run: RunId, error: &Error) -> Result<(), Error
             status,
             at: super::clock::now(),
             message: super::sentence(error),
+            cause: Some(error.cause()),
         },
     )
 }
@@ -279,7 +282,7 @@ impl Attempt<'_> {
             Err(error) => {
                 let end =
                     self.snapshot_end(snapshot, Settled::Failed, &Stats::default(), None, None);
-                let run = self.run_end(RunStatus::Failed, super::sentence(&error));
+                let run = self.failed(&error);
                 self.context.store.finish_snapshot(&end, Some(&run))?;
                 Err(error)
             }
@@ -334,6 +337,7 @@ impl Attempt<'_> {
             snapshot: name.clone(),
             status: status_of(&verdict),
             retry: verdict.retry,
+            cause: cause_of(&verdict),
             message: verdict.message.clone(),
             warnings: verdict.warnings.clone(),
             stats: ended.stats.clone(),
@@ -349,8 +353,10 @@ impl Attempt<'_> {
             }
         };
         if let Err(error) = written {
+            let error = Error::from(error);
             report.status = RunStatus::Failed;
-            report.message = super::sentence(&error.into());
+            report.cause = Some(error.cause());
+            report.message = super::sentence(&error);
         }
         Ok(report)
     }
@@ -398,10 +404,10 @@ impl Attempt<'_> {
             message.push_str("; ");
             message.push_str(warning);
         }
-        Ok(self
-            .context
-            .store
-            .finish_snapshot(&end, Some(&self.run_end(report.status, message)))?)
+        Ok(self.context.store.finish_snapshot(
+            &end,
+            Some(&self.run_end(report.status, message, report.cause)),
+        )?)
     }
 
     /// Who wanted the run to stop, if it was asked for in SQL.
@@ -435,21 +441,24 @@ impl Attempt<'_> {
         }
     }
 
-    fn run_end(&self, status: RunStatus, message: String) -> RunEnd {
+    fn run_end(&self, status: RunStatus, message: String, cause: Option<RunCause>) -> RunEnd {
         RunEnd {
             run: self.run,
             status,
             at: super::clock::now(),
             message,
+            cause,
         }
+    }
+
+    fn failed(&self, error: &Error) -> RunEnd {
+        let message = super::sentence(error);
+        self.run_end(RunStatus::Failed, message, Some(error.cause()))
     }
 
     /// A run that failed before there was a snapshot to tell of.
     fn end_failed(&self, error: &Error) -> Result<(), Error> {
-        finish_run(
-            self.context,
-            &self.run_end(RunStatus::Failed, super::sentence(error)),
-        )
+        finish_run(self.context, &self.failed(error))
     }
 
     /// Whatever earlier pulls left incomplete is superseded by a complete one: a plan that lists it is recorded, and it
@@ -505,6 +514,16 @@ fn status_of(verdict: &Verdict) -> RunStatus {
         Class::Partial => RunStatus::Partial,
         Class::Failed => RunStatus::Failed,
         Class::Cancelled => RunStatus::Cancelled,
+    }
+}
+
+fn cause_of(verdict: &Verdict) -> Option<RunCause> {
+    match verdict.class {
+        Class::Complete | Class::Cancelled => None,
+        _ if verdict.alarm => Some(RunCause::Alarm),
+        Class::Partial => Some(RunCause::Unreadable),
+        Class::Failed if verdict.retry => Some(RunCause::Passing),
+        Class::Failed => Some(RunCause::Lasting),
     }
 }
 

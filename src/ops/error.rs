@@ -2,8 +2,8 @@
 
 use crate::config;
 use crate::core::model::{
-    AbsolutePath, AccountName, Fingerprint, HostName, Invalid, Kinds, Pause, SnapshotKind,
-    SnapshotName, ValueError,
+    AbsolutePath, AccountName, Fingerprint, HostName, Invalid, Kinds, Pause, RunCause,
+    SnapshotKind, SnapshotName, ValueError,
 };
 use crate::core::plan::{GateError, Outcome, Refusal};
 use crate::core::retention::EmptyPolicy;
@@ -372,6 +372,17 @@ impl Error {
             Self::Program { help, .. } if !help.is_empty() => help.clone(),
             _ => return None,
         })
+    }
+
+    /// Why a run that ends with it did not end well.
+    #[must_use]
+    pub fn cause(&self) -> RunCause {
+        match self.outcome() {
+            Outcome::ApprovalMissing => RunCause::Approval,
+            Outcome::Refused | Outcome::Stale => RunCause::Guard,
+            Outcome::Locked => RunCause::Passing,
+            _ => RunCause::Lasting,
+        }
     }
 
     /// The refusals it carries.

@@ -8,8 +8,8 @@ use super::plan::plan_in_force;
 use super::root::{lock_host, open_root};
 use super::{Context, Error};
 use crate::core::model::{
-    HostName, Kinds, PlanId, RunId, RunKind, RunStatus, Snapshot, SnapshotId, SnapshotName,
-    SnapshotStatus, Span, SqlHost, Timestamp,
+    HostName, Kinds, PlanId, RunCause, RunId, RunKind, RunStatus, Snapshot, SnapshotId,
+    SnapshotName, SnapshotStatus, Span, SqlHost, Timestamp,
 };
 use crate::core::plan::{
     Allow, Authority, ClockFacts, DeletionOrder, OrderedDeletion, Outcome, Plan, RetentionPlan,
@@ -112,8 +112,10 @@ pub(super) fn prune_locked(
         &request.allow,
     )?;
     narrow(&mut plan, request.listed.as_ref());
-    if let Some(retention) = plan.retention.first() {
-        require_approval(request.authority, retention, &facts.state)?;
+    if let Some(retention) = plan.retention.first()
+        && let Err(refused) = require_approval(request.authority, retention, &facts.state)
+    {
+        return refused_unseen(context, host, lock, refused.into());
     }
     let Some(retention) = plan
         .retention
@@ -153,6 +155,28 @@ pub(super) fn prune_locked(
     )
     .map_err(Error::from)
     .and_then(|order| carry_out(context, &facts, host, &order, lock, run));
+    finish_run(context, run, &done)?;
+    done
+}
+
+/// Records a prune that stopped before there was a plan to carry out: nobody sits before an unattended one, so its row
+/// has to say it.
+fn refused_unseen(
+    context: &Context,
+    host: &SqlHost,
+    lock: &mut HostLock,
+    error: Error,
+) -> Result<PruneReport, Error> {
+    let run = context.store.begin_run(&NewRun {
+        host: host.id,
+        kind: RunKind::Prune,
+        started_at: super::clock::now(),
+        process: super::process_name(),
+        plan: None,
+        log_path: None,
+    })?;
+    lock.record_run(run)?;
+    let done = Err(error);
     finish_run(context, run, &done)?;
     done
 }
@@ -372,6 +396,7 @@ pub(super) fn settle_lost_runs(context: &Context, host: &SqlHost) -> Result<(), 
             status: RunStatus::Interrupted,
             at: now,
             message: "its process went away without a word".to_owned(),
+            cause: Some(RunCause::Lost),
         })?;
         if let Some(schedule) = record.schedule {
             let at = crate::core::schedule::retry_of_interrupted(schedule.attempt, now);
@@ -413,10 +438,11 @@ fn finish_run(
     run: RunId,
     done: &Result<PruneReport, Error>,
 ) -> Result<(), Error> {
-    let (status, message) = match done {
+    let (status, message, cause) = match done {
         Ok(report) if report.left.is_empty() => (
             RunStatus::Complete,
             format!("{} deleted", report.deleted.len()),
+            None,
         ),
         Ok(report) => (
             RunStatus::Partial,
@@ -425,6 +451,7 @@ fn finish_run(
                 report.deleted.len(),
                 report.left.len()
             ),
+            Some(RunCause::Lasting),
         ),
         Err(error) => {
             let is_refusal = matches!(
@@ -438,6 +465,7 @@ fn finish_run(
                     RunStatus::Failed
                 },
                 error.to_string(),
+                Some(error.cause()),
             )
         }
     };
@@ -446,6 +474,7 @@ fn finish_run(
         status,
         at: super::clock::now(),
         message,
+        cause,
     })?)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 
+use crate::core::health::Activity;
 use crate::core::model::{
     AbsolutePath, Fingerprint, Hold, HostId, Lineage, Pause, PlanId, Policy, RootId, RunId, Serial,
     Snapshot, SnapshotId, SqlState, Timestamp,
@@ -11,9 +12,9 @@ use crate::core::model::{
 
 use super::{
     Accounts, Approval, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery,
-    HistoryEntry, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, PendingRetry, PlanKind,
-    PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotEnd,
-    SnapshotFilter, SnapshotRecord, StoreError,
+    HistoryEntry, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, Outbox, PendingRetry,
+    PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotCounts,
+    SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
 };
 
 /// Everything that the program asks of its database. Each call is one transaction.
@@ -22,7 +23,7 @@ use super::{
 ///
 /// # Errors
 /// Every call fails with [`StoreError`] when the database cannot be read or written, and names what else can go wrong.
-pub trait Store: Accounts + Send + Sync {
+pub trait Store: Accounts + Outbox + Send + Sync {
     /// The identity of the database.
     fn lineage(&self) -> Result<Lineage, StoreError>;
 
@@ -233,6 +234,16 @@ pub trait Store: Accounts + Send + Sync {
 
     /// Runs.
     fn runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// The newest of what happened to every host, in four statements that read a few rows a host, however long its
+    /// history is.
+    fn activity(&self, root: Option<&RootId>) -> Result<BTreeMap<HostId, Activity>, StoreError>;
+
+    /// How many complete snapshots every host has on a root, in one statement; hosts without any are left out.
+    fn snapshot_counts(
+        &self,
+        root: Option<&RootId>,
+    ) -> Result<BTreeMap<HostId, SnapshotCounts>, StoreError>;
 
     /// The last time that was recorded, for the guard against a clock that jumps.
     fn sign_of_life(&self) -> Result<Option<Timestamp>, StoreError>;

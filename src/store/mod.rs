@@ -13,6 +13,7 @@ mod change;
 mod claim;
 mod error;
 mod interface;
+mod outbox;
 mod plans;
 mod records;
 mod session;
@@ -29,6 +30,10 @@ pub use change::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite};
 pub use claim::{Claim, Claimed, DueCause, PendingRetry, SettledFire};
 pub use error::{StaleSerial, StoreError};
 pub use interface::Store;
+pub use outbox::{
+    Backlog, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryStatus, EndedRun, NewEvent,
+    Outbox, Raising, Settlement, SnapshotCounts,
+};
 pub use plans::{Approval, NewPlan, PlanKind, PlanSummary, RecordedPlan};
 pub use records::{
     Discovered, Discovery, HistoryEntry, HostSchedule, Marking, NewRun, NewSnapshot, RootRecord,

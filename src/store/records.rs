@@ -3,8 +3,8 @@
 use camino::Utf8PathBuf;
 
 use crate::core::model::{
-    AbsolutePath, Hold, HostId, HostName, PlanId, RootId, Run, RunId, RunKind, RunStatus, Schedule,
-    Serial, Snapshot, SnapshotId, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp,
+    AbsolutePath, Hold, HostId, HostName, PlanId, RootId, Run, RunCause, RunId, RunKind, RunStatus,
+    Schedule, Serial, Snapshot, SnapshotId, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp,
 };
 
 /// A backup root that has been seen.
@@ -222,6 +222,8 @@ pub struct RunEnd {
     pub at: Timestamp,
     /// One sentence: what came of it.
     pub message: String,
+    /// Why it did not end well; nothing for one that did, or that somebody stopped.
+    pub cause: Option<RunCause>,
 }
 
 /// A run with what only the store knows of it.
@@ -241,6 +243,8 @@ pub struct RunRecord {
     pub schedule: Option<RunSchedule>,
     /// Where its log is written.
     pub log_path: Option<Utf8PathBuf>,
+    /// Why it did not end well.
+    pub cause: Option<RunCause>,
     /// All else.
     pub run: Run,
 }

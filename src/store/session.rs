@@ -5,7 +5,9 @@
 
 use camino::Utf8Path;
 
-use crate::core::model::{HostId, PlanId, RunId, Serial, SnapshotId, Timestamp};
+use crate::core::model::{
+    DeliveryId, EventId, HostId, PlanId, RunId, Serial, SnapshotId, Timestamp,
+};
 
 use super::StoreError;
 
@@ -40,6 +42,8 @@ val_from! {
     SnapshotId: v => Val::Int(v.0),
     RunId: v => Val::Int(v.0),
     PlanId: v => Val::Int(v.0),
+    EventId: v => Val::Int(v.0),
+    DeliveryId: v => Val::Int(v.0),
     Serial: v => Val::Int(v.0),
 }
 

@@ -28,6 +28,10 @@ row_id!(/// A row of `runs`.
     RunId);
 row_id!(/// A row of `plans`.
     PlanId);
+row_id!(/// A row of `events`.
+    EventId);
+row_id!(/// A row of `deliveries`.
+    DeliveryId);
 row_id!(/// The number that grows by one with every configuration change.
     Serial);
 

@@ -6,6 +6,7 @@ mod account;
 mod address;
 mod canonical;
 mod escape;
+mod event;
 mod guard;
 mod ids;
 mod invalid;
@@ -26,8 +27,9 @@ pub use account::{Account, AccountName, ApiToken, TokenId, TokenScope, TokenScop
 pub use address::{Address, ProxyJump, UserName};
 pub use canonical::{Fingerprint, canonical_json};
 pub use escape::visible;
+pub use event::{Event, EventKind, RunCause, Topic};
 pub use guard::Guard;
-pub use ids::{HostId, Lineage, PlanId, RootId, RunId, Serial, SnapshotId};
+pub use ids::{DeliveryId, EventId, HostId, Lineage, PlanId, RootId, RunId, Serial, SnapshotId};
 pub use invalid::Invalid;
 pub use names::{HostName, Label};
 pub use paths::{AbsolutePath, ExcludePattern, HookName, SourcePath};

@@ -55,8 +55,8 @@ fn create(
     let policy = record_policy(session, content.settings.retention.as_ref())?;
     let id = session.insert(
         "INSERT INTO hosts (name, active_name, directory, directory_key, managed_by, settings, \
-         applied, enabled, protect, policy, changed_at, changed_by) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         applied, enabled, protect, policy, created_at, changed_at, changed_by) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         args![
             name.as_str(),
             name.folded().as_str(),
@@ -68,6 +68,7 @@ fn create(
             content.settings.enabled,
             content.settings.protect,
             policy.as_ref().map(Fingerprint::as_str),
+            author.at,
             author.at,
             author.actor,
         ],

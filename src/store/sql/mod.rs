@@ -1,10 +1,14 @@
 //! Every operation of [`Store`], written once for every database that has a session.
 
 mod accounts;
+mod activity;
 mod claims;
+mod deliveries;
 mod discovery;
+mod events;
 mod hosts;
 mod meta;
+mod outbox;
 mod plans;
 mod progress;
 mod prune;
@@ -20,6 +24,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 
+use crate::core::health::Activity;
 use crate::core::model::{
     AbsolutePath, Fingerprint, Hold, HostId, Lineage, Pause, PlanId, Policy, RootId, RunId, Serial,
     Snapshot, SnapshotId, SqlState, Timestamp,
@@ -29,8 +34,8 @@ use super::session::Database;
 use super::{
     Approval, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery, HistoryEntry,
     HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, PendingRetry, PlanKind, PlanSummary,
-    RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotEnd, SnapshotFilter,
-    SnapshotRecord, Store, StoreError,
+    RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotCounts, SnapshotEnd,
+    SnapshotFilter, SnapshotRecord, Store, StoreError,
 };
 
 impl<D: Database> Store for D {
@@ -232,6 +237,17 @@ impl<D: Database> Store for D {
 
     fn runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
         self.read(|s| runs::list(s, filter, limit))
+    }
+
+    fn activity(&self, root: Option<&RootId>) -> Result<BTreeMap<HostId, Activity>, StoreError> {
+        self.read(|s| activity::newest(s, root))
+    }
+
+    fn snapshot_counts(
+        &self,
+        root: Option<&RootId>,
+    ) -> Result<BTreeMap<HostId, SnapshotCounts>, StoreError> {
+        self.read(|s| activity::counts(s, root))
     }
 
     fn sign_of_life(&self) -> Result<Option<Timestamp>, StoreError> {

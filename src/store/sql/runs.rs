@@ -2,12 +2,21 @@
 
 use camino::Utf8PathBuf;
 
-use crate::core::model::{HostId, PlanId, Run, RunId, RunStatus, SnapshotId, Timestamp};
+use crate::core::model::{HostId, PlanId, Run, RunCause, RunId, RunStatus, SnapshotId, Timestamp};
 use crate::store::session::{Row, Session, Val, all, args, first};
 use crate::store::{NewRun, RunEnd, RunFilter, RunRecord, RunSchedule, StoreError};
 
 use super::reader::Reader;
 use super::state;
+
+/// What [`read`] reads.
+pub(super) const COLUMNS: &str = "r.id, r.host_id, h.name, r.kind, r.status, r.started_at, \
+     r.finished_at, r.heartbeat_at, r.snapshot_id, s.name, r.plan_id, r.message, r.process, \
+     r.log_path, r.bytes, r.cancel_by, r.fires_at, r.attempt, r.prune, r.retry_at, r.cause";
+
+/// Where it stands.
+pub(super) const TABLES: &str = "FROM runs r JOIN hosts h ON h.id = r.host_id \
+     LEFT JOIN snapshots s ON s.id = r.snapshot_id";
 
 pub(super) fn begin(session: &mut dyn Session, new: &NewRun) -> Result<RunId, StoreError> {
     state::host(session, new.host)?;
@@ -50,8 +59,15 @@ pub(super) fn finish(session: &mut dyn Session, end: &RunEnd) -> Result<(), Stor
         });
     }
     session.execute(
-        "UPDATE runs SET status = ?, finished_at = ?, message = ? WHERE id = ?",
-        args![end.status.as_str(), end.at, end.message.as_str(), end.run,],
+        "UPDATE runs SET status = ?, finished_at = ?, message = ?, cause = ?, told = 0 \
+         WHERE id = ?",
+        args![
+            end.status.as_str(),
+            end.at,
+            end.message.as_str(),
+            end.cause.map(RunCause::as_str),
+            end.run,
+        ],
     )?;
     Ok(())
 }
@@ -123,14 +139,7 @@ pub(super) fn list(
     let conditions = conditions.join(" AND ");
     all(
         session,
-        &format!(
-            "SELECT r.id, r.host_id, h.name, r.kind, r.status, r.started_at, r.finished_at, \
-             r.heartbeat_at, r.snapshot_id, s.name, r.plan_id, r.message, r.process, r.log_path, r.bytes, \
-             r.cancel_by, r.fires_at, r.attempt, r.prune, r.retry_at \
-             FROM runs r JOIN hosts h ON h.id = r.host_id \
-             LEFT JOIN snapshots s ON s.id = r.snapshot_id \
-             WHERE {conditions} ORDER BY r.id DESC LIMIT ?"
-        ),
+        &format!("SELECT {COLUMNS} {TABLES} WHERE {conditions} ORDER BY r.id DESC LIMIT ?"),
         &args,
         read,
     )
@@ -157,7 +166,11 @@ pub(super) fn host_and_status(
 }
 
 fn read(row: &dyn Row) -> Result<RunRecord, StoreError> {
-    let mut row = Reader::new(row, "runs");
+    read_from(&mut Reader::new(row, "runs"))
+}
+
+/// Reads a run, and leaves what comes after it to the caller.
+pub(super) fn read_from(row: &mut Reader<'_>) -> Result<RunRecord, StoreError> {
     let id = RunId(row.int("id")?);
     let host = HostId(row.int("host_id")?);
     let host_name = row.parse("host name")?;
@@ -191,6 +204,7 @@ fn read(row: &dyn Row) -> Result<RunRecord, StoreError> {
             prune,
             retry_at,
         }),
+        cause: row.opt_parse("cause")?,
         run: Run {
             id,
             host: host_name,

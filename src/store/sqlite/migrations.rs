@@ -21,6 +21,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../../migrations/sqlite/V2__unattended.sql"),
     ),
     (
+        "V3__telling",
+        include_str!("../../../migrations/sqlite/V3__telling.sql"),
+    ),
+    (
         "V6__accounts",
         include_str!("../../../migrations/sqlite/V6__accounts.sql"),
     ),

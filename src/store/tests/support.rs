@@ -200,6 +200,7 @@ pub(super) fn end_of_run(run: RunId) -> RunEnd {
         status: crate::core::model::RunStatus::Complete,
         at: at(10),
         message: "done".to_owned(),
+        cause: None,
     }
 }
 

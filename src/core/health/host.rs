@@ -1,0 +1,186 @@
+//! The state of one host: what is wrong with it, and how much that matters.
+
+use serde::{Deserialize, Serialize};
+
+use super::stale_at;
+use crate::core::model::{
+    Fingerprint, HostSettings, Run, RunCause, RunStatus, SqlHost, Timestamp, visible,
+};
+
+/// The newest of what happened to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    /// When it was first configured.
+    pub created_at: Timestamp,
+    /// When its newest complete snapshot began.
+    pub newest: Option<Timestamp>,
+    /// Its last backup that has ended and was not stopped by anybody.
+    pub backup: Option<LastRun>,
+    /// Its last prune of that kind.
+    pub prune: Option<LastRun>,
+    /// Its last verification of that kind.
+    pub verify: Option<LastRun>,
+}
+
+/// A run that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRun {
+    /// The run.
+    pub run: Run,
+    /// Why it did not end well.
+    pub cause: Option<RunCause>,
+}
+
+/// What can be wrong with a host, worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Problem {
+    /// A snapshot shrank or changed too much, and nobody has looked yet.
+    Suspect,
+    /// Its last backup did not end well.
+    Failed,
+    /// It has had no complete snapshot for too long.
+    Stale,
+    /// Its snapshots are not what they were.
+    Damaged,
+    /// It has no snapshot yet.
+    Never,
+    /// Its last prune did not end well.
+    Prune,
+    /// Its prunes wait for an approval.
+    Unapproved,
+}
+
+/// How much something matters, as monitoring has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Nothing is wrong.
+    Good,
+    /// Somebody should look at it some day soon.
+    Warning,
+    /// Backups are missing, or may be worth nothing.
+    Critical,
+}
+
+impl Problem {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Suspect => "suspect",
+            Self::Failed => "failed",
+            Self::Stale => "stale",
+            Self::Damaged => "damaged",
+            Self::Never => "never",
+            Self::Prune => "prune",
+            Self::Unapproved => "unapproved",
+        }
+    }
+
+    /// How much it matters.
+    #[must_use]
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::Suspect | Self::Failed | Self::Stale | Self::Damaged => Severity::Critical,
+            Self::Never | Self::Prune | Self::Unapproved => Severity::Warning,
+        }
+    }
+}
+
+/// How a host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostState {
+    /// `well`, the worst problem, `paused` or `retired`.
+    pub word: &'static str,
+    /// What is wrong and why, worst first.
+    pub problems: Vec<(Problem, String)>,
+}
+
+impl HostState {
+    /// How much the worst of it matters.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        let all = self.problems.iter().map(|(problem, _)| problem.severity());
+        all.max().unwrap_or(Severity::Good)
+    }
+}
+
+/// Says how a host is at `now`. Nothing is wrong with one that is paused or has retired.
+#[must_use]
+pub fn state_of(host: &SqlHost, activity: &Activity, suspect: usize, now: Timestamp) -> HostState {
+    let settings = &host.settings;
+    if host.retired.is_some() || host.is_paused() {
+        return HostState {
+            word: if host.retired.is_some() {
+                "retired"
+            } else {
+                "paused"
+            },
+            problems: Vec::new(),
+        };
+    }
+    let mut problems = Vec::new();
+    if suspect > 0 {
+        let text = format!("snapshots that wait for `pobsync ack`: {suspect}");
+        problems.push((Problem::Suspect, text));
+    }
+    if let Some(text) = ended_badly(activity.backup.as_ref()) {
+        problems.push((Problem::Failed, text));
+    }
+    let is_stale = stale_at(settings, activity.newest, activity.created_at)
+        .is_some_and(|deadline| deadline < now);
+    if is_stale {
+        problems.push((Problem::Stale, stale_text(settings, activity)));
+    }
+    if let Some(text) = ended_badly(activity.verify.as_ref()) {
+        problems.push((Problem::Damaged, text));
+    }
+    if activity.newest.is_none() && !is_stale {
+        let text = "no complete snapshot yet".to_owned();
+        problems.push((Problem::Never, text));
+    }
+    let is_unapproved = waits_for_approval(settings, host.approved_policy.as_ref());
+    let last_prune = activity.prune.as_ref();
+    // A missing approval that has been given since stands against nothing.
+    if let Some(text) =
+        ended_badly(last_prune.filter(|last| last.cause != Some(RunCause::Approval)))
+    {
+        problems.push((Problem::Prune, text));
+    }
+    if is_unapproved {
+        let text = "its retention policy is not the approved one: nothing is pruned".to_owned();
+        problems.push((Problem::Unapproved, text));
+    }
+    HostState {
+        word: problems
+            .first()
+            .map_or("well", |(problem, _)| problem.as_str()),
+        problems,
+    }
+}
+
+fn ended_badly(last: Option<&LastRun>) -> Option<String> {
+    let run = &last?.run;
+    (run.status != RunStatus::Complete)
+        .then(|| format!("{} {}: {}", run.kind, run.status, visible(&run.message)))
+}
+
+fn stale_text(settings: &HostSettings, activity: &Activity) -> String {
+    let why = match settings.stale_after {
+        Some(span) => format!("stale-after is {span}"),
+        None => "its schedule has come due twice since".to_owned(),
+    };
+    match activity.newest {
+        Some(newest) => format!("no complete snapshot since {newest}; {why}"),
+        None => format!("no complete snapshot yet; {why}"),
+    }
+}
+
+fn waits_for_approval(settings: &HostSettings, approved: Option<&Fingerprint>) -> bool {
+    settings.schedules.iter().any(|schedule| schedule.prune)
+        && settings
+            .retention
+            .as_ref()
+            .is_some_and(|policy| approved != Some(&policy.fingerprint()))
+}

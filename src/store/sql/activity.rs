@@ -1,0 +1,103 @@
+//! The newest of what happened to every host, by index and not by reading years of rows.
+
+use std::collections::BTreeMap;
+
+use crate::core::health::{Activity, LastRun};
+use crate::core::model::{HostId, RootId, RunKind};
+use crate::store::session::{Session, args};
+use crate::store::{SnapshotCounts, StoreError};
+
+use super::reader::Reader;
+use super::runs;
+
+/// No root has this id: before the first backup there is none, and no snapshot.
+const NO_ROOT: &str = "";
+
+pub(in crate::store) fn newest(
+    session: &mut dyn Session,
+    root: Option<&RootId>,
+) -> Result<BTreeMap<HostId, Activity>, StoreError> {
+    let mut hosts = BTreeMap::new();
+    session.query(
+        "SELECT h.id, h.created_at, (SELECT MAX(s.started_at) FROM snapshots s \
+         WHERE s.host_id = h.id AND s.root_id = ? AND s.status = 'complete') FROM hosts h",
+        args![root.map_or(NO_ROOT, RootId::as_str)],
+        &mut |row| {
+            let mut row = Reader::new(row, "hosts");
+            let host = HostId(row.int("id")?);
+            let activity = Activity {
+                created_at: row.time("created_at")?,
+                newest: row.opt_time("newest")?,
+                backup: None,
+                prune: None,
+                verify: None,
+            };
+            hosts.insert(host, activity);
+            Ok(())
+        },
+    )?;
+    for kind in [RunKind::Backup, RunKind::Prune, RunKind::Verify] {
+        last_runs(session, kind, &mut hosts)?;
+    }
+    Ok(hosts)
+}
+
+/// The last run of a kind that has ended by itself, for each host that has one.
+fn last_runs(
+    session: &mut dyn Session,
+    kind: RunKind,
+    hosts: &mut BTreeMap<HostId, Activity>,
+) -> Result<(), StoreError> {
+    session.query(
+        &format!(
+            "SELECT {} FROM hosts h JOIN runs r ON r.id = (SELECT l.id FROM runs l \
+             WHERE l.host_id = h.id AND l.kind = ? AND l.status NOT IN ('running', 'cancelled') \
+             ORDER BY l.id DESC LIMIT 1) LEFT JOIN snapshots s ON s.id = r.snapshot_id",
+            runs::COLUMNS
+        ),
+        args![kind.as_str()],
+        &mut |row| {
+            let record = runs::read_from(&mut Reader::new(row, "runs"))?;
+            let Some(activity) = hosts.get_mut(&record.host) else {
+                return Ok(());
+            };
+            let last = Some(LastRun {
+                run: record.run,
+                cause: record.cause,
+            });
+            match kind {
+                RunKind::Backup => activity.backup = last,
+                RunKind::Prune => activity.prune = last,
+                RunKind::Verify => activity.verify = last,
+                RunKind::Discovery => {}
+            }
+            Ok(())
+        },
+    )
+}
+
+pub(super) fn counts(
+    session: &mut dyn Session,
+    root: Option<&RootId>,
+) -> Result<BTreeMap<HostId, SnapshotCounts>, StoreError> {
+    let mut hosts = BTreeMap::new();
+    session.query(
+        "SELECT host_id, COUNT(*), SUM(suspect) FROM snapshots \
+         WHERE root_id = ? AND status = 'complete' GROUP BY host_id",
+        args![root.map_or(NO_ROOT, RootId::as_str)],
+        &mut |row| {
+            let mut row = Reader::new(row, "snapshots");
+            let host = HostId(row.int("host_id")?);
+            let mut count = |column| -> Result<usize, StoreError> {
+                Ok(usize::try_from(row.opt_int(column)?.unwrap_or_default()).unwrap_or_default())
+            };
+            let counts = SnapshotCounts {
+                complete: count("complete")?,
+                suspect: count("suspect")?,
+            };
+            hosts.insert(host, counts);
+            Ok(())
+        },
+    )?;
+    Ok(hosts)
+}
