@@ -251,7 +251,7 @@ impl Reader<'_> {
         const KNOWN: [&str; 4] = ["before", "after", "remote-before", "remote-after"];
         self.shape(node, 0, &[]);
         for child in node.iter_children() {
-            let list: &mut Vec<Spanned<HookName>> = match child.name().value() {
+            let parts: &mut Vec<ListPart<HookName>> = match child.name().value() {
                 "before" => &mut part.before,
                 "after" => &mut part.after,
                 "remote-before" => &mut part.remote_before,
@@ -261,7 +261,7 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            list.extend(self.list(child).items);
+            parts.push(self.list(child));
         }
     }
 

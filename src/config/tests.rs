@@ -623,3 +623,29 @@ proptest! {
         let _ = (loaded.report.text(false, 80), loaded.report.json(), loaded.state);
     }
 }
+
+#[test]
+fn hooks_add_up_and_a_reset_starts_anew() {
+    let state = state(
+        r#"
+        global { hooks { before "a"; after "x" } }
+        group "g" { hooks { before "b" "a" } }
+        host "adds" group="g" { address "local"; source "/"; hooks { before "c" } }
+        host "anew" group="g" { address "local"; source "/"; hooks { before reset=#true "c"; after reset=#true } }
+        "#,
+    );
+    let hooks = |host: usize| {
+        let hooks = &state.hosts[host].settings.hooks;
+        let words = |names: &[crate::core::model::HookName]| {
+            names
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        (words(&hooks.before), words(&hooks.after))
+    };
+    assert_eq!(hooks(0), ("a b a c".to_owned(), "x".to_owned()));
+    assert_eq!(hooks(1), ("c".to_owned(), String::new()));
+    assert_eq!(state.hosts[0].origins["hooks.before.3"], "pobsync.kdl:4");
+}

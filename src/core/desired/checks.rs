@@ -416,7 +416,8 @@ fn items(layer: &Layer) -> usize {
         &hooks.remote_before,
         &hooks.remote_after,
     ];
-    sources.chain(excludes).chain(hooks.map(Vec::len)).sum()
+    let hooks = hooks.into_iter().flatten().map(|part| part.items.len());
+    sources.chain(excludes).chain(hooks).sum()
 }
 
 fn unused(given: &Given<'_>) -> Vec<Finding> {

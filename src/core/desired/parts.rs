@@ -150,7 +150,7 @@ pub struct RemovedPart {
     pub snapshots: SnapshotsOnRemoval,
 }
 
-/// What a `source` or `exclude` says.
+/// What a `source`, an `exclude` or a hook says.
 #[derive(Debug, Clone)]
 pub struct ListPart<T> {
     /// Inherited items go.
@@ -214,8 +214,8 @@ pub struct RsyncPart {
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "each field is the moment of its name")]
 pub struct HooksPart {
-    pub before: Vec<Spanned<HookName>>,
-    pub after: Vec<Spanned<HookName>>,
-    pub remote_before: Vec<Spanned<HookName>>,
-    pub remote_after: Vec<Spanned<HookName>>,
+    pub before: Vec<ListPart<HookName>>,
+    pub after: Vec<ListPart<HookName>>,
+    pub remote_before: Vec<ListPart<HookName>>,
+    pub remote_after: Vec<ListPart<HookName>>,
 }

@@ -8,11 +8,12 @@ use chrono_tz::Tz;
 use super::checks;
 use super::parts::{
     GlobalPart, GroupPart, HostPart, Layer, ListPart, Maybe, Parts, RetentionNode, RetentionPart,
-    RetentionUse, ScheduleNode, ScheduleUse,
+    RetentionUse, ScheduleNode, ScheduleUse, Spanned,
 };
 use super::{At, DesiredHost, DesiredState, Finding, Removed};
 use crate::core::model::{
-    Address, GlobalSettings, Guard, HostSettings, Keep, Label, Policy, Schedule, Span, Value,
+    Address, GlobalSettings, Guard, HookName, HostSettings, Keep, Label, Policy, Schedule, Span,
+    Value,
 };
 
 /// Turns a place into `file:line`.
@@ -218,10 +219,7 @@ fn plain_settings(settings: &mut HostSettings, layers: &[&Layer], origins: &mut 
     }
     macro_rules! hooks {
         ($($path:literal: $field:ident;)*) => {
-            $(for hook in layers.iter().flat_map(|l| &l.hooks.$field) {
-                origins.set(&format!("{}.{}", $path, settings.hooks.$field.len()), hook.at);
-                settings.hooks.$field.push(hook.value.clone());
-            })*
+            $(settings.hooks.$field = hooks($path, layers.iter().flat_map(|l| &l.hooks.$field), origins);)*
         };
     }
     hooks! {
@@ -230,6 +228,26 @@ fn plain_settings(settings: &mut HostSettings, layers: &[&Layer], origins: &mut 
         "hooks.remote-before": remote_before;
         "hooks.remote-after": remote_after;
     }
+}
+
+/// Hooks add up too, and one that is named twice runs twice.
+fn hooks<'a>(
+    path: &str,
+    parts: impl Iterator<Item = &'a ListPart<HookName>>,
+    origins: &mut Origins<'_>,
+) -> Vec<HookName> {
+    let mut items = Vec::new();
+    for part in parts {
+        if part.reset {
+            items.clear();
+        }
+        items.extend(&part.items);
+    }
+    let set = |(i, hook): (usize, &Spanned<HookName>)| {
+        origins.set(&format!("{path}.{i}"), hook.at);
+        hook.value.clone()
+    };
+    items.into_iter().enumerate().map(set).collect()
 }
 
 /// Lists add up; a reset starts anew.
