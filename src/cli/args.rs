@@ -118,6 +118,8 @@ pub(super) enum Command {
     Retention(RetentionArgs),
     /// Write everything a plan is made from, so that CI can plan without the database
     Inventory(InventoryArgs),
+    /// Write what the database holds as the KDL file that asks for it
+    Export(ExportArgs),
     /// Record the snapshots that are on disk; deletes nothing
     DiscoverSnapshots(DiscoverArgs),
     /// Pin a snapshot, so that no prune deletes it
@@ -197,6 +199,13 @@ pub(super) struct FmtArgs {
 #[derive(Debug, Args)]
 pub(super) struct InventoryArgs {
     /// Write it here, readable by its owner alone, instead of to stdout
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// Write it here instead of to stdout; a fleet too large for one file puts its hosts into `hosts/` beside it
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<Utf8PathBuf>,
 }
@@ -305,7 +314,7 @@ pub(super) struct ConfigureGlobalArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(super) max_concurrent: Option<u32>,
     /// At most this many deletions a host and run
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub(super) max_delete: Option<u32>,
 }
 

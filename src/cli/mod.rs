@@ -6,6 +6,7 @@ mod args;
 mod backup;
 mod configure;
 mod document;
+mod export;
 mod fmt;
 mod hold;
 mod init;
@@ -113,6 +114,7 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::Backup(args) => backup::run(&open()?, &args, output)?.into(),
         Command::Retention(args) => retention::run(&open()?, &args, output)?.into(),
         Command::Inventory(args) => plan::inventory(&open()?, &args)?.into(),
+        Command::Export(args) => export::run(&open()?, &args, output)?.into(),
         Command::DiscoverSnapshots(args) => lists::discover(&open()?, &args, output)?.into(),
         Command::Hold(args) => hold::hold(&open()?, &args, output)?.into(),
         Command::Unhold(args) => hold::unhold(&open()?, &args, output)?.into(),

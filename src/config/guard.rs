@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::lexer::{Lexer, Refused, Token};
 
 /// Larger files are not written by hand; ten thousand hosts are 3.4 MB.
-pub(super) const LARGEST: u64 = 4 << 20;
+pub const LARGEST: u64 = 4 << 20;
 /// A host's `ssh { }` is depth two; nobody needs sixteen.
 const DEEPEST: usize = 16;
 /// More mistakes in one file are not told apart.

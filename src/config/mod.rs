@@ -4,6 +4,7 @@
 //! nothing else; runs no command; resolves nothing.
 
 mod document;
+mod export;
 mod guard;
 mod include;
 mod laid_out;
@@ -13,12 +14,19 @@ mod lexer;
 mod lines;
 mod load;
 mod node;
+mod page;
 mod parse;
 mod report;
+#[cfg(test)]
+mod samples;
 mod starter;
+mod table;
 #[cfg(test)]
 mod tests;
+mod words;
 
+pub use export::{Content, Exported, export};
+pub use guard::LARGEST;
 pub use laid_out::{LaidOut, LaidOutFile, lay_out, lay_out_text};
 pub use load::{Loaded, SourceFile, load, load_text};
 pub use report::Report;

@@ -1,5 +1,7 @@
 //! The imperative way: settings written to SQL without a file.
 
+use std::collections::BTreeSet;
+
 use super::context::Facts;
 use super::{Context, Error};
 use crate::core::model::{
@@ -151,13 +153,13 @@ fn change(settings: &mut HostSettings, edit: &HostEdit) {
         settings.address = Value::Literal(address.clone());
     }
     if !edit.sources.is_empty() {
-        settings.sources.clone_from(&edit.sources);
+        settings.sources = once_each(edit.sources.iter().cloned());
     }
     if !edit.excludes.is_empty() {
         let built_in = BUILT_IN_EXCLUDES
             .into_iter()
             .filter_map(|pattern| pattern.parse().ok());
-        settings.excludes = built_in.chain(edit.excludes.iter().cloned()).collect();
+        settings.excludes = once_each(built_in.chain(edit.excludes.iter().cloned()));
     }
     if let Some(keep) = &edit.keep {
         let timezone = settings.timezone;
@@ -184,6 +186,12 @@ fn change(settings: &mut HostSettings, edit: &HostEdit) {
         settings.ssh.known_hosts = Some(Value::Literal(known_hosts.clone()));
     }
     settings.enabled = edit.enabled.unwrap_or(settings.enabled);
+}
+
+/// A file says each item once, and an export has to say the same.
+fn once_each<T: Clone + Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    items.filter(|item| seen.insert(item.clone())).collect()
 }
 
 /// A host that KDL manages stays managed by it: the next plan shows the difference as drift.

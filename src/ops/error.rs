@@ -250,6 +250,15 @@ pub enum Error {
         /// What was asked for.
         name: AccountName,
     },
+    /// SQL holds what no file can say.
+    #[error("the database holds settings that no file can ask for, and nothing was written")]
+    NotExportable {
+        /// Each of them, a line each.
+        settings: Vec<String>,
+    },
+    /// The export does not fit into one file.
+    #[error("the export is larger than one file may be (4 MiB)")]
+    ExportTooLarge,
     /// A value could not be written as JSON.
     #[error("cannot write JSON")]
     Json(#[source] serde_json::Error),
@@ -320,6 +329,8 @@ impl Error {
             | Self::File { .. }
             | Self::ChangedMeanwhile { .. }
             | Self::Exists { .. }
+            | Self::NotExportable { .. }
+            | Self::ExportTooLarge
             | Self::Program { .. }
             | Self::Json(_) => Outcome::Failed,
         }
@@ -356,6 +367,8 @@ impl Error {
             Self::NoBackupRoot => {
                 "set `backup-root` in `global` and apply, or pobsync configure-global --backup-root DIR".into()
             }
+            Self::NotExportable { .. } => "set them otherwise with pobsync configure-host, then export again".into(),
+            Self::ExportTooLarge => "say --out FILE: the hosts then go into files of their own beside it".into(),
             Self::NoBase { .. } => "name a file, or a revision of the repository that holds the file".into(),
             Self::ChangedMeanwhile { .. } => "try again".into(),
             Self::RootIsSlash => "name a folder of its own, on the disk that holds the backups".into(),
@@ -399,6 +412,7 @@ impl Error {
     pub fn details(&self) -> &[String] {
         match self {
             Self::Stale { moved } => moved,
+            Self::NotExportable { settings } => settings,
             _ => &[],
         }
     }

@@ -10,6 +10,7 @@ mod configure;
 mod context;
 mod discover;
 mod error;
+mod export;
 mod fmt;
 mod hold;
 mod init;
@@ -45,6 +46,7 @@ pub use configure::{
 pub use context::{Context, Facts, default_database, hooks_folder};
 pub use discover::{HostDiscovery, discover};
 pub use error::Error;
+pub use export::{Export, export, write_export};
 pub use fmt::{lay_out, lay_out_text, write_layout};
 pub use hold::{acknowledge, hold, unhold};
 pub use init::init;

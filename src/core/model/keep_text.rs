@@ -4,6 +4,9 @@ use std::num::NonZeroU32;
 
 use super::{Count, Invalid, Keep, Rule};
 
+/// A day has so many in 270 years; the file takes no more either.
+const LARGEST: u32 = 100_000;
+
 impl std::str::FromStr for Keep {
     type Err = Invalid;
 
@@ -18,9 +21,17 @@ impl std::str::FromStr for Keep {
             if let Some(rule) = rule(name) {
                 let count = match value {
                     "unlimited" => Count::Unlimited,
-                    number => Count::Number(number.parse::<NonZeroU32>().map_err(|_| {
-                        refused("a count is a whole number above zero, or `unlimited`")
-                    })?),
+                    number => Count::Number(
+                        number
+                            .parse::<NonZeroU32>()
+                            .ok()
+                            .filter(|n| n.get() <= LARGEST)
+                            .ok_or_else(|| {
+                                refused(
+                                    "a count is a whole number from 1 to 100000, or `unlimited`",
+                                )
+                            })?,
+                    ),
                 };
                 set(keep.count_mut(rule), count, word)?;
             } else if let Some(rule) = (name == "within").then_some(Rule::Last).or_else(|| {
@@ -80,6 +91,7 @@ mod tests {
     #[case("daily")]
     #[case("daily=0")]
     #[case("daily=-1")]
+    #[case("daily=100001")]
     #[case("daily=7 daily=8")]
     #[case("dialy=7")]
     #[case("within-last=3d")]
