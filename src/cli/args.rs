@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::core::model::{
-    AbsolutePath, AccountName, Address, ExcludePattern, HostName, Kinds, Label, SourcePath, Span,
-    Timestamp, TokenScope, UserName,
+    AbsolutePath, AccountName, Address, ExcludePattern, HostName, Kinds, Label, RunId, SourcePath,
+    Span, Timestamp, TokenScope, UserName,
 };
 use crate::core::plan::Allow;
 
@@ -114,6 +114,16 @@ pub(super) enum Command {
     Schedule(ScheduleArgs),
     /// Back up hosts now
     Backup(BackupArgs),
+    /// Back up every host when its schedule says so
+    Scheduler(SchedulerArgs),
+    /// Keep a host from running and from being pruned for the time being; its configuration stays as it is
+    Pause(PauseArgs),
+    /// End the pause of a host
+    Resume(HostArg),
+    /// Ask a run to stop, whatever process works on it
+    Cancel(RunArg),
+    /// Print what rsync said
+    Logs(LogsArgs),
     /// Print, approve or carry out the retention plan of one host
     Retention(RetentionArgs),
     /// Write everything a plan is made from, so that CI can plan without the database
@@ -383,6 +393,64 @@ pub(super) struct BackupArgs {
     /// Print the exact argument vector and do nothing
     #[arg(long, conflicts_with = "prune")]
     pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("how").required(true).args(["once", "go_on", "list"]))]
+pub(super) struct SchedulerArgs {
+    /// Back up what is due now, and end
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Go on until a signal asks for an end
+    #[arg(long = "loop")]
+    pub(super) go_on: bool,
+    /// List the next runs, the first ten unless said otherwise
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10")]
+    pub(super) list: Option<usize>,
+    /// How often the database is looked at, in seconds or as a duration
+    #[arg(long, value_name = "DURATION", default_value = "60", value_parser = seconds, requires = "go_on")]
+    pub(super) interval: Span,
+    /// How long running transfers may go on when a signal asks for an end; what is cut off is linked against by the next pull
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = seconds, conflicts_with = "list")]
+    pub(super) grace: Span,
+}
+
+/// Seconds, or a duration with its unit.
+fn seconds(text: &str) -> Result<Span, crate::core::model::Invalid> {
+    match text.parse() {
+        Ok(seconds) => Ok(Span::from_seconds(seconds)),
+        Err(_) => text.parse(),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PauseArgs {
+    /// The host
+    pub(super) host: HostName,
+    /// Why
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArg {
+    /// The run, as `runs` lists it
+    #[arg(value_parser = run_id)]
+    pub(super) run: RunId,
+}
+
+fn run_id(text: &str) -> Result<RunId, std::num::ParseIntError> {
+    text.parse().map(RunId)
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogsArgs {
+    /// A host, for its last backup, or a run
+    #[arg(value_name = "HOST|RUN")]
+    pub(super) of: String,
+    /// Go on until the run has ended
+    #[arg(long)]
+    pub(super) follow: bool,
 }
 
 #[derive(Debug, Args)]

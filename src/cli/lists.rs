@@ -8,7 +8,7 @@ use crate::core::model::{ByteCount, HostName, Snapshot, SnapshotStatus, Timestam
 use crate::core::plan::Outcome;
 use crate::ops::{self, Context, Error};
 use crate::render::{Column, policy_words, table};
-use crate::store::{RunFilter, SnapshotFilter};
+use crate::store::{RunFilter, RunRecord, RunSchedule, SnapshotFilter};
 
 /// Times in tables are UTC to the second: the day's work of reading lists is comparing them.
 pub(super) fn moment(time: Timestamp) -> String {
@@ -188,6 +188,57 @@ pub(super) fn snapshots(
     Ok(Outcome::Done)
 }
 
+#[derive(Serialize)]
+struct RunRow {
+    #[serde(flatten)]
+    run: crate::core::model::Run,
+    heartbeat_at: Timestamp,
+    bytes: Option<u64>,
+    cancel_by: Option<String>,
+    schedule: Option<RunSchedule>,
+}
+
+impl From<RunRecord> for RunRow {
+    fn from(record: RunRecord) -> Self {
+        Self {
+            run: record.run,
+            heartbeat_at: record.heartbeat_at,
+            bytes: record.bytes,
+            cancel_by: record.cancel_by,
+            schedule: record.schedule,
+        }
+    }
+}
+
+impl RunRow {
+    /// What came of it, or how far it is, and what becomes of it.
+    fn told(&self) -> String {
+        let mut parts = vec![self.run.message.clone()];
+        if self.run.finished_at.is_none() {
+            parts.push(format!(
+                "{} so far, last sign of life {}",
+                ByteCount(self.bytes.unwrap_or_default()),
+                moment(self.heartbeat_at)
+            ));
+            parts.extend(
+                self.cancel_by
+                    .iter()
+                    .map(|by| format!("{by} wants it to stop")),
+            );
+        }
+        if let Some(schedule) = self.schedule {
+            parts.extend((schedule.attempt > 1).then(|| format!("attempt {}", schedule.attempt)));
+            parts.extend(
+                schedule
+                    .retry_at
+                    .map(|at| format!("tried again {}", moment(at))),
+            );
+        }
+        parts.retain(|part| !part.is_empty());
+        parts.join("; ")
+    }
+}
+
 pub(super) fn runs(context: &Context, args: &ListArgs, output: &Output) -> Result<Outcome, Error> {
     let facts = context.facts_about(|_| false)?;
     let host = args
@@ -199,25 +250,26 @@ pub(super) fn runs(context: &Context, args: &ListArgs, output: &Output) -> Resul
         host: host.map(|h| h.id),
         ..RunFilter::default()
     };
-    let runs: Vec<crate::core::model::Run> = context
+    let runs: Vec<RunRow> = context
         .store
         .runs(&filter, limit(args.limit.limit))?
         .into_iter()
-        .map(|record| record.run)
+        .map(RunRow::from)
         .collect();
     output.data(&runs, |style| {
-        let cells = |r: &crate::core::model::Run| {
-            let took = r.finished_at.map_or("…".to_owned(), |end| {
-                format!("{}s", (end.millis() - r.started_at.millis()).max(0) / 1000)
-            });
+        let cells = |row: &RunRow| {
+            let r = &row.run;
+            let until = r.finished_at.unwrap_or(row.heartbeat_at);
+            let seconds = (until.millis() - r.started_at.millis()).max(0) / 1000;
+            let sign = if r.finished_at.is_some() { "" } else { "…" };
             vec![
                 r.id.to_string(),
                 r.host.to_string(),
                 r.kind.to_string(),
                 r.status.to_string(),
                 moment(r.started_at),
-                took,
-                r.message.clone(),
+                format!("{seconds}s{sign}"),
+                row.told(),
             ]
         };
         let columns = [

@@ -16,11 +16,13 @@ mod plan;
 mod prune;
 mod report;
 mod retention;
+mod scheduler;
 mod serve;
 mod show;
 mod signals;
 mod trust;
 mod validate;
+mod wishes;
 
 use std::process::ExitCode;
 
@@ -56,7 +58,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    start_log(&cli.common);
+    start_log(&cli);
     let output = Output::new(&cli.common);
     let ended = run(cli, &output).unwrap_or_else(|error| {
         report::error(&output, &error);
@@ -74,11 +76,14 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-fn start_log(common: &Common) {
+fn start_log(cli: &Cli) {
+    let common = &cli.common;
+    // Whoever runs unattended tells what it does.
+    let is_unattended = matches!(&cli.command, Command::Scheduler(args) if args.list.is_none());
     let level = match (common.quiet, common.verbose) {
         (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "pobsync=info,warn",
+        (false, 0) if !is_unattended => "warn",
+        (false, 0 | 1) => "pobsync=info,warn",
         (false, 2) => "pobsync=debug,info",
         (false, _) => "trace",
     };
@@ -87,9 +92,23 @@ fn start_log(common: &Common) {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(wants_colour(common))
         .with_target(false)
         .without_time()
         .try_init();
+}
+
+/// A journal or a file has no use for colours.
+fn wants_colour(common: &Common) -> bool {
+    use std::io::IsTerminal as _;
+    match common.color {
+        args::Color::Always => true,
+        args::Color::Never => false,
+        args::Color::Auto => {
+            std::io::stderr().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
+    }
 }
 
 fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
@@ -112,6 +131,11 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         }
         Command::Schedule(args) => configure::schedule(&open()?, &args, output)?.into(),
         Command::Backup(args) => backup::run(&open()?, &args, output)?.into(),
+        Command::Scheduler(args) => scheduler::run(&open()?, &args, output)?.into(),
+        Command::Pause(args) => wishes::pause(&open()?, &args, output)?.into(),
+        Command::Resume(args) => wishes::resume(&open()?, &args.host, output)?.into(),
+        Command::Cancel(args) => wishes::cancel(&open()?, &args, output)?.into(),
+        Command::Logs(args) => wishes::logs(&open()?, &args, output)?.into(),
         Command::Retention(args) => retention::run(&open()?, &args, output)?.into(),
         Command::Inventory(args) => plan::inventory(&open()?, &args)?.into(),
         Command::Export(args) => export::run(&open()?, &args, output)?.into(),

@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, CWD, OFlags, statat};
 
 use super::error::DiskError;
 use super::handle::Handle;
-use super::host::{DATA, INCOMPLETE};
+use super::host::{DATA, HostDir, INCOMPLETE};
 use super::lock::HostLock;
 use super::marks::{self, Suspect};
 use super::meta::{self, SnapshotMeta};
@@ -24,6 +24,28 @@ pub struct Incomplete {
     kind: SnapshotKind,
     name: SnapshotName,
     dir: Handle,
+}
+
+impl HostDir {
+    /// Opens the log of a snapshot to read it, be it visible or in progress; nothing if it has none.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened, or is no plain file.
+    pub fn open_log(
+        &self,
+        kind: SnapshotKind,
+        name: &SnapshotName,
+    ) -> Result<Option<File>, DiskError> {
+        let dir = match self.find_snapshot(kind, name)? {
+            Some(dir) => Some(dir),
+            None => match self.incomplete_dir(kind)? {
+                Some(incomplete) => incomplete.child(name.as_str())?,
+                None => None,
+            },
+        };
+        dir.map_or(Ok(None), |dir| dir.open_file(LOG, OFlags::RDONLY))
+    }
 }
 
 impl HostLock {

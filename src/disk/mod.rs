@@ -15,6 +15,7 @@
 //! [`HostDir`] reads; whatever moves or removes snapshots is a method of [`HostLock`], so that it cannot be done
 //! without the lock.
 
+mod database_copies;
 mod empty;
 mod error;
 mod handle;
@@ -37,6 +38,7 @@ mod trash;
 mod unlink;
 mod whole;
 
+pub use database_copies::{DatabaseCopies, DatabaseCopy};
 pub use empty::{Emptied, Removed, Unremoved, UnremovedCause};
 pub use error::{DiskError, Seen};
 pub use holder::{Holder, Liveness, ProcessGroup};

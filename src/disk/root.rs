@@ -15,6 +15,8 @@ use crate::core::model::{AbsolutePath, HostName, Lineage, RootId, Timestamp};
 
 /// A directory with more names than this is not listed further: it says enough.
 const MAX_NAMES: usize = 100_000;
+/// What we put beside the directories of hosts begins with this: the marker, and copies of the database.
+const OURS: &str = ".pobsync-";
 
 /// What is at the path of a root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,6 +189,10 @@ impl Root {
         }
     }
 
+    pub(super) fn dir(&self) -> &Handle {
+        &self.dir
+    }
+
     /// What the marker says.
     #[must_use]
     pub fn marker(&self) -> &Marker {
@@ -265,10 +271,7 @@ impl Root {
             match name {
                 _ if entry.name == "lost+found" => {}
                 Some(host) if entry.file_type == FileType::Directory => found.hosts.push(host),
-                _ if entry
-                    .name
-                    .as_encoded_bytes()
-                    .starts_with(marker::FILE.as_bytes()) => {}
+                _ if entry.name.as_encoded_bytes().starts_with(OURS.as_bytes()) => {}
                 _ => found.strange.push(entry.name),
             }
         }

@@ -50,6 +50,8 @@ pub struct BackupReport {
     pub retry: bool,
     /// Why it did not end well.
     pub cause: Option<RunCause>,
+    /// Who cancelled the run in SQL.
+    pub cancelled_by: Option<String>,
     /// One sentence.
     pub message: String,
     /// Further sentences.
@@ -275,7 +277,13 @@ impl Attempt<'_> {
         })?;
         let outcome = self.transfer(lock, &name, &links, request, pulse);
         match outcome {
-            Ok(report) => {
+            Ok(mut report) => {
+                if report.status == RunStatus::Cancelled {
+                    report.cancelled_by = self.cancelled_by()?;
+                }
+                if let Some(by) = &report.cancelled_by {
+                    report.message = format!("{by} cancelled it");
+                }
                 self.record(snapshot, &report)?;
                 Ok(report)
             }
@@ -338,6 +346,7 @@ impl Attempt<'_> {
             status: status_of(&verdict),
             retry: verdict.retry,
             cause: cause_of(&verdict),
+            cancelled_by: None,
             message: verdict.message.clone(),
             warnings: verdict.warnings.clone(),
             stats: ended.stats.clone(),
@@ -395,11 +404,6 @@ impl Attempt<'_> {
             report.rsync_exit,
         );
         let mut message = report.message.clone();
-        if report.status == RunStatus::Cancelled
-            && let Some(by) = self.cancelled_by()?
-        {
-            message = format!("{by} cancelled it");
-        }
         for warning in &report.warnings {
             message.push_str("; ");
             message.push_str(warning);

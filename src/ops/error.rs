@@ -115,6 +115,18 @@ pub enum Error {
         /// The host.
         host: HostName,
     },
+    /// A run whose log is gone.
+    #[error("the log of run {run} is gone with its snapshot")]
+    NoLog {
+        /// The run.
+        run: crate::core::model::RunId,
+    },
+    /// A host that was never backed up.
+    #[error("{host} was never backed up")]
+    NoRuns {
+        /// The host.
+        host: HostName,
+    },
     /// The host is paused.
     #[error("{host} is paused{}", pause.as_ref().map(pause_text).unwrap_or_default())]
     Paused {
@@ -323,6 +335,8 @@ impl Error {
             | Self::Retired { .. }
             | Self::Paused { .. }
             | Self::NoPolicy { .. }
+            | Self::NoLog { .. }
+            | Self::NoRuns { .. }
             | Self::NoBackupRoot
             | Self::NotConfirmed { .. }
             | Self::NobodyToAsk { .. }
@@ -333,6 +347,16 @@ impl Error {
             | Self::ExportTooLarge
             | Self::Program { .. }
             | Self::Json(_) => Outcome::Failed,
+        }
+    }
+
+    /// Says that the same may work in a while by itself: somebody else is at work, or a disk is not mounted yet.
+    #[must_use]
+    pub fn is_worth_a_retry(&self) -> bool {
+        match self {
+            Self::Locked { .. } | Self::Store(StoreError::Busy { .. }) => true,
+            Self::Disk(error) => error.is_not_mounted(),
+            _ => false,
         }
     }
 

@@ -8,6 +8,7 @@ mod check;
 mod clock;
 mod configure;
 mod context;
+mod database_copy;
 mod discover;
 mod error;
 mod export;
@@ -26,10 +27,13 @@ mod replace;
 mod retention;
 mod root;
 mod saved;
+mod scheduler;
 mod stale;
 mod status;
 mod superseded;
 mod trust;
+mod upcoming;
+mod wishes;
 
 pub use crate::rsync::Stop;
 pub use accounts::{
@@ -58,9 +62,12 @@ pub use pull::dry_run;
 pub use retention::{approve, listed_by_saved, plan_host};
 pub use root::{FoundRoot, adopt_root, root_to_adopt};
 pub use saved::{SavedPlanError, looks_like_a_plan, read_plan, write_plan, write_text};
+pub use scheduler::{Beat, Scheduler, SchedulerOptions, Waker};
 pub use stale::{Staleness, saved_for_apply, staleness};
 pub use status::{HostStatus, Status, status};
 pub use trust::{Offered, Step, offered_keys, test_host, trust};
+pub use upcoming::{Upcoming, Why, upcoming};
+pub use wishes::{LogOf, cancel, pause, read_log, resume};
 
 /// Names this process in rows.
 fn process_name() -> String {

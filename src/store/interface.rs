@@ -6,8 +6,8 @@ use camino::Utf8Path;
 
 use crate::core::health::Activity;
 use crate::core::model::{
-    AbsolutePath, Fingerprint, Hold, HostId, Lineage, Pause, PlanId, Policy, RootId, RunId, Serial,
-    Snapshot, SnapshotId, SqlState, Timestamp,
+    AbsolutePath, Fingerprint, GlobalSettings, Hold, HostId, Lineage, Pause, PlanId, Policy,
+    RootId, RunId, Serial, Snapshot, SnapshotId, SqlState, Timestamp,
 };
 
 use super::{
@@ -32,6 +32,9 @@ pub trait Store: Accounts + Outbox + Send + Sync {
 
     /// Everything a plan needs to know of SQL but the snapshots, in three statements.
     fn load_state(&self) -> Result<SqlState, StoreError>;
+
+    /// The settings of the whole service; those built in if none were set.
+    fn global_settings(&self) -> Result<GlobalSettings, StoreError>;
 
     /// Every schedule of hosts that are active and not paused, by host and place in its list.
     fn schedules(&self) -> Result<Vec<HostSchedule>, StoreError>;

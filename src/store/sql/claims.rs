@@ -127,7 +127,7 @@ pub(super) fn retries(session: &mut dyn Session) -> Result<Vec<PendingRetry>, St
         session,
         "SELECT r.id, r.host_id, h.name, r.retry_at, r.fires_at, r.attempt, r.prune, r.status \
          FROM runs r JOIN hosts h ON h.id = r.host_id \
-         WHERE r.retry_at IS NOT NULL AND h.active_name IS NOT NULL AND h.enabled = 1 \
+         WHERE r.retry_at IS NOT NULL AND r.status <> 'complete' AND h.active_name IS NOT NULL AND h.enabled = 1 \
          AND h.paused_at IS NULL AND NOT EXISTS (SELECT 1 FROM runs n \
          WHERE n.host_id = r.host_id AND n.kind = 'backup' AND n.id > r.id) \
          ORDER BY r.retry_at, r.id",

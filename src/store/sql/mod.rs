@@ -26,8 +26,8 @@ use camino::Utf8Path;
 
 use crate::core::health::Activity;
 use crate::core::model::{
-    AbsolutePath, Fingerprint, Hold, HostId, Lineage, Pause, PlanId, Policy, RootId, RunId, Serial,
-    Snapshot, SnapshotId, SqlState, Timestamp,
+    AbsolutePath, Fingerprint, GlobalSettings, Hold, HostId, Lineage, Pause, PlanId, Policy,
+    RootId, RunId, Serial, Snapshot, SnapshotId, SqlState, Timestamp,
 };
 
 use super::session::Database;
@@ -49,6 +49,11 @@ impl<D: Database> Store for D {
 
     fn load_state(&self) -> Result<SqlState, StoreError> {
         self.read(|s| state::load(s))
+    }
+
+    fn global_settings(&self) -> Result<GlobalSettings, StoreError> {
+        let found = self.read(|s| state::global(s))?;
+        Ok(found.map(|global| global.settings).unwrap_or_default())
     }
 
     fn schedules(&self) -> Result<Vec<HostSchedule>, StoreError> {

@@ -1,0 +1,361 @@
+//! The scheduler: what is due becomes runs, some at a time, until somebody wants it to stop.
+//!
+//! It holds no state that a kill could lose: what is due, claimed, failed and paused is in SQL, which is read anew on
+//! every tick, so that a changed configuration needs no restart and two schedulers never do one thing twice.
+
+mod chores;
+mod queue;
+mod recover;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use super::{Context, Error, Stop};
+use crate::core::model::{HostName, RunId, Timestamp};
+use crate::core::plan::Outcome;
+use crate::store::{Claim, Claimed};
+
+pub(super) use queue::{Scheduled, by_host};
+use queue::{Wanted, wanted};
+use work::{Done, Job, work};
+
+/// How often a bound that others have filled is looked at again by a scheduler that runs once.
+const FULL_PAUSE: Duration = Duration::from_millis(500);
+/// Where the service manager has no watchdog.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// How the scheduler runs.
+#[derive(Debug, Clone)]
+pub struct SchedulerOptions {
+    /// How often SQL is read; nothing for one round.
+    pub interval: Option<Duration>,
+    /// How long running transfers may go on once it is to stop.
+    pub grace: Duration,
+    /// How often it says that it lives.
+    pub beat: Option<Duration>,
+}
+
+/// How the scheduler is, for a service manager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Beat {
+    /// It works.
+    Working {
+        /// Backups at work.
+        running: usize,
+        /// Hosts that are due and wait.
+        waiting: usize,
+    },
+    /// It stops: nothing new begins.
+    Stopping {
+        /// Backups at work still.
+        running: usize,
+    },
+}
+
+/// What wakes the scheduler.
+enum Event {
+    Signal,
+    Ended(RunId),
+}
+
+/// Wakes a scheduler that waits.
+#[derive(Clone)]
+pub struct Waker(Sender<Event>);
+
+impl Waker {
+    /// Makes the scheduler look at its [`Stop`].
+    pub fn wake(&self) {
+        // A scheduler that has ended has nobody to wake.
+        let _ = self.0.send(Event::Signal);
+    }
+}
+
+/// A scheduler that has not begun.
+pub struct Scheduler<'c> {
+    context: &'c Context,
+    options: SchedulerOptions,
+    events: (Sender<Event>, Receiver<Event>),
+}
+
+impl<'c> Scheduler<'c> {
+    /// Makes one.
+    #[must_use]
+    pub fn new(context: &'c Context, options: SchedulerOptions) -> Self {
+        Self {
+            context,
+            options,
+            events: channel(),
+        }
+    }
+
+    /// What wakes it when its [`Stop`] has changed.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker(self.events.0.clone())
+    }
+
+    /// Runs until `stop` asks for an end or, for one round, until all that was due has been done; says how that went.
+    ///
+    /// The first wish of `stop` begins nothing new and gives transfers their grace, the second one kills them.
+    ///
+    /// # Errors
+    /// When the database cannot be read at first, or, for one round, at all.
+    pub fn run(self, stop: &Arc<Stop>, tell: &mut dyn FnMut(&Beat)) -> Result<Outcome, Error> {
+        std::thread::scope(|scope| {
+            let mut round = Round {
+                context: self.context,
+                options: &self.options,
+                stop,
+                transfers: Arc::new(Stop::new()),
+                events: &self.events,
+                scope,
+                queue: VecDeque::new(),
+                running: BTreeMap::new(),
+                chores: None,
+                max_concurrent: 1,
+                ended: Vec::new(),
+                stopping_since: None,
+            };
+            round.tick()?;
+            match self.options.interval {
+                Some(interval) => round.go_on(interval, tell),
+                None => round.finish_once(tell)?,
+            }
+            round.stop_all(tell);
+            round.finish_chores();
+            Ok(match self.options.interval {
+                Some(_) => Outcome::Done,
+                None => outcome_of(&round.ended),
+            })
+        })
+    }
+}
+
+/// How one round ends: well only if all went well, partly if some backups stand and others do not.
+fn outcome_of(ended: &[Ending]) -> Outcome {
+    let stands = ended.iter().any(|end| end.backup_stands);
+    let fails = ended.iter().any(|end| !end.backup_stands);
+    if stands && fails {
+        Outcome::PartlyDone
+    } else {
+        Outcome::worst(ended.iter().map(|end| end.outcome))
+    }
+}
+
+struct Ending {
+    outcome: Outcome,
+    backup_stands: bool,
+}
+
+struct Round<'s, 'e> {
+    context: &'e Context,
+    options: &'e SchedulerOptions,
+    stop: &'e Arc<Stop>,
+    /// What all transfers hear.
+    transfers: Arc<Stop>,
+    events: &'e (Sender<Event>, Receiver<Event>),
+    scope: &'s Scope<'s, 'e>,
+    queue: VecDeque<Wanted>,
+    running: BTreeMap<RunId, (HostName, ScopedJoinHandle<'s, Done>)>,
+    chores: Option<ScopedJoinHandle<'s, ()>>,
+    max_concurrent: usize,
+    ended: Vec<Ending>,
+    stopping_since: Option<Instant>,
+}
+
+impl<'e> Round<'_, 'e> {
+    /// Reads what is due, and begins as much of it as may run at once.
+    fn tick(&mut self) -> Result<(), Error> {
+        let active: BTreeSet<RunId> = self.running.keys().copied().collect();
+        recover::recover(self.context, &active)?;
+        let now = super::clock::now();
+        let state = self.context.store.global_settings()?;
+        self.max_concurrent = usize::try_from(state.max_concurrent).unwrap_or(usize::MAX);
+        self.queue = wanted(self.context, now)?.into();
+        self.fill(now)
+    }
+
+    /// Claims what is due while there is room.
+    fn fill(&mut self, now: Timestamp) -> Result<(), Error> {
+        while !self.stop.is_asked() && self.running.len() < self.max_concurrent {
+            let Some(wanted) = self.queue.pop_front() else {
+                break;
+            };
+            let claim = Claim {
+                host: wanted.host,
+                cause: wanted.cause.clone(),
+                prune: wanted.prune,
+                at: super::clock::now(),
+                process: super::process_name(),
+                max_concurrent: u32::try_from(self.max_concurrent).unwrap_or(u32::MAX),
+            };
+            match self.context.store.claim(&claim)? {
+                Claimed::Run(run) => self.begin(run, wanted, now),
+                Claimed::Busy(run) => {
+                    tracing::info!(host = %wanted.name, "due, but run {run} is at work on it");
+                }
+                Claimed::Gone => {}
+                Claimed::Full => {
+                    self.queue.push_front(wanted);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, run: RunId, wanted: Wanted, now: Timestamp) {
+        let context: &'e Context = self.context;
+        let name = wanted.name.clone();
+        let job = Job {
+            run,
+            wanted,
+            claimed_at: now,
+        };
+        let transfers = Arc::clone(&self.transfers);
+        let told = Told(self.events.0.clone(), run);
+        let thread = self.scope.spawn(move || {
+            let _told = told;
+            work(context, &job, &transfers)
+        });
+        self.running.insert(run, (name, thread));
+    }
+
+    /// Until somebody wants it to stop.
+    fn go_on(&mut self, interval: Duration, tell: &mut dyn FnMut(&Beat)) {
+        let mut next = Instant::now() + interval;
+        self.begin_chores();
+        while !self.stop.is_asked() {
+            tell(&self.beat());
+            self.wait(next.saturating_duration_since(Instant::now()));
+            if self.stop.is_asked() {
+                break;
+            }
+            let is_due = Instant::now() >= next;
+            let done = if is_due {
+                next = Instant::now() + interval;
+                self.begin_chores();
+                self.tick()
+            } else {
+                self.fill(super::clock::now())
+            };
+            // A database that is busy or away now may be back on the next tick.
+            if let Err(error) = done {
+                tracing::error!("{}", super::sentence(&error));
+            }
+        }
+    }
+
+    /// Until what is due has been done.
+    fn finish_once(&mut self, tell: &mut dyn FnMut(&Beat)) -> Result<(), Error> {
+        while !(self.stop.is_asked() || self.queue.is_empty() && self.running.is_empty()) {
+            tell(&self.beat());
+            self.wait(FULL_PAUSE);
+            self.fill(super::clock::now())?;
+        }
+        if !self.stop.is_asked() {
+            self.begin_chores();
+        }
+        Ok(())
+    }
+
+    /// Waits for an event, at most for `patience` and not beyond the next beat.
+    fn wait(&mut self, patience: Duration) {
+        let patience = patience.min(self.options.beat.unwrap_or(LONGEST_WAIT));
+        match self.events.1.recv_timeout(patience) {
+            Ok(Event::Ended(run)) => self.end(run),
+            Ok(Event::Signal) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            }
+        }
+    }
+
+    fn end(&mut self, run: RunId) {
+        let Some((host, thread)) = self.running.remove(&run) else {
+            return;
+        };
+        match thread.join() {
+            Ok(done) => self.ended.push(Ending {
+                outcome: done.outcome,
+                backup_stands: done.backup_stands,
+            }),
+            Err(_) => {
+                tracing::error!(%host, %run, "the run panicked, which is a bug; the next tick settles its row");
+                self.ended.push(Ending {
+                    outcome: Outcome::Failed,
+                    backup_stands: false,
+                });
+            }
+        }
+    }
+
+    /// Begins nothing more, and waits for what runs: first with patience, then without.
+    fn stop_all(&mut self, tell: &mut dyn FnMut(&Beat)) {
+        tell(&Beat::Stopping {
+            running: self.running.len(),
+        });
+        while !self.running.is_empty() {
+            let since = *self.stopping_since.get_or_insert_with(|| {
+                tracing::info!(
+                    running = self.running.len(),
+                    "stopping: transfers have {} s to end",
+                    self.options.grace.as_secs()
+                );
+                Instant::now()
+            });
+            tell(&Beat::Stopping {
+                running: self.running.len(),
+            });
+            let left = self.options.grace.saturating_sub(since.elapsed());
+            if left.is_zero() {
+                self.transfers.ask();
+            }
+            if self.stop.is_hurried() {
+                self.transfers.hurry();
+            }
+            self.wait(if left.is_zero() { LONGEST_WAIT } else { left });
+        }
+    }
+
+    fn beat(&self) -> Beat {
+        Beat::Working {
+            running: self.running.len(),
+            waiting: self.queue.len(),
+        }
+    }
+
+    /// Chores may take their time, deliveries above all: they keep no backup waiting, and run one round at a time.
+    fn begin_chores(&mut self) {
+        if self
+            .chores
+            .as_ref()
+            .is_some_and(|chores| !chores.is_finished())
+        {
+            return;
+        }
+        self.finish_chores();
+        let context: &'e Context = self.context;
+        self.chores = Some(self.scope.spawn(move || chores::run_all(context)));
+    }
+
+    fn finish_chores(&mut self) {
+        if let Some(chores) = self.chores.take()
+            && chores.join().is_err()
+        {
+            tracing::error!("a chore panicked, which is a bug");
+        }
+    }
+}
+
+/// Says that a run has ended, however it did.
+struct Told(Sender<Event>, RunId);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        // Nobody hears it once the scheduler has gone.
+        let _ = self.0.send(Event::Ended(self.1));
+    }
+}

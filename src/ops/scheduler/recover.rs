@@ -1,0 +1,130 @@
+//! What a killed process left: its rows are settled, its rsync is ended, its snapshots are recorded as they are.
+
+use std::collections::BTreeSet;
+
+use super::super::discover::discover;
+use super::super::prune::{finish_cut_off, is_lost, settle_lost_runs};
+use super::super::root::{lock_host, open_root};
+use super::super::{Context, Error, clock, process_name, sentence};
+use crate::core::model::{HostId, RunCause, RunId, RunStatus, SnapshotStatus, SqlHost};
+use crate::core::schedule::retry_of_interrupted;
+use crate::store::{RunEnd, RunFilter, RunRecord};
+
+/// Settles every run whose process has gone. `active` are the runs of this process.
+///
+/// # Errors
+/// When the database cannot be worked with. What goes wrong with one host is told, and tried again on the next tick.
+pub(super) fn recover(context: &Context, active: &BTreeSet<RunId>) -> Result<(), Error> {
+    let running = RunFilter {
+        status: Some(RunStatus::Running),
+        ..RunFilter::default()
+    };
+    let now = clock::now();
+    let own = process_name();
+    let mut lost: Vec<RunRecord> = Vec::new();
+    for record in context.store.runs(&running, u32::MAX)? {
+        if record.run.process == own {
+            if !active.contains(&record.run.id) {
+                interrupt(context, &record)?;
+            }
+        } else if is_lost(&record, now) {
+            lost.push(record);
+        }
+    }
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let facts = context.facts_about(|_| false)?;
+    let ids: BTreeSet<HostId> = lost.iter().map(|record| record.host).collect();
+    for host in facts
+        .state
+        .hosts
+        .iter()
+        .filter(|host| ids.contains(&host.id))
+    {
+        match recover_host(context, &facts, host) {
+            Ok(()) => {
+                tracing::warn!(host = %host.name, "a run had lost its process and is settled")
+            }
+            // Whoever has the lock settles what is lost by itself.
+            Err(Error::Locked { holder, .. }) => {
+                tracing::info!(host = %host.name, "a run has lost its process, and {holder} is at work on the host");
+            }
+            Err(error) => {
+                tracing::error!(host = %host.name, "a run has lost its process: {}", sentence(&error));
+            }
+        }
+    }
+    whole_after_all(context, &lost)
+}
+
+/// A run of this process that nobody works on: writing its end has failed.
+fn interrupt(context: &Context, record: &RunRecord) -> Result<(), Error> {
+    let at = clock::now();
+    context.store.finish_run(&RunEnd {
+        run: record.run.id,
+        status: RunStatus::Interrupted,
+        at,
+        message: "its end could not be recorded".to_owned(),
+        cause: Some(RunCause::Lost),
+    })?;
+    if let Some(schedule) = record.schedule {
+        let retry = retry_of_interrupted(schedule.attempt, at);
+        context.store.plan_retry(record.run.id, retry)?;
+    }
+    Ok(())
+}
+
+fn recover_host(
+    context: &Context,
+    facts: &super::super::Facts,
+    host: &SqlHost,
+) -> Result<(), Error> {
+    let now = clock::now();
+    let root = match open_root(context, facts, now) {
+        Ok(root) => root,
+        // Without its disk nothing of the run can be at work.
+        Err(error) => {
+            tracing::warn!(host = %host.name, "{}", sentence(&error));
+            return settle_lost_runs(context, host);
+        }
+    };
+    let Some(dir) = root.find_host_dir(&host.directory)? else {
+        return settle_lost_runs(context, host);
+    };
+    let lock = lock_host(&dir, host, "recover", now)?;
+    settle_lost_runs(context, host)?;
+    finish_cut_off(context, host, &lock)?;
+    if host.retired.is_none() {
+        // What was made visible right before the kill is whole, and its row does not know.
+        discover(context, Some(&host.name))?;
+    }
+    Ok(lock.release()?)
+}
+
+/// A run that was killed between making its snapshot visible and saying so has done its work.
+fn whole_after_all(context: &Context, lost: &[RunRecord]) -> Result<(), Error> {
+    for record in lost {
+        let Some(snapshot) = record.snapshot_id else {
+            continue;
+        };
+        let filter = crate::store::SnapshotFilter {
+            host: Some(record.host),
+            ..crate::store::SnapshotFilter::default()
+        };
+        let is_whole =
+            context.store.snapshots(&filter)?.iter().any(|s| {
+                s.snapshot.id == snapshot && s.snapshot.status == SnapshotStatus::Complete
+            });
+        if is_whole {
+            context.store.finish_run(&RunEnd {
+                run: record.run.id,
+                status: RunStatus::Complete,
+                at: clock::now(),
+                message: "complete; its process was killed before it could say so".to_owned(),
+                cause: None,
+            })?;
+        }
+    }
+    Ok(())
+}
