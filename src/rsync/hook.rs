@@ -268,7 +268,10 @@ mod tests {
             assert!(matches!(error, HookError::Cancelled), "{error}");
         });
         let child: u32 = fixture.log().trim().parse().unwrap();
-        assert_eq!(super::super::group::start_time(child), None);
+        // Its end was asked for; the kernel takes its own time on a machine that is busy.
+        while super::super::group::start_time(child).is_some() {
+            std::thread::yield_now();
+        }
     }
 
     #[test]
