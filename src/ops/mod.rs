@@ -44,6 +44,7 @@ pub use apply::{apply, approves_nothing_new};
 pub use backup::{BackupReport, BackupRequest, backup, backup_line};
 pub use base::{as_if_applied, load_base};
 pub use check::{Finding, Level, check};
+pub use clock::now;
 pub use configure::{
     GlobalEdit, HostEdit, ScheduleEdit, configure_global, configure_host, schedule,
 };

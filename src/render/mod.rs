@@ -17,6 +17,7 @@ pub use markdown::{BUDGET, plan_markdown};
 pub use style::{Paint, Style};
 pub use table::{Column, table};
 pub use text::{
-    change_lines, plan_text, policy_words, retention_text, summary_lines, visible_refusals,
+    change_lines, plan_text, policy_words, retention_text, size as size_words, standing_words,
+    summary_lines, visible_refusals, why_it_goes, why_it_stays,
 };
 pub use timeline::{TIMELINE_STYLE, timeline, timeline_legend, timeline_marks};

@@ -228,12 +228,11 @@ fn please_log_in(request: &Request) -> Response {
         .uri()
         .path_and_query()
         .map_or("/", |path| path.as_str());
-    let mut query = form_urlencoded(path);
-    query.insert_str(0, "/login/?next=");
-    Redirect::to(&query).into_response()
+    Redirect::to(&format!("/login/?next={}", form_urlencoded(path))).into_response()
 }
 
-fn form_urlencoded(text: &str) -> String {
+/// Text as a value of a query.
+pub(super) fn form_urlencoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -1,5 +1,7 @@
 //! The frame around every page, and the files that pages need.
 
+use std::sync::LazyLock;
+
 use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,12 +9,15 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::failure::Failure;
 use crate::ops::Session;
+use crate::render::TIMELINE_STYLE;
 
-/// The one style sheet. Its name changes with the program's version, so that browsers may keep it.
-const STYLE: &str = include_str!("style.css");
+/// The one style sheet, with that of the pictures.
+static STYLE: LazyLock<String> =
+    LazyLock::new(|| format!("{TIMELINE_STYLE}\n{}", include_str!("style.css")));
+/// Its name changes with the program's version, so that browsers may keep it.
 const STYLE_PATH: &str = concat!("/static/style-", env!("CARGO_PKG_VERSION"), ".css");
 
-const NAVIGATION: [(&str, &str); 1] = [("/", "Dashboard")];
+const NAVIGATION: [(&str, &str); 2] = [("/", "Dashboard"), ("/hosts/", "Hosts")];
 
 /// A page for somebody who is logged in.
 pub(super) fn page(title: &str, session: &Session, here: &str, body: &Markup) -> Markup {
@@ -85,5 +90,5 @@ pub(super) async fn static_file(Path(file): Path<String>) -> Response {
             HeaderValue::from_static("public, max-age=86400"),
         ),
     ];
-    (StatusCode::OK, headers, STYLE).into_response()
+    (StatusCode::OK, headers, STYLE.as_str()).into_response()
 }

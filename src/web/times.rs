@@ -16,9 +16,46 @@ pub(super) fn moment(at: Timestamp, zone: Tz) -> Markup {
     }
 }
 
+/// How long ago, in the largest unit that says enough.
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
+    let seconds = (now.millis() - at.millis()) / 1000;
+    match seconds {
+        i64::MIN..0 => "in the future".to_owned(),
+        0..120 => "just now".to_owned(),
+        120..7200 => format!("{} minutes ago", seconds / 60),
+        7200..172_800 => format!("{} hours ago", seconds / 3600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// How long something took.
+pub(super) fn lasted(from: Timestamp, to: Timestamp) -> String {
+    let seconds = (to.millis() - from.millis()).max(0) / 1000;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
+
+    #[rstest]
+    #[case(-1, "in the future")]
+    #[case(0, "just now")]
+    #[case(119, "just now")]
+    #[case(120, "2 minutes ago")]
+    #[case(7200, "2 hours ago")]
+    #[case(172_800, "2 days ago")]
+    fn ages_are_told_in_the_largest_unit(#[case] seconds: i64, #[case] said: &str) {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let then = Timestamp::from_millis(now.millis() - seconds * 1000);
+        assert_eq!(ago(then, now), said);
+    }
 
     #[test]
     fn a_moment_is_shown_in_the_zone_and_in_utc() {

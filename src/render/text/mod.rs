@@ -9,11 +9,10 @@ use std::fmt::Write as _;
 
 pub use changes::change_lines;
 pub(super) use changes::{lines, object_words, telling_fields, value};
-pub(super) use retention::{
-    approval_words, deletion_lines, keep_lines, size, standing_words, wall_clock, why_it_goes,
-    why_it_stays, zone_of,
+pub(super) use retention::{approval_words, deletion_lines, keep_lines, wall_clock, zone_of};
+pub use retention::{
+    policy_words, retention_text, size, standing_words, why_it_goes, why_it_stays,
 };
-pub use retention::{policy_words, retention_text};
 
 use super::{Paint, Style};
 use crate::core::model::{ByteCount, visible};

@@ -50,7 +50,8 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
 }
 
 /// What decides on the snapshots of a host: its policy, or how the host stands.
-pub(in crate::render) fn standing_words(plan: &RetentionPlan) -> String {
+#[must_use]
+pub fn standing_words(plan: &RetentionPlan) -> String {
     let is_removed = plan
         .delete
         .iter()
@@ -153,7 +154,8 @@ struct Row {
 }
 
 /// Why a snapshot goes, and what kept it until now.
-pub(in crate::render) fn why_it_goes(entry: &DeleteEntry) -> String {
+#[must_use]
+pub fn why_it_goes(entry: &DeleteEntry) -> String {
     let mut why = match entry.reason {
         Cause::Expired => "expired".to_owned(),
         Cause::PolicyChange => "policy-change".to_owned(),
@@ -172,7 +174,8 @@ pub(in crate::render) fn why_it_goes(entry: &DeleteEntry) -> String {
 }
 
 /// Why a snapshot stays, each rule with how it counted it.
-pub(in crate::render) fn why_it_stays(entry: &KeepEntry) -> String {
+#[must_use]
+pub fn why_it_stays(entry: &KeepEntry) -> String {
     // A rule that was counted says more than its bare reason: `daily 3/7` for `daily`.
     let counted = |reason: &str| {
         let hit = entry
@@ -235,7 +238,9 @@ pub(in crate::render) fn wall_clock(time: Timestamp, zone: Tz) -> String {
         .to_string()
 }
 
-pub(in crate::render) fn size(bytes: Option<u64>) -> String {
+/// How large a snapshot is; `?` where nobody has counted.
+#[must_use]
+pub fn size(bytes: Option<u64>) -> String {
     bytes.map_or("?".to_owned(), |n| ByteCount(n).to_string())
 }
 

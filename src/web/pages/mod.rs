@@ -3,7 +3,10 @@
 mod account;
 mod dashboard;
 pub(super) mod health;
+mod host;
+mod hosts;
 mod login;
+mod retention;
 mod users;
 
 use super::access::Access;
@@ -16,6 +19,10 @@ pub(super) fn routes() -> Vec<Route> {
         Route::action("/logout/", Access::Staff, login::log_out),
         Route::page("/account/", Access::Staff, account::form).and_action(account::set_password),
         Route::page("/", Access::Staff, dashboard::show),
+        Route::page("/hosts/", Access::Staff, hosts::list),
+        Route::page("/hosts/{host}/", Access::Staff, host::show),
+        Route::page("/hosts/{host}/retention/", Access::Staff, retention::show),
+        Route::action("/hosts/{host}/discover/", Access::Staff, host::discover),
         Route::page("/users/", Access::Superuser, users::list).and_action(users::create),
         Route::action("/users/{id}/rights/", Access::Superuser, users::set_rights),
         Route::action(
