@@ -3,9 +3,10 @@
 use super::args::{ApplyArgs, Common};
 use super::output::{Output, ask};
 use super::{file_path, prune};
+use crate::core::desired::DesiredState;
 use crate::core::model::Fingerprint;
 use crate::core::plan::{Allow, ApprovedPlan, Authority, Outcome, Plan};
-use crate::ops::{self, Asked, Context, Error};
+use crate::ops::{self, Asked, Configuration, Context, Error, Facts};
 use crate::render::plan_text;
 
 pub(super) fn run(
@@ -15,26 +16,46 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<Outcome, Error> {
     let path = file_path(common, args.path.as_ref());
+    if !ops::looks_like_a_plan(&path) {
+        return configuration(context, ops::load(&path)?, args, output);
+    }
+    if !args.allow.is_empty() || args.max_delete.is_some() {
+        return Err(Error::PlanWithOptions);
+    }
     let facts = context.facts()?;
-    let (plan, desired) = if ops::looks_like_a_plan(&path) {
-        if !args.allow.is_empty() || args.max_delete.is_some() {
-            return Err(Error::PlanWithOptions);
-        }
-        ops::saved_for_apply(context, &facts, &path)?
-    } else {
-        let loaded = ops::load(&path)?;
-        let asked = Asked {
-            allow: allowances(args, &loaded.desired),
-            look_for_root: true,
-            ..Asked::default()
-        };
-        let plan = ops::plan_desired(&facts, &loaded.desired, loaded.source, &asked)?;
-        (plan, loaded.desired)
+    let (plan, desired) = ops::saved_for_apply(context, &facts, &path)?;
+    carry_out(context, &facts, plan, desired, args, output)
+}
+
+/// Applies a configuration that was read.
+pub(super) fn configuration(
+    context: &Context,
+    loaded: Configuration,
+    args: &ApplyArgs,
+    output: &Output,
+) -> Result<Outcome, Error> {
+    let facts = context.facts()?;
+    let asked = Asked {
+        allow: allowances(args, &loaded.desired),
+        look_for_root: true,
+        ..Asked::default()
     };
+    let plan = ops::plan_desired(&facts, &loaded.desired, loaded.source, &asked)?;
+    carry_out(context, &facts, plan, loaded.desired, args, output)
+}
+
+fn carry_out(
+    context: &Context,
+    facts: &Facts,
+    plan: Plan,
+    desired: DesiredState,
+    args: &ApplyArgs,
+    output: &Output,
+) -> Result<Outcome, Error> {
     expect(args, &plan)?;
     output.text(&plan_text(&plan, &output.style));
 
-    let is_nothing = plan.changes.is_empty() && ops::approves_nothing_new(&facts, &plan, &desired);
+    let is_nothing = plan.changes.is_empty() && ops::approves_nothing_new(facts, &plan, &desired);
     let deletes = args.prune && plan.summary.deletions() > 0;
     let approved = ApprovedPlan::new(plan, desired, args.prune)
         .map_err(|refusals| Error::Refused { refusals })?;
@@ -44,7 +65,7 @@ pub(super) fn run(
         return Ok(Outcome::NoChanges);
     }
     confirm(args, approved.plan(), deletes)?;
-    let configured = ops::apply(context, &facts, &approved)?;
+    let configured = ops::apply(context, facts, &approved)?;
     output.text(&format!(
         "\nApplied as serial {}; its policies are approved.\n",
         configured.serial
@@ -59,7 +80,7 @@ pub(super) fn run(
 }
 
 /// `--max-delete N` replaces the guard's limit for this command: every host may lose up to N.
-fn allowances(args: &ApplyArgs, desired: &crate::core::desired::DesiredState) -> Vec<Allow> {
+fn allowances(args: &ApplyArgs, desired: &DesiredState) -> Vec<Allow> {
     let at_most = args.max_delete.map(|n| n as usize);
     let each = desired.hosts.iter().zip(at_most.into_iter().cycle());
     let by_number = each.map(|(host, at_most)| Allow::Delete {
@@ -149,13 +170,10 @@ fn report(
     serial: Option<crate::core::model::Serial>,
 ) {
     if output.is_json() {
-        output.data(
-            &Applied {
-                outcome,
-                serial,
-                plan,
-            },
-            |_| String::new(),
-        );
+        output.json(&Applied {
+            outcome,
+            serial,
+            plan,
+        });
     }
 }

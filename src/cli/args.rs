@@ -106,6 +106,8 @@ pub(super) enum Command {
     CheckPlan(SavedPlanArg),
     /// Make the database match the file or a saved plan, and approve its retention policies
     Apply(ApplyArgs),
+    /// Plan again, or apply, whenever the file or an include changes; ends with SIGINT or SIGTERM
+    Watch(WatchArgs),
     /// Set the settings of the whole service without a file
     ConfigureGlobal(ConfigureGlobalArgs),
     /// Add or change one host without a file
@@ -313,6 +315,29 @@ pub(super) struct ApplyArgs {
     /// Lift a limit, as its refusal names it
     #[arg(long, value_name = "WHAT")]
     pub(super) allow: Vec<Allow>,
+}
+
+impl ApplyArgs {
+    /// An apply without anybody at hand: it deletes nothing and lifts no limit.
+    pub(super) const fn unattended() -> Self {
+        Self {
+            path: None,
+            yes: true,
+            prune: false,
+            max_delete: None,
+            expect: None,
+            allow: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WatchArgs {
+    #[command(flatten)]
+    pub(super) file: FileArg,
+    /// Apply each change, as `apply --yes` does: within the limits, and without deleting a snapshot
+    #[arg(long)]
+    pub(super) apply: bool,
 }
 
 #[derive(Debug, Args)]

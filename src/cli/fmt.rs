@@ -9,15 +9,13 @@ use super::args::{Common, FmtArgs};
 use super::file_path;
 use super::output::Output;
 use super::report::counted;
-use crate::config::LaidOutFile;
+use crate::config::{LARGEST, LaidOutFile};
 use crate::core::model::visible;
 use crate::core::plan::Outcome;
 use crate::ops::{self, Error};
 
 /// What stdin is called.
 const STDIN: &str = "-";
-/// A byte more than any configuration may have: whatever goes on behind it is not read.
-const LARGEST: u64 = (4 << 20) + 1;
 /// A larger difference is shown less finely.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -75,20 +73,21 @@ pub(super) fn run(common: &Common, args: &FmtArgs, output: &Output) -> Result<Ou
         Outcome::Done
     };
     if output.is_json() {
-        output.data(
-            &Formatted {
-                outcome,
-                files: entries,
-            },
-            |_| String::new(),
-        );
+        output.json(&Formatted {
+            outcome,
+            files: entries,
+        });
     }
     Ok(outcome)
 }
 
 fn stdin() -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
-    let read = std::io::stdin().lock().take(LARGEST).read_to_end(&mut text);
+    // A byte more than any configuration may have: whatever goes on behind it is not read.
+    let read = std::io::stdin()
+        .lock()
+        .take(LARGEST + 1)
+        .read_to_end(&mut text);
     read.map(|_| text).map_err(|source| Error::File {
         doing: "read",
         path: "<stdin>".to_owned(),

@@ -22,6 +22,7 @@ mod show;
 mod signals;
 mod trust;
 mod validate;
+mod watch;
 mod wishes;
 
 use std::process::ExitCode;
@@ -123,6 +124,7 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::ShowPlan(args) => plan::show(common, &args, output)?.into(),
         Command::CheckPlan(args) => plan::check(&open()?, &args, output)?.into(),
         Command::Apply(args) => apply::run(&open()?, common, &args, output)?.into(),
+        Command::Watch(args) => watch::run(common, &args, output)?.into(),
         Command::ConfigureGlobal(args) => {
             configure::global(&create_context(common)?, &args, output)?.into()
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::args::{Color, Common, Format};
 use crate::core::plan::Plan;
-use crate::render::{BUDGET, Style, document, plan_html, plan_markdown, plan_text};
+use crate::render::{BUDGET, Style, document, line, plan_html, plan_markdown, plan_text};
 
 /// How this call of the program prints.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,8 @@ pub(super) struct Output {
     pub(super) quiet: bool,
     /// Progress may be drawn: stderr is a terminal and nobody asked for silence.
     pub(super) progress: bool,
+    /// Each document is one line: there may be many.
+    pub(super) lines: bool,
 }
 
 /// Without a terminal there is no width to fit: a program that reads lines wants them whole.
@@ -44,6 +46,7 @@ impl Output {
             },
             quiet: common.quiet,
             progress: std::io::stderr().is_terminal() && !common.quiet,
+            lines: false,
         }
     }
 
@@ -51,11 +54,28 @@ impl Output {
         self.format == Format::Json
     }
 
+    /// The same, where a program reads one document after the other.
+    pub(super) fn by_line(self) -> Self {
+        Self {
+            lines: true,
+            ..self
+        }
+    }
+
+    /// Prints a value for programs.
+    pub(super) fn json<T: Serialize>(&self, value: &T) {
+        print(&if self.lines {
+            line(value)
+        } else {
+            document(value)
+        });
+    }
+
     /// Prints data: `text` for people, `value` for programs.
     pub(super) fn data<T: Serialize>(&self, value: &T, text: impl FnOnce(&Style) -> String) {
         match self.format {
             Format::Text | Format::Markdown | Format::Html => print(&text(&self.style)),
-            Format::Json => print(&document(value)),
+            Format::Json => self.json(value),
         }
     }
 
@@ -63,7 +83,7 @@ impl Output {
     pub(super) fn plan(&self, plan: &Plan) {
         match self.format {
             Format::Text => print(&plan_text(plan, &self.style)),
-            Format::Json => print(&document(plan)),
+            Format::Json => self.json(plan),
             Format::Markdown => print(&plan_markdown(plan, BUDGET)),
             Format::Html => print(&plan_html(plan)),
         }

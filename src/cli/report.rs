@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::args::{CheckArgs, Common};
 use super::database_path;
-use super::output::{Output, print};
+use super::output::Output;
 use crate::core::model::visible;
 use crate::core::plan::{Outcome, Refusal};
 use crate::ops::{self, Context, Error, Finding};
-use crate::render::{Column, Paint, document, table, visible_refusals};
+use crate::render::{Column, Paint, table, visible_refusals};
 
 #[derive(Serialize)]
 struct Failure<'a> {
@@ -35,7 +35,7 @@ pub(super) fn error(output: &Output, error: &Error) {
             help: error.help(),
             refusals,
         };
-        print(&document(&failure));
+        output.json(&failure);
         return;
     }
     let mut err = std::io::stderr().lock();
@@ -73,7 +73,7 @@ fn chain(error: &Error) -> String {
 
 fn invalid(output: &Output, findings: &crate::config::Report) {
     if output.is_json() {
-        print(&findings.json());
+        output.json(&findings.document());
     } else {
         let _ = std::io::stderr().lock().write_all(
             findings

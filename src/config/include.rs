@@ -2,6 +2,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::watched::Watched;
+
 /// More matches than this are a mistake of a pattern.
 pub(super) const MOST_FILES: usize = 20_000;
 /// Directories that `**` goes down.
@@ -26,7 +28,7 @@ pub(super) enum IncludeError {
 }
 
 /// The real paths of the files below `folder` that `pattern` means, sorted by the path that was matched. `folder` and
-/// `root` are real paths, and `pattern` is relative and without `..`.
+/// `root` are real paths, and `pattern` is relative and without `..`. What could change that is added to `watched`.
 ///
 /// # Errors
 /// When the pattern is none, a match leads out of `root`, or a directory cannot be listed.
@@ -34,6 +36,7 @@ pub(super) fn files(
     root: &Utf8Path,
     folder: &Utf8Path,
     pattern: &str,
+    watched: &mut Watched,
 ) -> Result<Vec<Utf8PathBuf>, IncludeError> {
     let mut found = vec![folder.to_owned()];
     for component in pattern
@@ -42,7 +45,7 @@ pub(super) fn files(
     {
         let mut below = Vec::new();
         for directory in found {
-            descend(root, &directory, component, &mut below)?;
+            descend(root, &directory, component, &mut below, watched)?;
             if below.len() > MOST_FILES {
                 return Err(IncludeError::TooMany);
             }
@@ -67,16 +70,18 @@ fn descend(
     directory: &Utf8Path,
     component: &str,
     below: &mut Vec<Utf8PathBuf>,
+    watched: &mut Watched,
 ) -> Result<(), IncludeError> {
     let directory = real(root, directory)?;
     if !directory.is_dir() {
         return Ok(());
     }
     if component == "**" {
-        return everything(&directory, 0, below);
+        return everything(&directory, 0, below, watched);
     }
     if !component.contains(['*', '?', '[']) {
         let path = directory.join(component);
+        watched.below(root, &path);
         if path.symlink_metadata().is_ok() {
             below.push(path);
         }
@@ -89,10 +94,15 @@ fn descend(
         require_literal_leading_dot: true,
         ..glob::MatchOptions::default()
     };
-    below.extend(list(&directory)?.into_iter().filter(|path| {
+    let mut found = list(&directory, watched)?;
+    found.retain(|path| {
         path.file_name()
             .is_some_and(|name| pattern.matches_with(name, options))
-    }));
+    });
+    for link in found.iter().filter(|path| path.is_symlink()) {
+        watched.below(root, link);
+    }
+    below.extend(found);
     Ok(())
 }
 
@@ -101,22 +111,24 @@ fn everything(
     directory: &Utf8Path,
     depth: usize,
     below: &mut Vec<Utf8PathBuf>,
+    watched: &mut Watched,
 ) -> Result<(), IncludeError> {
     below.push(directory.to_owned());
     if depth == DEEPEST || below.len() > MOST_FILES {
         return Ok(());
     }
-    for path in list(directory)? {
+    for path in list(directory, watched)? {
         let is_directory = path.symlink_metadata().is_ok_and(|found| found.is_dir());
         if is_directory && !path.file_name().is_some_and(|name| name.starts_with('.')) {
-            everything(&path, depth + 1, below)?;
+            everything(&path, depth + 1, below, watched)?;
         }
     }
     Ok(())
 }
 
 /// An unreadable directory is a mistake: its hosts would seem to have left.
-fn list(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, IncludeError> {
+fn list(directory: &Utf8Path, watched: &mut Watched) -> Result<Vec<Utf8PathBuf>, IncludeError> {
+    watched.folder(directory);
     let unreadable = |source| IncludeError::Unreadable {
         path: directory.to_owned(),
         source,

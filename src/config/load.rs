@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::include::{self, IncludeError, MOST_FILES};
 use super::lines::Lines;
 use super::parse::{self, Include};
-use super::{Report, document, guard};
+use super::{Report, Watched, document, guard};
 use crate::core::desired::{At, DesiredState, Finding, Parts, Places, resolve};
 
 /// Includes in includes.
@@ -40,6 +40,8 @@ pub struct Loaded {
     pub report: Report,
     /// What the configuration asks for, if it is valid.
     pub state: Option<DesiredState>,
+    /// What could change any of this: complete also when the state is not there.
+    pub watched: Watched,
     /// Those findings that kept something from being read.
     pub(super) unread: Vec<Finding>,
 }
@@ -47,7 +49,13 @@ pub struct Loaded {
 /// Reads the configuration at `path` with its includes.
 #[must_use]
 pub fn load(path: &Utf8Path) -> Loaded {
-    Loader::default().root(path)
+    load_as(path, path)
+}
+
+/// Reads the configuration at `path` with its includes; messages call it `shown`.
+#[must_use]
+pub fn load_as(path: &Utf8Path, shown: &Utf8Path) -> Loaded {
+    Loader::default().root(path, shown)
 }
 
 /// Reads the file at `path` alone: what it includes is left alone, and its state is not whole.
@@ -56,7 +64,7 @@ pub(super) fn load_alone(path: &Utf8Path) -> Loaded {
         includes: Includes::LeftAlone,
         ..Loader::default()
     };
-    loader.root(path)
+    loader.root(path, path)
 }
 
 /// Reads one text that came from elsewhere: it includes nothing.
@@ -95,21 +103,25 @@ struct Loader {
     open: Vec<Utf8PathBuf>,
     parts: Parts,
     findings: Vec<Finding>,
+    watched: Watched,
     /// Those that kept something from being read.
     unread: Vec<Finding>,
 }
 
 impl Loader {
-    fn root(mut self, path: &Utf8Path) -> Loaded {
+    fn root(mut self, path: &Utf8Path, shown: &Utf8Path) -> Loaded {
+        if let Ok(path) = camino::absolute_utf8(path) {
+            self.watched.anywhere(&path);
+        }
         // Links in the path of the root file are the operator's own; below its folder none leads out.
         match path.canonicalize_utf8() {
             Ok(real) => {
                 self.root = real.parent().map(Utf8Path::to_owned).unwrap_or_default();
-                self.shown_root = path.parent().map(Utf8Path::to_owned).unwrap_or_default();
-                self.first = Some((real.clone(), path.to_owned()));
+                self.shown_root = shown.parent().map(Utf8Path::to_owned).unwrap_or_default();
+                self.first = Some((real.clone(), shown.to_owned()));
                 self.file(&real, None);
             }
-            Err(error) => self.unreadable(path, &error, None),
+            Err(error) => self.unreadable(shown, &error, None),
         }
         self.finish()
     }
@@ -134,6 +146,7 @@ impl Loader {
             files: self.files,
             report,
             state,
+            watched: self.watched,
             unread: self.unread,
         }
     }
@@ -275,7 +288,7 @@ impl Loader {
             .last()
             .and_then(|file| file.parent())
             .unwrap_or(&self.root);
-        match include::files(&self.root, folder, &include.pattern) {
+        match include::files(&self.root, folder, &include.pattern, &mut self.watched) {
             Ok(found) if found.is_empty() && !include.optional => {
                 let help = "correct the pattern, or add `optional=#true`";
                 self.wrong(include, "no-match", "no file matches this include", help);

@@ -23,11 +23,13 @@ mod starter;
 mod table;
 #[cfg(test)]
 mod tests;
+mod watched;
 mod words;
 
 pub use export::{Content, Exported, export};
 pub use guard::LARGEST;
 pub use laid_out::{LaidOut, LaidOutFile, lay_out, lay_out_text};
-pub use load::{Loaded, SourceFile, load, load_text};
+pub use load::{Loaded, SourceFile, load, load_as, load_text};
 pub use report::Report;
 pub use starter::starter;
+pub use watched::Watched;

@@ -207,9 +207,15 @@ impl Report {
         out.push('\n');
     }
 
-    /// The report for programs: the same words, and byte offsets.
+    /// The report as text for programs.
     #[must_use]
     pub fn json(&self) -> String {
+        serde_json::to_string_pretty(&self.document()).unwrap_or_default() + "\n"
+    }
+
+    /// The report for programs: the same words, and byte offsets.
+    #[must_use]
+    pub fn document(&self) -> impl Serialize + '_ {
         #[derive(Serialize)]
         struct Document<'a> {
             outcome: &'static str,
@@ -276,12 +282,11 @@ impl Report {
                 })
                 .collect(),
         });
-        let document = Document {
+        Document {
             outcome: "invalid",
             findings: entries.collect(),
             more: self.findings.len().checked_sub(WRITTEN).filter(|n| *n > 0),
-        };
-        serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+        }
     }
 }
 

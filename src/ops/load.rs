@@ -25,27 +25,34 @@ pub struct Configuration {
 /// # Errors
 /// With the report of every mistake.
 pub fn load(path: &Utf8Path) -> Result<Configuration, Error> {
-    let loaded = config::load(path);
-    let files = loaded
-        .files
-        .iter()
-        .map(|file| SourceFile {
-            path: file.path.to_string(),
-            sha256: file.sha256.clone(),
-        })
-        .collect();
-    let warnings = loaded.report.warnings();
-    match loaded.state {
-        Some(desired) => Ok(Configuration {
-            desired,
-            source: Source {
-                files,
-                revision: revision(),
-                dirty: false,
-            },
-            warnings,
-        }),
-        None => Err(Error::Invalid(Box::new(loaded.report))),
+    config::load(path).try_into()
+}
+
+impl TryFrom<config::Loaded> for Configuration {
+    type Error = Error;
+
+    fn try_from(loaded: config::Loaded) -> Result<Self, Error> {
+        let files = loaded
+            .files
+            .iter()
+            .map(|file| SourceFile {
+                path: file.path.to_string(),
+                sha256: file.sha256.clone(),
+            })
+            .collect();
+        let warnings = loaded.report.warnings();
+        match loaded.state {
+            Some(desired) => Ok(Self {
+                desired,
+                source: Source {
+                    files,
+                    revision: revision(),
+                    dirty: false,
+                },
+                warnings,
+            }),
+            None => Err(Error::Invalid(Box::new(loaded.report))),
+        }
     }
 }
 

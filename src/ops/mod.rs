@@ -5,6 +5,7 @@ mod apply;
 mod backup;
 mod base;
 mod check;
+mod checkout;
 mod clock;
 mod configure;
 mod context;
@@ -33,6 +34,7 @@ mod status;
 mod superseded;
 mod trust;
 mod upcoming;
+mod watch;
 mod wishes;
 
 pub use crate::rsync::Stop;
@@ -68,6 +70,7 @@ pub use stale::{Staleness, saved_for_apply, staleness};
 pub use status::{HostStatus, Status, status};
 pub use trust::{Offered, Step, offered_keys, test_host, trust};
 pub use upcoming::{Upcoming, Why, upcoming};
+pub use watch::{Ender, News, Watch};
 pub use wishes::{LogOf, cancel, pause, read_log, resume};
 
 /// Names this process in rows.

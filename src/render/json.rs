@@ -10,3 +10,11 @@ pub fn document<T: Serialize>(value: &T) -> String {
     text.push('\n');
     text
 }
+
+/// Writes `value` for programs that read a document a line: no line end but the last.
+#[must_use]
+pub fn line<T: Serialize>(value: &T) -> String {
+    let mut text = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
+    text.push('\n');
+    text
+}
