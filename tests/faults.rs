@@ -17,5 +17,7 @@ mod remote;
 mod rig;
 #[path = "faults/sources.rs"]
 mod sources;
+#[path = "faults/storage.rs"]
+mod storage;
 #[path = "faults/transfer.rs"]
 mod transfer;

@@ -142,8 +142,8 @@ pub enum DiskError {
         path: PathBuf,
     },
 
-    /// Something was renamed or mounted over while it was in use.
-    #[error("{} is no longer what was opened: something was renamed or mounted over it", shown(.path))]
+    /// Something was renamed, unmounted or mounted over while it was in use.
+    #[error("{} is no longer what was opened: its disk was unmounted, or something was renamed or mounted over it", shown(.path))]
     Replaced {
         /// The path that leads elsewhere now.
         path: PathBuf,

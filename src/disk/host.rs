@@ -3,6 +3,9 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, statat};
+use rustix::io::Errno;
+
 use super::error::DiskError;
 use super::handle::Handle;
 use super::legacy::LegacyMeta;
@@ -42,6 +45,26 @@ impl HostDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Demands that its path still leads to it: everything here is done by handle, which works on in a file system that
+    /// was unmounted or mounted over meanwhile, where nobody would find it.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError::Replaced`] if it does not, or the path cannot be looked at.
+    pub fn check_in_place(&self) -> Result<(), DiskError> {
+        let is_same = match statat(CWD, self.path(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => self.dir.is_same(&stat)?,
+            Err(Errno::NOENT | Errno::NOTDIR) => false,
+            Err(errno) => return Err(DiskError::io("look at", self.path(), errno)),
+        };
+        if is_same {
+            return Ok(());
+        }
+        Err(DiskError::Replaced {
+            path: self.path().to_owned(),
+        })
     }
 
     /// Where a visible snapshot is or would be.

@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, CWD, OFlags, statat};
 
 use super::error::DiskError;
 use super::handle::Handle;
-use super::host::{DATA, HostDir, INCOMPLETE};
+use super::host::{DATA, HostDir, INCOMPLETE, TRASH};
 use super::lock::HostLock;
 use super::marks::{self, Suspect};
 use super::meta::{self, SnapshotMeta};
@@ -62,6 +62,8 @@ impl HostLock {
                 path: self.snapshot_path(kind, name),
             });
         }
+        // Made while there is room for it: a disk without inodes could not be pruned otherwise.
+        self.dir().make(TRASH)?;
         let parent = self.dir().make(INCOMPLETE)?.make(kind.as_str())?;
         let dir = parent.make_new(name.as_str())?;
         let incomplete = Incomplete {

@@ -22,18 +22,19 @@ impl HostLock {
     /// 4. `renameat2(2)` with `RENAME_NOREPLACE` into `<kind>/<name>`.
     /// 5. Both parents are fsynced. Only after that may SQL say `complete`.
     ///
-    /// Killed before 4, the snapshot is still incomplete and may be published again; after 4, it is whole. An error
-    /// of 5 leaves it visible and whole, and says that a power cut may still make it incomplete again.
+    /// Killed before 4, the snapshot is still incomplete and may be published again; after 4, it is whole. After an
+    /// error of 5 it is renamed back, as far as such a disk lets it: what may be gone after a power cut is not shown.
     ///
     /// # Errors
     ///
-    /// The metadata is of another snapshot; the name is taken; anything could not be written or made durable, as on a
-    /// full or failing disk.
+    /// The path of the host leads elsewhere by now; the metadata is of another snapshot; the name is taken; anything
+    /// could not be written or made durable, as on a full or failing disk.
     pub fn publish(
         &self,
         incomplete: &Incomplete,
         meta: &SnapshotMeta,
     ) -> Result<PathBuf, DiskError> {
+        self.check_in_place()?;
         let (kind, name) = (incomplete.kind(), incomplete.name());
         let dir = incomplete.dir();
         let replaced = || DiskError::Replaced {
@@ -57,8 +58,10 @@ impl HostLock {
         if !from.rename_new(name.as_str(), &to, name.as_str())? {
             return Err(DiskError::NameTaken { path });
         }
-        to.sync()?;
-        from.sync()?;
+        if let Err(error) = to.sync().and_then(|()| from.sync()) {
+            let _ = to.rename_new(name.as_str(), &from, name.as_str());
+            return Err(error);
+        }
         Ok(path)
     }
 }

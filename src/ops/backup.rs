@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use super::context::{Facts, ServerLookup};
 use super::links::{Links, find_links, utf8};
+use super::patience::patiently;
 use super::prune::{finish_cut_off, prune_locked, record_life, settle_lost_runs};
 use super::pull::{Resolved, resolve};
 use super::pulse::{Pulse, with_pulse};
+use super::reconcile::reconcile;
 use super::root::{lock_host, open_root};
 use super::{Context, Error, PruneReport, PruneRequest};
 use crate::core::model::{
@@ -145,6 +147,8 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
     let dir = root.host_dir(&host.directory)?;
     let mut lock = lock_host(&dir, host, "backup", now)?;
     settle_lost_runs(context, host)?;
+    let facts = reconcile(context, &root, host.id, facts)?;
+    let host = backed_up(&facts, &request.host)?;
     finish_cut_off(context, host, &lock)?;
     record_life(context, now)?;
 
@@ -194,7 +198,10 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
             report.pruned = Some(prune_locked(context, &request, &mut lock));
         }
     }
-    lock.release()?;
+    if let Err(error) = lock.release() {
+        // The lock is free all the same, and what it says blocks nobody.
+        tracing::warn!("{}: {}", host.name, super::sentence(&error.into()));
+    }
     Ok(report)
 }
 
@@ -363,9 +370,15 @@ impl Attempt<'_> {
         };
         if let Err(error) = written {
             let error = Error::from(error);
-            report.status = RunStatus::Failed;
-            report.cause = Some(error.cause());
-            report.message = super::sentence(&error);
+            let said = super::sentence(&error);
+            if verdict.class == Class::Complete {
+                report.status = RunStatus::Failed;
+                report.cause = Some(error.cause());
+                report.message = said;
+            } else {
+                // Why the pull itself failed is what matters.
+                report.warnings.push(said);
+            }
         }
         Ok(report)
     }
@@ -408,10 +421,11 @@ impl Attempt<'_> {
             message.push_str("; ");
             message.push_str(warning);
         }
-        Ok(self.context.store.finish_snapshot(
-            &end,
-            Some(&self.run_end(report.status, message, report.cause)),
-        )?)
+        let run = self.run_end(report.status, message, report.cause);
+        // The work of hours: a database that is busy for longer than usual does not lose it.
+        Ok(patiently(|| {
+            self.context.store.finish_snapshot(&end, Some(&run))
+        })?)
     }
 
     /// Who wanted the run to stop, if it was asked for in SQL.

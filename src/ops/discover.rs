@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::context::Facts;
 use super::root::open_root_to_read;
 use super::{Context, Error};
 use crate::core::model::{HostName, SnapshotId, SnapshotStatus, SqlHost};
@@ -43,17 +44,7 @@ pub fn discover(context: &Context, host: Option<&HostName>) -> Result<Vec<HostDi
     };
     let mut found = Vec::new();
     for sql in hosts {
-        let rows = facts.snapshots.get(&sql.id).map_or(&[][..], Vec::as_slice);
-        let known: Vec<(
-            SnapshotId,
-            SnapshotStatus,
-            crate::core::model::SnapshotKind,
-            crate::core::model::SnapshotName,
-        )> = rows
-            .iter()
-            .map(|s| (s.id, s.status, s.kind, s.name.clone()))
-            .collect();
-        found.push(of_host(context, &root, sql, &known)?);
+        found.push(discover_host(context, &root, sql, &facts)?);
     }
     if host.is_none() {
         found.extend(unknown_directories(&root, &facts.state.hosts)?);
@@ -61,19 +52,17 @@ pub fn discover(context: &Context, host: Option<&HostName>) -> Result<Vec<HostDi
     Ok(found)
 }
 
-type Known = (
-    SnapshotId,
-    SnapshotStatus,
-    crate::core::model::SnapshotKind,
-    crate::core::model::SnapshotName,
-);
-
-fn of_host(
+/// Records what is on disk for one host.
+///
+/// # Errors
+/// When the disk cannot be read or the database cannot be written.
+pub(super) fn discover_host(
     context: &Context,
     root: &Root,
     host: &SqlHost,
-    known: &[Known],
+    facts: &Facts,
 ) -> Result<HostDiscovery, Error> {
+    let known = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
     let scan = match root.find_host_dir(&host.directory)? {
         Some(dir) => dir.scan()?,
         None => Scan::default(),
@@ -87,14 +76,14 @@ fn of_host(
     let recorded = context.store.record_discovered(host.id, root.id(), &rows)?;
     let gone: Vec<SnapshotId> = known
         .iter()
-        .filter(|(_, status, kind, name)| {
-            *status == SnapshotStatus::Complete
+        .filter(|row| {
+            row.status == SnapshotStatus::Complete
                 && !scan
                     .found
                     .iter()
-                    .any(|f| f.place == Place::Visible && f.kind == *kind && f.name == *name)
+                    .any(|f| f.place == Place::Visible && f.kind == row.kind && f.name == row.name)
         })
-        .map(|(id, ..)| *id)
+        .map(|row| row.id)
         .collect();
     let missing = context.store.mark_missing(&gone)?;
     let strange = scan

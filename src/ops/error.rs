@@ -365,7 +365,13 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Store(error) => return error.help(),
-                        Self::Gate(gate @ GateError::ApprovalMissing { .. }) => gate.help(),
+                        Self::Disk(error) if error.is_out_of_space() => {
+                "make room on the backup root: df shows whether bytes are used up, df -i whether inodes are".into()
+            }
+            Self::Disk(error) if error.is_read_only() => {
+                "look at the kernel's log: a file system that failed is made read-only; mend it and mount it again".into()
+            }
+            Self::Gate(gate @ GateError::ApprovalMissing { .. }) => gate.help(),
             Self::Value(invalid) if !invalid.help.is_empty() => invalid.help.clone(),
             Self::Stale { .. } | Self::NotTheExpectedPlan { .. } => "make a new plan and have it reviewed".into(),
             Self::AppliedAlready { .. } => "make a new plan to see what is left to do".into(),

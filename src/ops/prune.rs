@@ -5,6 +5,7 @@
 
 use super::context::Facts;
 use super::plan::plan_in_force;
+use super::reconcile::reconcile;
 use super::root::{lock_host, open_root};
 use super::{Context, Error};
 use crate::core::model::{
@@ -85,6 +86,14 @@ pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, E
         return Ok(PruneReport::nothing(&host.name));
     };
     let mut lock = lock_host(&dir, host, "prune", now)?;
+    settle_lost_runs(context, host)?;
+    let id = host.id;
+    reconcile(
+        context,
+        &root,
+        id,
+        context.facts_about(|host| host.id == id)?,
+    )?;
     prune_locked(context, request, &mut lock)
 }
 
@@ -201,6 +210,7 @@ fn carry_out(
     lock: &HostLock,
     run: RunId,
 ) -> Result<PruneReport, Error> {
+    lock.check_in_place()?;
     everything_kept_is_whole(context, facts, host, order, lock)?;
     let rows = facts.rows(host.id);
     let mut report = PruneReport {
@@ -223,7 +233,9 @@ fn carry_out(
         match context.store.mark_deleting(row, order.plan(), now)? {
             Marking::Marked => match to_trash(lock, deletion) {
                 Ok(()) => going.push((row, deletion.name.clone())),
-                Err(error) => report.left.push((deletion.name.clone(), error.to_string())),
+                Err(error) => report
+                    .left
+                    .push((deletion.name.clone(), super::sentence(&error.into()))),
             },
             refused => report
                 .left

@@ -292,7 +292,8 @@ fn server_io(ended: &Ended, room: Room) -> String {
     } else if is_full(ended) || room.bytes_free == 0 {
         "the backup root is full: make room".to_owned()
     } else {
-        format!("the server could not write: {}", last(ended))
+        let line = complaint_of_server(ended).map_or_else(|| last(ended), str::to_owned);
+        format!("the server could not write: {line}")
     }
 }
 

@@ -197,6 +197,8 @@ fn a_snapshot_on_its_way_to_the_trash_is_whole_or_gone() {
         for nth in 1.. {
             let test = TestRoot::new();
             publish(&test.lock(), SCHEDULED, &name(1));
+            // As for a snapshot that was only discovered: none of ours has been made there.
+            std::fs::remove_dir(test.host_path(".trash")).unwrap();
             let end = injected("trash", test.root.path(), call, "signal=KILL", nth);
             let lock = test.lock();
             if lock.has_snapshot(SCHEDULED, &name(1)).unwrap() {

@@ -39,6 +39,32 @@ impl Mount {
         None
     }
 
+    pub(crate) fn tmpfs(path: &Path, options: &str) -> Option<Self> {
+        Self::new(path, &["-t", "tmpfs", "-o", options, "tmpfs"])
+    }
+
+    /// An ext4 of its own in the file `image`.
+    pub(crate) fn ext4(path: &Path, image: &Path, size: u64, options: &str) -> Option<Self> {
+        let file = std::fs::File::create(image).unwrap();
+        file.set_len(size).unwrap();
+        assert!(run(
+            "mkfs.ext4",
+            &["-q", "-F", "-m", "0", image.to_str().unwrap()]
+        ));
+        Self::again(path, image, options)
+    }
+
+    /// The file system in `image` once more.
+    pub(crate) fn again(path: &Path, image: &Path, options: &str) -> Option<Self> {
+        let options = format!("loop,{options}");
+        Self::new(path, &["-o", &options, image.to_str().unwrap()])
+    }
+
+    /// A directory above it was renamed.
+    pub(crate) fn has_moved_to(&mut self, path: &Path) {
+        path.clone_into(&mut self.path);
+    }
+
     /// Mounts it anew with other options.
     pub(crate) fn remount(&self, options: &str) {
         let options = format!("remount,{options}");

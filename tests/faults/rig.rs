@@ -62,6 +62,14 @@ impl Rig {
         self.write_and_apply(&document(source, host, &self.global));
     }
 
+    /// Adds to the retention policy, until it recovers.
+    pub(crate) fn retention(&self, more: &str) {
+        let text = self
+            .good
+            .replace("keep last=2;", &format!("keep last=2; {more};"));
+        self.write_and_apply(&text);
+    }
+
     fn write_and_apply(&self, text: &str) {
         self.program.write("pobsync.kdl", text);
         self.program.ends(0, &["apply", "--yes"]);
