@@ -106,7 +106,7 @@ pub(super) enum Command {
     CheckPlan(SavedPlanArg),
     /// Make the database match the file or a saved plan, and approve its retention policies
     Apply(ApplyArgs),
-    /// Plan again, or apply, whenever the file or an include changes; ends with SIGINT or SIGTERM
+    /// Plan again, or apply, whenever the file or an include changes, until a signal ends it
     Watch(WatchArgs),
     /// Set the settings of the whole service without a file
     ConfigureGlobal(ConfigureGlobalArgs),

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
 use super::args::{ApplyArgs, Common, WatchArgs};
 use super::output::Output;
 use super::report::counted;
-use super::{apply, file_path, open_context, report};
+use super::{apply, file_path, open_context, report, signals};
 use crate::core::model::visible;
 use crate::core::plan::Outcome;
-use crate::ops::{self, Asked, Configuration, Ender, Error, News, Watch};
+use crate::ops::{self, Asked, Configuration, Error, News, Watch};
 
 /// What may pass by itself is tried again this soon, and then each time after twice as long.
 const SOONEST: Duration = Duration::from_secs(1);
@@ -24,7 +21,8 @@ pub(super) fn run(common: &Common, args: &WatchArgs, output: &Output) -> Result<
     open_context(common)?;
     let path = file_path(common, args.file.path.as_ref());
     let mut watch = Watch::new(&path)?;
-    end_by_signal(watch.ender())?;
+    let ender = watch.ender();
+    signals::listen(move || ender.end())?;
     let output = &output.by_line();
     let mut due: Option<Due> = None;
     loop {
@@ -151,21 +149,8 @@ fn say_news(output: &Output, changed: &[String], is_mended: bool) {
         ("", _) => {}
         (names, 0) => output.say(&format!("Changed: {names}.")),
         (names, more) => output.say(&format!(
-            "Changed: {names} and {} more.",
-            counted(more, "file")
+            "Changed: {names} and {}.",
+            counted(more, "more file")
         )),
     }
-}
-
-fn end_by_signal(ender: Ender) -> Result<(), Error> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|source| Error::Program {
-        message: format!("cannot wait for signals: {source}"),
-        help: String::new(),
-    })?;
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            ender.end();
-        }
-    });
-    Ok(())
 }

@@ -27,6 +27,7 @@ fn comes_back(global: &GlobalSettings, settings: &[HostSettings], removed: &[Hos
         removed: removed.iter().collect(),
     };
     let text = export(&content).one_file();
+    assert_eq!(crate::config::layout::format(0, &text).as_ref(), Ok(&text));
     let state = state(&text);
     assert_eq!(state.global, *global, "{text}");
     let hosts: Vec<(&HostName, &HostSettings)> = state

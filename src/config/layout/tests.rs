@@ -159,7 +159,7 @@ fn every_block_of_the_readme_is_laid_out() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_and_twice_is_once(choices in proptest::collection::vec(any::<u16>(), 0..400)) {
