@@ -1,14 +1,17 @@
 //! `plan`, `show-plan`, `check-plan` and `inventory`.
 
+use camino::Utf8Path;
+
 use super::args::{Common, InventoryArgs, PlanArgs, SavedPlanArg};
 use super::output::{Output, print};
 use super::{Ended, file_path, open_context};
 use crate::core::plan::{Outcome, Plan, Selection};
-use crate::ops::{self, Asked, Context, Error};
+use crate::ops::{self, Asked, Context, Error, FileKind};
 use crate::render::{BUDGET, document, plan_html, plan_markdown};
 
 pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<Ended, Error> {
     let file = file_path(common, args.file.path.as_ref());
+    ops::check_targets(&targets(args))?;
     let loaded = ops::load(&file)?;
     let mut facts = match &args.inventory {
         Some(path) => ops::read_inventory(path)?,
@@ -30,13 +33,13 @@ pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<E
     };
     let plan = ops::plan_desired(&facts, &loaded.desired, loaded.source, &asked)?;
     if let Some(path) = &args.json_into {
-        ops::write_text(path, &document(&plan))?;
+        ops::write_file(path, FileKind::Plan, &document(&plan))?;
     }
     if let Some(path) = &args.markdown_into {
-        ops::write_text(path, &plan_markdown(&plan, BUDGET))?;
+        ops::write_file(path, FileKind::Markdown, &plan_markdown(&plan, BUDGET))?;
     }
     if let Some(path) = &args.html_into {
-        ops::write_text(path, &plan_html(&plan))?;
+        ops::write_file(path, FileKind::Page, &plan_html(&plan))?;
     }
     output.plan(&plan);
     let outcome = plan.outcome;
@@ -52,10 +55,25 @@ pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<E
     })
 }
 
+fn targets(args: &PlanArgs) -> Vec<(&Utf8Path, FileKind)> {
+    let all = [
+        (&args.out, FileKind::Plan),
+        (&args.json_into, FileKind::Plan),
+        (&args.markdown_into, FileKind::Markdown),
+        (&args.html_into, FileKind::Page),
+    ];
+    all.into_iter()
+        .filter_map(|(path, kind)| Some((path.as_deref()?, kind)))
+        .collect()
+}
+
 pub(super) fn inventory(context: &Context, args: &InventoryArgs) -> Result<Outcome, Error> {
+    if let Some(path) = &args.out {
+        ops::check_targets(&[(path, FileKind::Inventory)])?;
+    }
     let text = document(&ops::inventory(context)?);
     match &args.out {
-        Some(path) => ops::write_text(path, &text)?,
+        Some(path) => ops::write_file(path, FileKind::Inventory, &text)?,
         None => print(&text),
     }
     Ok(Outcome::Done)

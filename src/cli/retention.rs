@@ -12,6 +12,9 @@ pub(super) fn run(
     args: &RetentionArgs,
     output: &Output,
 ) -> Result<Outcome, Error> {
+    if let Some(path) = &args.out {
+        ops::check_targets(&[(path, ops::FileKind::Plan)])?;
+    }
     let facts = context.facts_about(|host| host.name == args.host)?;
     let plan = ops::plan_host(&facts, &args.host, args.kind, args.apply)?;
     let Some(retention) = plan.retention.first().cloned() else {

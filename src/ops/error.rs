@@ -10,6 +10,7 @@ use crate::core::retention::EmptyPolicy;
 use crate::disk::DiskError;
 use crate::store::StoreError;
 
+use super::output_file::OutputFileError;
 use super::saved::SavedPlanError;
 
 /// Everything a use case can fail with.
@@ -30,6 +31,9 @@ pub enum Error {
     /// A saved plan.
     #[error(transparent)]
     SavedPlan(#[from] SavedPlanError),
+    /// A file that a result was to go to.
+    #[error(transparent)]
+    OutputFile(#[from] OutputFileError),
     /// A policy that keeps nothing has reached the planner.
     #[error(transparent)]
     EmptyPolicy(#[from] EmptyPolicy),
@@ -293,6 +297,8 @@ impl Error {
                 Outcome::Failed
             }
             Self::SavedPlan(_) => Outcome::Invalid,
+            Self::OutputFile(OutputFileError::Io { .. }) => Outcome::Failed,
+            Self::OutputFile(_) => Outcome::Usage,
             Self::Store(StoreError::Stale(_)) => Outcome::Stale,
             Self::Store(StoreError::Protected { .. } | StoreError::LastSuperuser { .. }) => {
                 Outcome::Refused
@@ -383,6 +389,10 @@ impl Error {
             Self::SavedPlan(
                 SavedPlanError::NotAnInventory { .. } | SavedPlanError::LacksHost { .. },
             ) => "write it again on the server: pobsync inventory".into(),
+            Self::OutputFile(OutputFileError::NotOurs { .. }) => "name another file, or remove this one first".into(),
+            Self::OutputFile(OutputFileError::Link { .. } | OutputFileError::Reserved { .. }) => {
+                "name a file of its own".into()
+            }
             Self::UnknownHost { nearest: Some(name), .. } => format!("did you mean {name}?"),
             Self::UnknownHost { nearest: None, .. } => "pobsync hosts lists them".into(),
             Self::UnknownSnapshot { host, .. } => format!("pobsync snapshots {host} lists them"),

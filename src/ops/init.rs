@@ -3,8 +3,8 @@
 use camino::Utf8Path;
 
 use super::configure::{GlobalEdit, check_root_path, configure_global};
+use super::output_file::write_new;
 use super::root::open_root;
-use super::saved::write_private;
 use super::{Context, Error};
 use crate::config::starter;
 use crate::core::model::AbsolutePath;
@@ -26,11 +26,7 @@ pub fn init(
         done.push(format!("{file} is there already; it stays as it is."));
     } else {
         let text = starter(root.map_or("/mnt/backups/pobsync", AbsolutePath::as_str));
-        write_private(file, &text).map_err(|source| Error::File {
-            doing: "write",
-            path: file.to_string(),
-            source,
-        })?;
+        write_new(file, &text)?;
         done.push(format!(
             "Wrote {file}: edit it, then pobsync validate and pobsync plan."
         ));

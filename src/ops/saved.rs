@@ -1,13 +1,11 @@
-//! Saved plans: written for their owner alone, read with suspicion.
+//! Saved plans, read with suspicion.
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::Read as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
-use super::Error;
-use crate::core::model::{HostName, canonical_json};
+use crate::core::model::HostName;
 use crate::core::plan::{FORMAT_VERSION, Plan};
 
 /// A plan of ten thousand hosts with a hundred snapshots each fits twice.
@@ -16,11 +14,9 @@ const LARGEST: u64 = 1 << 30;
 /// Why a file is not a plan that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedPlanError {
-    /// It cannot be read or written.
-    #[error("cannot {doing} the plan {path}")]
+    /// It cannot be read.
+    #[error("cannot read {path}")]
     File {
-        /// `read` or `write`.
-        doing: &'static str,
         /// The file.
         path: Utf8PathBuf,
         /// Why.
@@ -77,60 +73,6 @@ pub enum SavedPlanError {
     },
 }
 
-/// Writes `plan` as canonical JSON, readable by its owner alone; an older file is replaced whole or not at all.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_plan(path: &Utf8Path, plan: &Plan) -> Result<(), Error> {
-    let value = serde_json::to_value(plan).map_err(Error::Json)?;
-    write_private(path, &(canonical_json(&value) + "\n")).map_err(|source| {
-        SavedPlanError::File {
-            doing: "write",
-            path: path.to_owned(),
-            source,
-        }
-        .into()
-    })
-}
-
-/// Writes `text` for its owner alone; an older file is replaced whole or not at all.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_text(path: &Utf8Path, text: &str) -> Result<(), Error> {
-    write_private(path, text).map_err(|source| Error::File {
-        doing: "write",
-        path: path.to_string(),
-        source,
-    })
-}
-
-/// Writes `text` to a new file beside `path`, makes it durable, and moves it there.
-pub(super) fn write_private(path: &Utf8Path, text: &str) -> std::io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_str().is_empty())
-        .unwrap_or(Utf8Path::new("."));
-    let name = path.file_name().ok_or(std::io::ErrorKind::InvalidInput)?;
-    let new = folder.join(format!(".{name}.{}.new", std::process::id()));
-    let written = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-    let moved = written
-        .and_then(|()| std::fs::rename(&new, path))
-        .and_then(|()| std::fs::File::open(folder)?.sync_all());
-    if moved.is_err() {
-        let _ = std::fs::remove_file(&new);
-    }
-    moved
-}
-
 /// Reads a saved plan.
 ///
 /// # Errors
@@ -168,7 +110,6 @@ pub(super) fn read_bounded(path: &Utf8Path) -> Result<String, SavedPlanError> {
         std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
     match read {
         Err(source) => Err(SavedPlanError::File {
-            doing: "read",
             path: path.to_owned(),
             source,
         }),

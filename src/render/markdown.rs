@@ -10,6 +10,8 @@ use crate::core::plan::{Plan, RetentionPlan};
 
 /// GitHub takes 65,536 characters in a comment; a job adds words of its own.
 pub const BUDGET: usize = 60_000;
+/// What the first bytes of every such text are, by which one of ours is told from another file.
+pub const MARKDOWN_START: &str = "<!-- pobsync:plan ";
 /// Kept back for the lines that say what was cut.
 const RESERVE: usize = 400;
 
@@ -229,7 +231,7 @@ impl Page {
         } = self.cut;
         let is_cut = deletions + changes + other > 0;
         let mut out = format!(
-            "<!-- pobsync:plan v=1 fingerprint={} truncated={} -->\n",
+            "{MARKDOWN_START}v=1 fingerprint={} truncated={} -->\n",
             plan.fingerprint,
             u8::from(is_cut)
         );
