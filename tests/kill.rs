@@ -142,7 +142,7 @@ fn a_backup_killed_anywhere_leaves_nothing_half_and_the_next_one_mends_it() {
 #[test]
 fn a_prune_killed_anywhere_is_finished_by_the_next_one() {
     let (program, source) = prepared();
-    let mut kills = 0;
+    let (mut kills, mut told) = (0, 0);
     for call in CALLS {
         for n in points() {
             while program.visible("web", "manual").len() < 4 {
@@ -159,7 +159,8 @@ fn a_prune_killed_anywhere_is_finished_by_the_next_one() {
                     .all(|name| program.visible("web", "manual").contains(name)),
                 "{call} {n}"
             );
-            program.ends(0, &["retention", "web", "--apply", "--yes"]);
+            let said = program.ends(0, &["retention", "web", "--apply", "--yes"]);
+            told += said.err.matches("whose prune had been cut off").count();
             check(&program, &source);
             assert_eq!(program.visible("web", "manual"), stay, "{call} {n}");
             if let Some(left) = names_below(&program.root().join("web/.trash")).first() {
@@ -175,8 +176,12 @@ fn a_prune_killed_anywhere_is_finished_by_the_next_one() {
             );
         }
     }
-    println!("killed {kills} prunes");
+    println!("killed {kills} prunes, told of {told} deletions that were finished");
     assert!(kills > 40);
+    assert!(
+        told > 0,
+        "a deletion is told, also one that an earlier command began"
+    );
 }
 
 #[test]

@@ -140,6 +140,10 @@ fn whatever_its_size_markdown_fits_and_keeps_its_counts_and_refusals() {
     let deletion = plan.retention[host].delete[0].clone();
     plan.retention[host].delete = vec![deletion; 10_000];
     plan.retention[host].totals.delete = 10_000;
+    let summary = &mut plan.summary;
+    (summary.snapshots, summary.delete_by_change, summary.rescued) = (12_345, 10_000, 17);
+    summary.delete_by_kind.scheduled = 10_003;
+    summary.delete_by_kind.manual = 2;
     for budget in [2_000, 5_000, BUDGET] {
         let text = plan_markdown(&plan, budget);
         assert!(text.len() <= budget, "{} of {budget}", text.len());
@@ -155,6 +159,21 @@ fn whatever_its_size_markdown_fits_and_keeps_its_counts_and_refusals() {
             text.contains("protected") && text.contains("max-delete"),
             "{text}"
         );
+        assert!(
+            text.contains("this change deletes 10000 snapshots"),
+            "{text}"
+        );
+        let counts = "| 10006 | 10000 | 6 | 10003 | 2 | 1 | 17 | 12345 | 252 B |";
+        assert!(text.contains(counts), "{text}");
+        // What is cut is counted: shown and cut together are all of them.
+        let (_, cut) = text.split_once("**Cut to fit**: ").unwrap();
+        let cut: usize = cut.split_once(' ').unwrap().0.parse().unwrap();
+        assert_eq!(text.matches("\n- 2025").count() + cut, 10_004, "{budget}");
+        if budget == BUDGET {
+            for refusal in &plan.refusals {
+                assert!(text.contains(&refusal.message) && text.contains(&refusal.lift));
+            }
+        }
         // Every mark that was opened was closed.
         assert_eq!(
             text.matches("<details").count(),

@@ -1,7 +1,8 @@
 //! `apply`: plan, show, ask, apply in one transaction, and prune only if that was asked for too.
 
 use super::args::{ApplyArgs, Common};
-use super::output::{Output, ask};
+use super::output::{Output, ask, heard};
+use super::prune::Pruned;
 use super::{file_path, prune};
 use crate::core::desired::DesiredState;
 use crate::core::model::Fingerprint;
@@ -54,6 +55,8 @@ fn carry_out(
 ) -> Result<Outcome, Error> {
     expect(args, &plan)?;
     output.text(&plan_text(&plan, &output.style));
+    // Nothing is done that could not be shown.
+    heard()?;
 
     let is_nothing = plan.changes.is_empty() && ops::approves_nothing_new(facts, &plan, &desired);
     let deletes = args.prune && plan.summary.deletions() > 0;
@@ -61,7 +64,13 @@ fn carry_out(
         .map_err(|refusals| Error::Refused { refusals })?;
     if is_nothing && !deletes {
         output.text("Nothing to apply.\n");
-        report(output, approved.plan(), Outcome::NoChanges, None);
+        report(
+            output,
+            approved.plan(),
+            Outcome::NoChanges,
+            None,
+            Vec::new(),
+        );
         return Ok(Outcome::NoChanges);
     }
     confirm(args, approved.plan(), deletes)?;
@@ -70,12 +79,14 @@ fn carry_out(
         "\nApplied as serial {}; its policies are approved.\n",
         configured.serial
     ));
-    let outcome = if deletes {
-        prune_listed(context, approved.plan(), output)?
+    let pruned = if deletes {
+        prune_listed(context, approved.plan(), output)
     } else {
-        Outcome::Done
+        Vec::new()
     };
-    report(output, approved.plan(), outcome, Some(configured.serial));
+    let outcome = Outcome::worst(pruned.iter().map(|host| host.outcome));
+    let serial = Some(configured.serial);
+    report(output, approved.plan(), outcome, serial, pruned);
     Ok(outcome)
 }
 
@@ -130,8 +141,8 @@ fn confirm(args: &ApplyArgs, plan: &Plan, deletes: bool) -> Result<(), Error> {
     }
 }
 
-fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Result<Outcome, Error> {
-    let mut outcomes = Vec::new();
+fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Vec<Pruned> {
+    let mut pruned = Vec::new();
     for shown in plan
         .retention
         .iter()
@@ -151,9 +162,9 @@ fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Result<Outco
             allow: plan.allow.clone(),
             listed: Some(shown.clone()),
         };
-        outcomes.push(prune::carry_out(context, &request, output));
+        pruned.push(prune::carry_out(context, &request, output));
     }
-    Ok(Outcome::worst(outcomes))
+    pruned
 }
 
 #[derive(serde::Serialize)]
@@ -161,6 +172,8 @@ struct Applied<'a> {
     outcome: Outcome,
     serial: Option<crate::core::model::Serial>,
     plan: &'a Plan,
+    /// One for each host that was to be pruned.
+    pruned: Vec<Pruned>,
 }
 
 fn report(
@@ -168,12 +181,14 @@ fn report(
     plan: &Plan,
     outcome: Outcome,
     serial: Option<crate::core::model::Serial>,
+    pruned: Vec<Pruned>,
 ) {
     if output.is_json() {
         output.json(&Applied {
             outcome,
             serial,
             plan,
+            pruned,
         });
     }
 }

@@ -100,8 +100,8 @@ pub(super) enum Command {
     Show(HostArg),
     /// Print what applying the file would change, and which snapshots stay and go
     Plan(PlanArgs),
-    /// Print a saved plan
-    ShowPlan(SavedPlanArg),
+    /// Print a saved plan, stale or not, or a recorded one by its number
+    ShowPlan(ShowPlanArg),
     /// Say whether a saved plan is still current; fails with 11 when it is stale
     CheckPlan(SavedPlanArg),
     /// Make the database match the file or a saved plan, and approve its retention policies
@@ -240,6 +240,13 @@ pub(super) struct CheckArgs {
 pub(super) struct HostArg {
     /// The host
     pub(super) host: HostName,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowPlanArg {
+    /// The saved plan, or the number that `plans` shows
+    #[arg(value_name = "PLAN|N")]
+    pub(super) path: Utf8PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::args::BackupArgs;
 use super::output::Output;
-use super::{prune, report, signals};
+use super::prune::{self, Pruned};
+use super::{report, signals};
 use crate::core::model::{ByteCount, HostName, RunId, SnapshotKind, SnapshotName, visible};
-use crate::core::plan::Outcome;
+use crate::core::plan::{Outcome, Refusal};
 use crate::ops::{self, BackupReport, BackupRequest, Context, Error, Stop, backup_line};
 
 #[derive(Serialize)]
@@ -18,14 +19,35 @@ struct Told {
     snapshot: Option<SnapshotName>,
     message: String,
     warnings: Vec<String>,
+    /// What came of the prune, where one was asked for and the backup succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pruned: Option<Pruned>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refusals: Vec<Refusal>,
+}
+
+/// What `--dry-run` says of one host.
+#[derive(Serialize)]
+struct Planned {
+    host: HostName,
+    command: String,
 }
 
 pub(super) fn run(context: &Context, args: &BackupArgs, output: &Output) -> Result<Outcome, Error> {
     if args.dry_run {
         let facts = context.facts_about(|host| args.hosts.contains(&host.name))?;
-        for host in &args.hosts {
-            super::output::print(&format!("{}\n", ops::dry_run(context, &facts, host)?));
-        }
+        let planned: Vec<Planned> = args
+            .hosts
+            .iter()
+            .map(|host| {
+                let command = ops::dry_run(context, &facts, host)?;
+                let host = host.clone();
+                Ok(Planned { host, command })
+            })
+            .collect::<Result<_, Error>>()?;
+        output.data(&planned, |_| {
+            planned.iter().map(|p| format!("{}\n", p.command)).collect()
+        });
         return Ok(Outcome::Done);
     }
     let stop = signals::listen(|| {})?;
@@ -80,17 +102,21 @@ fn one(
                 snapshot: Some(done.snapshot.clone()),
                 message: visible(&done.message),
                 warnings: done.warnings.iter().map(|w| visible(w)).collect(),
+                pruned: done.pruned.as_ref().map(|done| Pruned::of(host, done)),
+                refusals: Vec::new(),
             }
         }
         Err(error) => {
-            report::error(output, &error);
+            tell_error(output, &error);
             Told {
                 host: host.clone(),
                 outcome: error.outcome(),
                 run: None,
                 snapshot: None,
-                message: visible(&error.to_string()),
+                message: visible(&report::chain(&error)),
                 warnings: Vec::new(),
+                pruned: None,
+                refusals: error.refusals().to_vec(),
             }
         }
     }
@@ -128,7 +154,14 @@ fn tell(done: &BackupReport, output: &Output) {
         Some(Ok(pruned)) => prune::tell(pruned, output),
         Some(Err(error)) => {
             output.say("The backup stands; the prune did not begin:");
-            report::error(output, error);
+            tell_error(output, error);
         }
+    }
+}
+
+/// Programs are told of every host in one document, at the end.
+fn tell_error(output: &Output, error: &Error) {
+    if !output.is_json() {
+        report::error_for_people(output, error);
     }
 }

@@ -2,24 +2,33 @@
 
 use clap::CommandFactory as _;
 
+use super::Ended;
 use super::args::Cli;
 use super::output::print;
 use crate::core::plan::Outcome;
 
-pub(super) fn completions(shell: clap_complete::Shell) -> Outcome {
+pub(super) fn completions(shell: clap_complete::Shell) -> Ended {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "pobsync", &mut script);
     print(&String::from_utf8_lossy(&script));
-    Outcome::Done
+    text(Outcome::Done)
 }
 
-pub(super) fn man() -> Outcome {
+pub(super) fn man() -> Ended {
     let mut page = Vec::new();
     match clap_mangen::Man::new(Cli::command()).render(&mut page) {
         Ok(()) => {
             print(&String::from_utf8_lossy(&page));
-            Outcome::Done
+            text(Outcome::Done)
         }
-        Err(_) => Outcome::Failed,
+        Err(_) => text(Outcome::Failed),
+    }
+}
+
+fn text(outcome: Outcome) -> Ended {
+    Ended {
+        outcome,
+        detailed: false,
+        is_text: true,
     }
 }

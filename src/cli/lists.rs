@@ -341,6 +341,9 @@ pub(super) fn plans(context: &Context, args: &LimitArg, output: &Output) -> Resu
         ];
         table(&columns, &rows.iter().map(cells).collect::<Vec<_>>(), style)
     });
+    if !rows.is_empty() {
+        output.say("Look at one with: pobsync show-plan N");
+    }
     Ok(Outcome::Done)
 }
 

@@ -41,6 +41,8 @@ use crate::ops::{Context, Error};
 struct Ended {
     outcome: Outcome,
     detailed: bool,
+    /// What it prints is text whatever the format: a script, a page of a manual.
+    is_text: bool,
 }
 
 impl From<Outcome> for Ended {
@@ -48,6 +50,7 @@ impl From<Outcome> for Ended {
         Self {
             outcome,
             detailed: false,
+            is_text: false,
         }
     }
 }
@@ -65,13 +68,45 @@ pub fn main() -> ExitCode {
         report::error(&output, &error);
         error.outcome().into()
     });
-    ExitCode::from(ended.outcome.exit_code(ended.detailed))
+    finish(&ended, &output)
+}
+
+/// The last word: programs are told how it ended if nothing else was, and a result that did not get out is a failure
+/// whatever came of the command.
+fn finish(ended: &Ended, output: &Output) -> ExitCode {
+    if output.is_json() && !output::has_document() && !ended.is_text {
+        let outcome = ended.outcome;
+        output.json(&Told { outcome });
+    }
+    let code = ended.outcome.exit_code(ended.detailed);
+    match output::heard() {
+        Ok(()) => ExitCode::from(code),
+        Err(error) => {
+            report::error_for_people(output, &error);
+            let is_failure = ended.outcome.exit_code(false) != 0;
+            ExitCode::from(if is_failure {
+                code
+            } else {
+                error.outcome().exit_code(false)
+            })
+        }
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Told {
+    outcome: Outcome,
 }
 
 /// clap ends with 2 for a wrong command line, which here would say that there are changes.
 fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
+    let is_lost = error
+        .print()
+        .is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
     match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if is_lost => {
+            ExitCode::from(Outcome::Failed.exit_code(false))
+        }
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(Outcome::Usage.exit_code(false)),
     }
@@ -114,6 +149,7 @@ fn wants_colour(common: &Common) -> bool {
 
 fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
     let common = &cli.common;
+    check_form(&cli)?;
     let open = || open_context(common);
     Ok(match cli.command {
         Command::Init(args) => init::run(common, &args, output)?.into(),
@@ -164,9 +200,23 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         }
         Command::SetPassword(args) => accounts::set_password(&open()?, &args, output)?.into(),
         Command::Token(command) => accounts::token(&open()?, &command, output)?.into(),
-        Command::Completions { shell } => document::completions(shell).into(),
-        Command::Man => document::man().into(),
+        Command::Completions { shell } => document::completions(shell),
+        Command::Man => document::man(),
     })
+}
+
+/// Only plans are written for merge requests and as pages.
+fn check_form(cli: &Cli) -> Result<(), Error> {
+    let is_plan = match &cli.command {
+        Command::Plan(_) | Command::ShowPlan(_) => true,
+        Command::Retention(args) => !args.apply && !args.approve,
+        _ => false,
+    };
+    match cli.common.format {
+        args::Format::Markdown if !is_plan => Err(Error::NotAPlanCommand { form: "markdown" }),
+        args::Format::Html if !is_plan => Err(Error::NotAPlanCommand { form: "html" }),
+        _ => Ok(()),
+    }
 }
 
 /// The database that the command line, the environment or the house rules name.

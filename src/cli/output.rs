@@ -1,11 +1,14 @@
 //! Where results go: stdout for data, stderr for log and progress.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
 use super::args::{Color, Common, Format};
 use crate::core::plan::Plan;
+use crate::ops::Error;
 use crate::render::{BUDGET, Style, document, line, plan_html, plan_markdown, plan_text};
 
 /// How this call of the program prints.
@@ -64,7 +67,7 @@ impl Output {
 
     /// Prints a value for programs.
     pub(super) fn json<T: Serialize>(&self, value: &T) {
-        print(&if self.lines {
+        print_document(&if self.lines {
             line(value)
         } else {
             document(value)
@@ -104,10 +107,46 @@ impl Output {
     }
 }
 
-/// Writes to stdout; a reader that has gone away, such as `head`, is no error.
+/// What stdout refused first, until somebody tells of it.
+static REFUSED: Mutex<Option<std::io::Error>> = Mutex::new(None);
+/// How many documents were printed for programs, which read one.
+static DOCUMENTS: AtomicUsize = AtomicUsize::new(0);
+
+/// Writes to stdout. A reader that has gone away, such as `head`, is no error; what else goes wrong is kept for
+/// [`heard`].
 pub(super) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.get_or_insert(error);
+        }
+        _ => {}
+    }
+}
+
+/// Prints a document for programs.
+pub(super) fn print_document(text: &str) {
+    DOCUMENTS.fetch_add(1, Ordering::Relaxed);
+    print(text);
+}
+
+/// Says that programs were told something.
+pub(super) fn has_document() -> bool {
+    DOCUMENTS.load(Ordering::Relaxed) > 0
+}
+
+/// Fails if something that was printed did not get out, on a full disk, say: what nobody could read is not acted upon,
+/// and a command that lost its result has not done its work.
+///
+/// # Errors
+/// What stdout refused, told once.
+pub(super) fn heard() -> Result<(), Error> {
+    let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    refused
+        .take()
+        .map_or(Ok(()), |source| Err(Error::Stdout { source }))
 }
 
 /// Asks on a terminal for the word that says yes. `None` where nobody can be asked.

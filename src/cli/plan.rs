@@ -2,11 +2,12 @@
 
 use camino::Utf8Path;
 
-use super::args::{Common, InventoryArgs, PlanArgs, SavedPlanArg};
-use super::output::{Output, print};
+use super::args::{Common, InventoryArgs, PlanArgs, SavedPlanArg, ShowPlanArg};
+use super::output::{Output, print_document};
 use super::{Ended, file_path, open_context};
-use crate::core::plan::{Outcome, Plan, Selection};
-use crate::ops::{self, Asked, Context, Error, FileKind};
+use crate::core::model::{PlanId, visible};
+use crate::core::plan::{Outcome, Selection};
+use crate::ops::{self, Asked, Context, Error, FileKind, Staleness};
 use crate::render::{BUDGET, document, plan_html, plan_markdown};
 
 pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<Ended, Error> {
@@ -41,17 +42,20 @@ pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<E
     if let Some(path) = &args.html_into {
         ops::write_file(path, FileKind::Page, &plan_html(&plan))?;
     }
-    output.plan(&plan);
-    let outcome = plan.outcome;
     if let Some(path) = &args.out {
-        ops::write_plan(path, &plan.saved(loaded.desired))?;
+        ops::write_plan(path, &plan.clone().saved(loaded.desired))?;
+    }
+    // Printed once nothing more can fail: a program reads one document.
+    output.plan(&plan);
+    if let Some(path) = &args.out {
         output.say(&format!(
             "Saved as {path}. Apply it with: pobsync apply {path}"
         ));
     }
     Ok(Ended {
-        outcome,
+        outcome: plan.outcome,
         detailed: args.detailed_exitcode,
+        is_text: false,
     })
 }
 
@@ -74,22 +78,36 @@ pub(super) fn inventory(context: &Context, args: &InventoryArgs) -> Result<Outco
     let text = document(&ops::inventory(context)?);
     match &args.out {
         Some(path) => ops::write_file(path, FileKind::Inventory, &text)?,
-        None => print(&text),
+        None => print_document(&text),
     }
     Ok(Outcome::Done)
 }
 
 /// A saved plan can always be looked at; what is known of its age is said beside it.
-pub(super) fn show(
-    common: &Common,
-    args: &SavedPlanArg,
-    output: &Output,
-) -> Result<Outcome, Error> {
+pub(super) fn show(common: &Common, args: &ShowPlanArg, output: &Output) -> Result<Outcome, Error> {
+    // A number is a recorded plan; a file of that name is `./7`.
+    if let Ok(number) = args.path.as_str().parse() {
+        let recorded = ops::recorded_plan(&open_context(common)?, PlanId(number))?;
+        let row = &recorded.summary;
+        output.plan(&recorded.plan);
+        output.say(&format!(
+            "Recorded as plan {} by {} at {}, for {}.",
+            row.id,
+            visible(&row.actor),
+            row.created_at,
+            row.kind
+        ));
+        return Ok(Outcome::Done);
+    }
     let plan = ops::read_plan(&args.path)?;
+    let standing = open_context(common)
+        .ok()
+        .map(|context| ops::staleness(&context, &plan))
+        .transpose()?;
     output.plan(&plan);
-    match open_context(common) {
-        Ok(context) => say_stale(&context, &plan, output)?,
-        Err(_) => output.say("No database here: whether the plan is stale is not known."),
+    match standing {
+        Some(stale) => say_stale(&stale, output),
+        None => output.say("No database here: whether the plan is stale is not known."),
     }
     Ok(Outcome::Done)
 }
@@ -124,22 +142,24 @@ pub(super) fn check(
             }
             format!(
                 "STALE: this plan would not be applied.\n  {}\n",
-                moved.join("\n  ")
+                visible_lines(&moved).join("\n  ")
             )
         },
     );
     Ok(outcome)
 }
 
-fn say_stale(context: &Context, plan: &Plan, output: &Output) -> Result<(), Error> {
-    let stale = ops::staleness(context, plan)?;
+fn say_stale(stale: &Staleness, output: &Output) {
     if stale.moved.is_empty() {
         output.say("The plan is current.");
     } else {
         output.say("STALE: this plan would not be applied.");
         for line in stale.lines() {
-            output.say(&format!("  {line}"));
+            output.say(&format!("  {}", visible(&line)));
         }
     }
-    Ok(())
+}
+
+fn visible_lines(lines: &[String]) -> Vec<String> {
+    lines.iter().map(|line| visible(line)).collect()
 }

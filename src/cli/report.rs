@@ -17,6 +17,9 @@ use crate::render::{Column, Paint, table, visible_refusals};
 struct Failure<'a> {
     outcome: Outcome,
     message: String,
+    /// Further lines: what makes a plan stale, say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<String>,
     help: Option<String>,
     refusals: &'a [Refusal],
 }
@@ -32,12 +35,19 @@ pub(super) fn error(output: &Output, error: &Error) {
         let failure = Failure {
             outcome: error.outcome(),
             message: visible(&chain(error)),
+            details: error.details().iter().map(|line| visible(line)).collect(),
             help: error.help(),
             refusals,
         };
         output.json(&failure);
         return;
     }
+    error_for_people(output, error);
+}
+
+/// Says on stderr what went wrong, whatever the format.
+pub(super) fn error_for_people(output: &Output, error: &Error) {
+    let refusals = error.refusals();
     let mut err = std::io::stderr().lock();
     let word = output.style.paint(Paint::Refused, "error");
     if refusals.is_empty() {
@@ -57,7 +67,7 @@ pub(super) fn error(output: &Output, error: &Error) {
 }
 
 /// The message and its causes, each said once.
-fn chain(error: &Error) -> String {
+pub(super) fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -1,8 +1,10 @@
 //! `retention HOST`: print the plan in force, approve its policy, or carry it out.
 
-use super::args::RetentionArgs;
-use super::output::{Output, ask};
-use super::prune;
+use serde::Serialize;
+
+use super::args::{Format, RetentionArgs};
+use super::output::{Output, ask, heard};
+use super::prune::{self, Pruned};
 use crate::core::plan::{Authority, Outcome, Plan, RefusalScope, RetentionPlan};
 use crate::ops::{self, Context, Error};
 use crate::render::{retention_text, visible_refusals};
@@ -24,19 +26,23 @@ pub(super) fn run(
         Some(path) => ops::listed_by_saved(context, path, retention)?,
         None => retention,
     };
-    output.data(&listed, |style| retention_text(&listed, style));
-
     if args.approve {
-        return approve(context, &facts, args, &plan, output);
+        return approve(context, &facts, args, (&plan, &listed), output);
     }
     if args.apply {
         return carry_out(context, args, listed, output);
+    }
+    if let Some(path) = &args.out {
+        ops::write_plan(path, &plan)?;
+    }
+    match output.format {
+        Format::Markdown | Format::Html => output.plan(&plan),
+        Format::Text | Format::Json => output.data(&listed, |style| retention_text(&listed, style)),
     }
     for line in visible_refusals(plan.refusals_of(RefusalScope::Prune)) {
         output.say(&line);
     }
     if let Some(path) = &args.out {
-        ops::write_plan(path, &plan)?;
         output.say(&format!(
             "Saved as {path}. Carry it out with: pobsync retention {} --plan {path} --apply",
             args.host
@@ -45,13 +51,25 @@ pub(super) fn run(
     Ok(Outcome::Done)
 }
 
+/// What a program is told of a plan that was acted upon, in one document.
+#[derive(Serialize)]
+struct Acted<'a> {
+    outcome: Outcome,
+    retention: &'a RetentionPlan,
+    /// What came of the deletions, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pruned: Option<Pruned>,
+}
+
 fn approve(
     context: &Context,
     facts: &ops::Facts,
     args: &RetentionArgs,
-    plan: &Plan,
+    (plan, listed): (&Plan, &RetentionPlan),
     output: &Output,
 ) -> Result<Outcome, Error> {
+    output.text(&retention_text(listed, &output.style));
+    heard()?;
     if !args.yes {
         let question = format!(
             "Approve this policy, so that unattended prunes of {} follow it?",
@@ -64,7 +82,7 @@ fn approve(
         "Approved: unattended prunes of {} follow this policy.",
         args.host
     ));
-    Ok(Outcome::Done)
+    Ok(tell(output, Outcome::Done, listed, None))
 }
 
 fn carry_out(
@@ -73,9 +91,12 @@ fn carry_out(
     listed: RetentionPlan,
     output: &Output,
 ) -> Result<Outcome, Error> {
+    output.text(&retention_text(&listed, &output.style));
+    // Nothing is deleted that could not be shown.
+    heard()?;
     if listed.delete.is_empty() {
         output.say("Nothing to delete.");
-        return Ok(Outcome::Done);
+        return Ok(tell(output, Outcome::Done, &listed, None));
     }
     if !args.yes {
         let n = listed.delete.len();
@@ -92,9 +113,26 @@ fn carry_out(
         },
         kinds: args.kind,
         allow: Vec::new(),
-        listed: Some(listed),
+        listed: Some(listed.clone()),
     };
-    Ok(prune::carry_out(context, &request, output))
+    let pruned = prune::carry_out(context, &request, output);
+    Ok(tell(output, pruned.outcome, &listed, Some(pruned)))
+}
+
+fn tell(
+    output: &Output,
+    outcome: Outcome,
+    retention: &RetentionPlan,
+    pruned: Option<Pruned>,
+) -> Outcome {
+    if output.is_json() {
+        output.json(&Acted {
+            outcome,
+            retention,
+            pruned,
+        });
+    }
+    outcome
 }
 
 fn consent(question: &str, word: &str, refused: &'static str) -> Result<(), Error> {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::context::{Facts, ServerLookup};
+use super::cut_off::{finish_cut_off, log_finished};
 use super::links::{Links, find_links, utf8};
 use super::patience::patiently;
-use super::prune::{finish_cut_off, prune_locked, record_life, settle_lost_runs};
+use super::prune::{prune_locked, record_life, settle_lost_runs};
 use super::pull::{Resolved, resolve};
 use super::pulse::{Pulse, with_pulse};
 use super::reconcile::reconcile;
@@ -149,7 +150,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
     settle_lost_runs(context, host)?;
     let facts = reconcile(context, &root, host.id, facts)?;
     let host = backed_up(&facts, &request.host)?;
-    finish_cut_off(context, host, &lock)?;
+    let finished = finish_cut_off(context, host, &lock)?;
     record_life(context, now)?;
 
     let run = match request.claimed {
@@ -181,10 +182,14 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
     let mut report = match pulled {
         Ok(report) => report,
         Err(error) => {
+            log_finished(&host.name, &finished);
             attempt.end_failed(&error)?;
             return Err(error);
         }
     };
+    report
+        .warnings
+        .extend(finished.iter().map(ToString::to_string));
     if report.status == RunStatus::Complete {
         attempt.drop_superseded(&lock, &mut report)?;
         if prune {
@@ -487,14 +492,30 @@ impl Attempt<'_> {
         if left.is_empty() {
             return Ok(());
         }
-        if let Err(error) = super::superseded::drop_superseded(self.context, self.host, lock, &left)
-        {
-            report.warnings.push(format!(
+        match super::superseded::drop_superseded(self.context, self.host, lock, &left) {
+            Ok(None) => {}
+            Ok(Some(done)) => report.warnings.extend(superseded_lines(&done)),
+            Err(error) => report.warnings.push(format!(
                 "an earlier incomplete pull is still there: {error}"
-            ));
+            )),
         }
         Ok(())
     }
+}
+
+/// What a complete pull has made needless, a line each: a deletion is told to whoever runs the command.
+fn superseded_lines(done: &PruneReport) -> Vec<String> {
+    let plan = done
+        .plan
+        .map_or(String::new(), |plan| format!(" by plan {plan}"));
+    let gone = done.deleted.iter().map(|name| {
+        format!("{name} deleted{plan}: an incomplete pull that this complete one supersedes")
+    });
+    let left = done
+        .left
+        .iter()
+        .map(|(name, why)| format!("{name}, an incomplete pull, is still there: {why}"));
+    gone.chain(left).collect()
 }
 
 fn keep_incomplete(

@@ -8,7 +8,7 @@ use crate::core::model::{
     AbsolutePath, Address, BUILT_IN_EXCLUDES, CronText, ExcludePattern, GlobalSettings, HostName,
     HostSettings, Keep, ManagedBy, Policy, Schedule, SourcePath, Span, UserName, Value,
 };
-use crate::store::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite};
+use crate::store::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite, StoreError};
 
 /// What `configure-global` sets; absent ones stay.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +42,10 @@ pub type ScheduleEdit = Option<(CronText, Span, bool)>;
 /// # Errors
 /// When the root in use would change its path, or the database refuses.
 pub fn configure_global(context: &Context, edit: &GlobalEdit) -> Result<Configured, Error> {
+    again(|| configure_global_once(context, edit))
+}
+
+fn configure_global_once(context: &Context, edit: &GlobalEdit) -> Result<Configured, Error> {
     let facts = context.facts_about(|_| false)?;
     let sql = facts.state.global.as_ref();
     let mut settings = sql.map_or_else(GlobalSettings::default, |global| global.settings.clone());
@@ -95,6 +99,14 @@ pub fn configure_host(
     name: &HostName,
     edit: &HostEdit,
 ) -> Result<Configured, Error> {
+    again(|| configure_host_once(context, name, edit))
+}
+
+fn configure_host_once(
+    context: &Context,
+    name: &HostName,
+    edit: &HostEdit,
+) -> Result<Configured, Error> {
     let facts = context.facts_about(|_| false)?;
     let sql = facts.state.host(name).filter(|host| host.retired.is_none());
     let mut settings = match (sql, &edit.address) {
@@ -125,6 +137,14 @@ pub fn schedule(
     name: &HostName,
     edit: &ScheduleEdit,
 ) -> Result<Configured, Error> {
+    again(|| schedule_once(context, name, edit))
+}
+
+fn schedule_once(
+    context: &Context,
+    name: &HostName,
+    edit: &ScheduleEdit,
+) -> Result<Configured, Error> {
     let facts = context.facts_about(|_| false)?;
     let sql = facts.host(name)?;
     let mut settings = sql.settings.clone();
@@ -146,6 +166,20 @@ pub fn schedule(
         None,
         vec![write],
     )
+}
+
+/// Tries again when another command changed the configuration in between: what was read is read anew, and one setting
+/// set by one command and another by another both stand. Each round lets one of them through.
+fn again<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    /// More commands at once than this come of a loop that went wrong.
+    const ROUNDS: usize = 100;
+    for _ in 1..ROUNDS {
+        match attempt() {
+            Err(Error::Store(StoreError::Stale(_))) => {}
+            done => return done,
+        }
+    }
+    attempt()
 }
 
 fn change(settings: &mut HostSettings, edit: &HostEdit) {

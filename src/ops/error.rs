@@ -31,6 +31,19 @@ pub enum Error {
     /// A saved plan.
     #[error(transparent)]
     SavedPlan(#[from] SavedPlanError),
+    /// What was printed did not get out.
+    #[error("cannot write to stdout")]
+    Stdout {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A form that only plans have.
+    #[error("only a plan has the form {form}")]
+    NotAPlanCommand {
+        /// `markdown` or `html`.
+        form: &'static str,
+    },
     /// A file that a result was to go to.
     #[error(transparent)]
     OutputFile(#[from] OutputFileError),
@@ -104,6 +117,12 @@ pub enum Error {
         name: HostName,
         /// The name most like it.
         nearest: Option<HostName>,
+    },
+    /// There is no such recorded plan.
+    #[error("there is no recorded plan {plan}")]
+    UnknownPlan {
+        /// What was asked for.
+        plan: crate::core::model::PlanId,
     },
     /// There is no such snapshot.
     #[error("{host} has no snapshot {name}")]
@@ -298,7 +317,7 @@ impl Error {
             }
             Self::SavedPlan(_) => Outcome::Invalid,
             Self::OutputFile(OutputFileError::Io { .. }) => Outcome::Failed,
-            Self::OutputFile(_) => Outcome::Usage,
+            Self::OutputFile(_) | Self::NotAPlanCommand { .. } => Outcome::Usage,
             Self::Store(StoreError::Stale(_)) => Outcome::Stale,
             Self::Store(StoreError::Protected { .. } | StoreError::LastSuperuser { .. }) => {
                 Outcome::Refused
@@ -331,12 +350,14 @@ impl Error {
             | Self::PlanWithoutState
             | Self::UnknownHost { .. }
             | Self::UnknownSnapshot { .. }
+            | Self::UnknownPlan { .. }
             | Self::UnknownAccount { .. }
             | Self::NotInPlan { .. }
             | Self::NoBase { .. }
             | Self::NeedsAddress { .. }
             | Self::KindsOutsidePolicy { .. } => Outcome::Usage,
             Self::Disk(_)
+            | Self::Stdout { .. }
             | Self::Reference { .. }
             | Self::Retired { .. }
             | Self::Paused { .. }
@@ -389,12 +410,14 @@ impl Error {
             Self::SavedPlan(
                 SavedPlanError::NotAnInventory { .. } | SavedPlanError::LacksHost { .. },
             ) => "write it again on the server: pobsync inventory".into(),
+            Self::NotAPlanCommand { .. } => "plan, show-plan and retention HOST print plans; text and json are for all".into(),
             Self::OutputFile(OutputFileError::NotOurs { .. }) => "name another file, or remove this one first".into(),
             Self::OutputFile(OutputFileError::Link { .. } | OutputFileError::Reserved { .. }) => {
                 "name a file of its own".into()
             }
             Self::UnknownHost { nearest: Some(name), .. } => format!("did you mean {name}?"),
             Self::UnknownHost { nearest: None, .. } => "pobsync hosts lists them".into(),
+            Self::UnknownPlan { .. } => "pobsync plans lists them; a file of that name is ./N".into(),
             Self::UnknownSnapshot { host, .. } => format!("pobsync snapshots {host} lists them"),
             Self::Password { .. } => "choose a longer one: several words are easy to remember".into(),
             Self::UnknownAccount { name } => format!("make it with: pobsync create-superuser {name}"),

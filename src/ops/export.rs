@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::saved::write_text;
+use super::output_file::write_new;
 use super::{Error, random_bytes};
 use crate::config::{self, Content, Exported, Loaded};
 use crate::core::diff::{Action, Change, Comparison, Object, Scope, compare};
@@ -135,7 +135,7 @@ fn write_below(folder: &Utf8Path, files: &[(Utf8PathBuf, String)]) -> Result<(),
             path: path.to_string(),
             source,
         })?;
-        write_text(&path, text)?;
+        write_new(&path, text)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod checkout;
 mod clock;
 mod configure;
 mod context;
+mod cut_off;
 mod database_copy;
 mod discover;
 mod error;
@@ -27,6 +28,7 @@ mod prune;
 mod pull;
 mod pulse;
 mod reconcile;
+mod recorded;
 mod replace;
 mod retention;
 mod root;
@@ -54,6 +56,7 @@ pub use configure::{
     GlobalEdit, HostEdit, ScheduleEdit, configure_global, configure_host, schedule,
 };
 pub use context::{Context, Facts, default_database, hooks_folder};
+pub use cut_off::FinishedDeletion;
 pub use discover::{HostDiscovery, discover};
 pub use error::Error;
 pub use export::{Export, export, write_export};
@@ -66,6 +69,7 @@ pub use output_file::{FileKind, OutputFileError, check_targets, write_file, writ
 pub use plan::{Asked, VERSION, plan_desired, plan_in_force};
 pub use prune::{PruneReport, PruneRequest, prune};
 pub use pull::dry_run;
+pub use recorded::{Recorded, recorded_plan};
 pub use retention::{approve, listed_by_saved, plan_host};
 pub use root::{FoundRoot, adopt_root, root_to_adopt};
 pub use saved::{SavedPlanError, looks_like_a_plan, read_plan};

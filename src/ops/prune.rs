@@ -4,13 +4,14 @@
 //! Every snapshot that stays is looked at before the first one goes.
 
 use super::context::Facts;
+use super::cut_off::{FinishedDeletion, finish_cut_off, log_finished};
 use super::plan::plan_in_force;
 use super::reconcile::reconcile;
 use super::root::{lock_host, open_root};
 use super::{Context, Error};
 use crate::core::model::{
-    HostName, Kinds, PlanId, RunCause, RunId, RunKind, RunStatus, Snapshot, SnapshotId,
-    SnapshotName, SnapshotStatus, Span, SqlHost, Timestamp,
+    HostName, Kinds, PlanId, RunCause, RunId, RunKind, RunStatus, SnapshotId, SnapshotName,
+    SnapshotStatus, Span, SqlHost, Timestamp,
 };
 use crate::core::plan::{
     Allow, Authority, ClockFacts, DeletionOrder, OrderedDeletion, Outcome, Plan, RetentionPlan,
@@ -48,16 +49,19 @@ pub struct PruneReport {
     pub left: Vec<(SnapshotName, String)>,
     /// Bytes on disk that came free.
     pub freed: u64,
+    /// What an earlier prune had committed to before it was cut off, and is gone now.
+    pub finished: Vec<FinishedDeletion>,
 }
 
 impl PruneReport {
-    fn nothing(host: &HostName) -> Self {
+    pub(super) fn nothing(host: &HostName) -> Self {
         Self {
             host: host.clone(),
             plan: None,
             deleted: Vec::new(),
             left: Vec::new(),
             freed: 0,
+            finished: Vec::new(),
         }
     }
 
@@ -106,12 +110,27 @@ pub(super) fn prune_locked(
     request: &PruneRequest,
     lock: &mut HostLock,
 ) -> Result<PruneReport, Error> {
-    let is_this = |host: &SqlHost| host.directory == request.directory;
     let facts = context.facts_about(|_| false)?;
     let host = facts.by_directory(&request.directory)?;
     settle_lost_runs(context, host)?;
-    finish_cut_off(context, host, lock)?;
+    let finished = finish_cut_off(context, host, lock)?;
+    match prune_listed(context, request, lock) {
+        Ok(report) => Ok(PruneReport { finished, ..report }),
+        Err(error) => {
+            // They are gone whatever stands against the rest.
+            log_finished(&host.name, &finished);
+            Err(error)
+        }
+    }
+}
 
+/// Makes the plan, records it, has it authorised, and carries it out.
+fn prune_listed(
+    context: &Context,
+    request: &PruneRequest,
+    lock: &mut HostLock,
+) -> Result<PruneReport, Error> {
+    let is_this = |host: &SqlHost| host.directory == request.directory;
     let facts = context.facts_about(is_this)?;
     let host = facts.by_directory(&request.directory)?;
     let mut plan = plan_in_force(
@@ -300,7 +319,7 @@ pub(super) fn to_trash(lock: &HostLock, deletion: &OrderedDeletion) -> Result<()
 }
 
 /// Empties the trash and says of each row that its snapshot is gone, which is so only once the trash is empty.
-fn empty_trash(
+pub(super) fn empty_trash(
     context: &Context,
     lock: &HostLock,
     going: Vec<(SnapshotId, SnapshotName)>,
@@ -327,61 +346,6 @@ fn empty_trash(
             .map(|(_, name)| (name, format!("in the trash, not empty yet: {why}"))),
     );
     Ok(())
-}
-
-/// Empties the trash after `going` were moved there.
-///
-/// # Errors
-/// When the database or the disk cannot be worked with.
-pub(super) fn empty_trash_of(
-    context: &Context,
-    lock: &HostLock,
-    going: Vec<(SnapshotId, SnapshotName)>,
-) -> Result<(), Error> {
-    let mut report = PruneReport {
-        plan: None,
-        deleted: Vec::new(),
-        left: Vec::new(),
-        freed: 0,
-        host: lock.name().clone(),
-    };
-    empty_trash(context, lock, going, &mut report)
-}
-
-/// Finishes what a killed prune had committed to: the rows say `deleting` and point at their plan.
-///
-/// # Errors
-/// When the database or the disk cannot be worked with.
-pub(super) fn finish_cut_off(
-    context: &Context,
-    host: &SqlHost,
-    lock: &HostLock,
-) -> Result<(), Error> {
-    let rows = context.store.deleting_rows(host.id)?;
-    if rows.is_empty() && lock.trash_names()?.is_empty() {
-        return Ok(());
-    }
-    let mut report = PruneReport::nothing(&host.name);
-    let mut going = Vec::new();
-    for record in rows {
-        let Snapshot {
-            id,
-            kind,
-            name,
-            status,
-            ..
-        } = record.snapshot;
-        to_trash(
-            lock,
-            &OrderedDeletion {
-                kind,
-                name: name.clone(),
-                status,
-            },
-        )?;
-        going.push((id, name));
-    }
-    empty_trash(context, lock, going, &mut report)
 }
 
 /// A run elsewhere that has been silent for so long has lost its process: it beats every few seconds.

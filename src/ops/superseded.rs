@@ -4,14 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use super::prune::{empty_trash_of, to_trash};
+use super::prune::{PruneReport, empty_trash, to_trash};
 use super::{Context, Error};
 use crate::core::model::{Kinds, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost};
 use crate::core::plan::{OrderedDeletion, superseded_plan};
 use crate::disk::HostLock;
 use crate::store::{Marking, PlanKind};
 
-/// Moves each of `left` to the trash that is neither held nor at work, and empties it.
+/// Moves each of `left` to the trash that is neither held nor at work, and empties it. Says what is gone, and by which
+/// plan; nothing if none was needed.
 ///
 /// # Errors
 /// When the database or the disk cannot be worked with.
@@ -20,14 +21,14 @@ pub(super) fn drop_superseded(
     host: &SqlHost,
     lock: &HostLock,
     left: &BTreeSet<(SnapshotKind, SnapshotName)>,
-) -> Result<(), Error> {
+) -> Result<Option<PruneReport>, Error> {
     let facts = context.facts_about(|other| other.id == host.id)?;
     let host: &SqlHost = facts.by_directory(&host.directory)?;
     let mut plan =
         super::plan::plan_in_force(&facts, std::slice::from_ref(host), Some(Kinds::ALL), &[])?;
     superseded_plan(&mut plan, left);
     if plan.summary.deletions() == 0 {
-        return Ok(());
+        return Ok(None);
     }
     let recorded = context.record(&facts, &plan, PlanKind::Prune)?;
     let rows = facts.rows(host.id);
@@ -52,5 +53,10 @@ pub(super) fn drop_superseded(
             going.push((row, name.clone()));
         }
     }
-    empty_trash_of(context, lock, going)
+    let mut report = PruneReport {
+        plan: Some(recorded),
+        ..PruneReport::nothing(&host.name)
+    };
+    empty_trash(context, lock, going, &mut report)?;
+    Ok(Some(report))
 }

@@ -12,10 +12,8 @@ mod timeline;
 mod words;
 
 pub use html::{HTML_START, plan_html};
-pub use json::document;
 pub use json::{document, line};
 pub use markdown::{BUDGET, MARKDOWN_START, plan_markdown};
-pub use markdown::{BUDGET, plan_markdown};
 pub use style::{Paint, Style};
 pub use table::{Column, table};
 pub use text::{

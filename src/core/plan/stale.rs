@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde_json::Value;
+
 use super::{Plan, RetentionPlan};
+use crate::core::diff::{Action, FieldChange, Object, changed_fields};
 use crate::core::model::{
     Fingerprint, HostName, Lineage, Serial, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus,
-    SqlState,
+    SqlState, Timestamp,
 };
 
 /// One thing that is no longer as the saved plan saw it.
@@ -40,6 +43,19 @@ pub enum Moved {
         planned: Option<Fingerprint>,
         /// Today's.
         actual: Option<Fingerprint>,
+    },
+    /// A setting has another value than the plan saw.
+    Field {
+        /// `host web-01`, or the global settings.
+        object: String,
+        /// Its path in the settings, `ssh.port`.
+        path: String,
+        /// What the plan saw.
+        planned: Value,
+        /// What SQL holds.
+        actual: Value,
+        /// When the object last changed, and who changed it.
+        changed: Option<(Timestamp, String)>,
     },
     /// A snapshot that the plan speaks of is gone without a prune, or is not what it was.
     Snapshot {
@@ -96,6 +112,25 @@ impl std::fmt::Display for Moved {
                     short(actual)
                 )
             }
+            Self::Field {
+                object,
+                path,
+                planned,
+                actual,
+                changed,
+            } => {
+                let words = |value: &Value| match value {
+                    Value::Null => "not set".to_owned(),
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                let (then, now) = (words(planned), words(actual));
+                write!(f, "{path} of {object} was {then}, and is {now} now")?;
+                match changed {
+                    Some((at, by)) => write!(f, "; last changed {at} by {by}"),
+                    None => Ok(()),
+                }
+            }
             Self::Snapshot {
                 host,
                 kind,
@@ -137,22 +172,32 @@ pub fn what_moved(
             actual: state.serial,
         });
     }
+    moved.extend(moved_settings(saved, fresh, state));
     let today: BTreeMap<(&HostName, &HostName), &RetentionPlan> = fresh
         .retention
         .iter()
         .map(|plan| ((&plan.host, &plan.directory), plan))
         .collect();
     for plan in &saved.retention {
-        let actual = today
-            .get(&(&plan.host, &plan.directory))
-            .and_then(|now| now.policy_fingerprint.clone());
+        let now = today.get(&(&plan.host, &plan.directory));
+        let actual = now.and_then(|now| now.policy_fingerprint.clone());
         if actual != plan.policy_fingerprint {
-            let planned = plan.policy_fingerprint.clone();
             moved.push(Moved::Policy {
                 host: plan.host.clone(),
-                planned,
+                planned: plan.policy_fingerprint.clone(),
                 actual,
             });
+            let fields = changed_fields(
+                plan.policy.as_ref(),
+                now.and_then(|now| now.policy.as_ref()),
+            );
+            moved.extend(fields.into_iter().map(|field| Moved::Field {
+                object: format!("host {}", plan.host),
+                path: format!("retention.{}", field.path),
+                planned: field.old,
+                actual: field.new,
+                changed: last_change(state, Object::Host, plan.host.as_str()),
+            }));
         }
         moved.extend(lost_snapshots(
             plan,
@@ -166,6 +211,65 @@ pub fn what_moved(
         moved.push(Moved::Configuration { planned, actual });
     }
     moved
+}
+
+/// Settings that SQL holds otherwise than when the plan was made. The two plans ask for the same, so what each would
+/// change tells what each saw: a field that only one of them changes had the wanted value when the other was made.
+fn moved_settings(saved: &Plan, fresh: &Plan, state: &SqlState) -> Vec<Moved> {
+    type Fields<'a> = BTreeMap<(Object, &'a str, &'a str), &'a FieldChange>;
+    fn fields(plan: &Plan) -> Fields<'_> {
+        let mut found = Fields::new();
+        for change in &plan.changes {
+            if matches!(change.action, Action::Update | Action::Rename) {
+                found.extend(change.fields.iter().map(|field| {
+                    (
+                        (change.object, change.name.as_str(), field.path.as_str()),
+                        field,
+                    )
+                }));
+            }
+        }
+        found
+    }
+    let (then, now) = (fields(saved), fields(fresh));
+    let keys: BTreeSet<_> = then.keys().chain(now.keys()).collect();
+    let mut moved = Vec::new();
+    for key in keys {
+        let (object, name, path) = *key;
+        let (planned, actual) = match (then.get(key), now.get(key)) {
+            (Some(then), Some(now)) => (&then.old, &now.old),
+            (Some(then), None) => (&then.old, &then.new),
+            (None, Some(now)) => (&now.new, &now.old),
+            (None, None) => continue,
+        };
+        if planned != actual {
+            moved.push(Moved::Field {
+                object: match object {
+                    Object::Global => "the global settings".to_owned(),
+                    Object::Host => format!("host {name}"),
+                },
+                path: path.to_owned(),
+                planned: planned.clone(),
+                actual: actual.clone(),
+                changed: last_change(state, object, name),
+            });
+        }
+    }
+    moved
+}
+
+fn last_change(state: &SqlState, object: Object, name: &str) -> Option<(Timestamp, String)> {
+    let of_host = || {
+        let host = state.hosts.iter().find(|host| host.name.as_str() == name)?;
+        Some((host.changed_at, host.changed_by.clone()))
+    };
+    match object {
+        Object::Host => of_host(),
+        Object::Global => {
+            let global = state.global.as_ref()?;
+            Some((global.changed_at, global.changed_by.clone()))
+        }
+    }
 }
 
 fn lost_snapshots(plan: &RetentionPlan, rows: &[Snapshot]) -> Vec<Moved> {

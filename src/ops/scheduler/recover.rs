@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::super::cut_off::{finish_cut_off, log_finished};
 use super::super::discover::discover;
-use super::super::prune::{finish_cut_off, is_lost, settle_lost_runs};
+use super::super::prune::{is_lost, settle_lost_runs};
 use super::super::root::{lock_host, open_root};
 use super::super::{Context, Error, clock, process_name, sentence};
 use crate::core::model::{HostId, RunCause, RunId, RunStatus, SnapshotStatus, SqlHost};
@@ -94,7 +95,7 @@ fn recover_host(
     };
     let lock = lock_host(&dir, host, "recover", now)?;
     settle_lost_runs(context, host)?;
-    finish_cut_off(context, host, &lock)?;
+    log_finished(&host.name, &finish_cut_off(context, host, &lock)?);
     if host.retired.is_none() {
         // What was made visible right before the kill is whole, and its row does not know.
         discover(context, Some(&host.name))?;

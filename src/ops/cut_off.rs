@@ -1,0 +1,79 @@
+//! Prunes that were killed after they had committed to a deletion: what they left is finished by the next run that holds
+//! the host's lock, and told.
+
+use serde::Serialize;
+
+use super::prune::{PruneReport, empty_trash, to_trash};
+use super::{Context, Error};
+use crate::core::model::{HostName, PlanId, Snapshot, SnapshotName, SqlHost};
+use crate::core::plan::OrderedDeletion;
+use crate::disk::HostLock;
+
+/// A deletion that an earlier prune had committed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FinishedDeletion {
+    /// The snapshot.
+    pub snapshot: SnapshotName,
+    /// The plan that listed it.
+    pub plan: Option<PlanId>,
+}
+
+impl std::fmt::Display for FinishedDeletion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} deleted", self.snapshot)?;
+        if let Some(plan) = self.plan {
+            write!(f, " by plan {plan}")?;
+        }
+        f.write_str(", whose prune had been cut off")
+    }
+}
+
+/// Finishes what a killed prune had committed to: the rows say `deleting` and point at their plan. Says what is gone now.
+///
+/// # Errors
+/// When the database or the disk cannot be worked with.
+pub(super) fn finish_cut_off(
+    context: &Context,
+    host: &SqlHost,
+    lock: &HostLock,
+) -> Result<Vec<FinishedDeletion>, Error> {
+    let rows = context.store.deleting_rows(host.id)?;
+    if rows.is_empty() && lock.trash_names()?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut report = PruneReport::nothing(&host.name);
+    let mut going = Vec::new();
+    let mut plans = Vec::new();
+    for record in rows {
+        let Snapshot {
+            id,
+            kind,
+            name,
+            status,
+            ..
+        } = record.snapshot;
+        to_trash(
+            lock,
+            &OrderedDeletion {
+                kind,
+                name: name.clone(),
+                status,
+            },
+        )?;
+        plans.push(FinishedDeletion {
+            snapshot: name.clone(),
+            plan: record.plan,
+        });
+        going.push((id, name));
+    }
+    empty_trash(context, lock, going, &mut report)?;
+    plans.retain(|finished| report.deleted.contains(&finished.snapshot));
+    Ok(plans)
+}
+
+/// Tells of them where no report will.
+pub(super) fn log_finished(host: &HostName, finished: &[FinishedDeletion]) {
+    for deletion in finished {
+        tracing::warn!("{host}: {deletion}");
+    }
+}
