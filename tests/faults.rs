@@ -5,8 +5,12 @@
 
 mod common;
 
+#[path = "faults/clock.rs"]
+mod clock;
 #[path = "faults/connect.rs"]
 mod connect;
+#[path = "faults/database.rs"]
+mod database;
 #[path = "faults/disks.rs"]
 mod disks;
 #[path = "faults/network.rs"]
@@ -19,5 +23,7 @@ mod rig;
 mod sources;
 #[path = "faults/storage.rs"]
 mod storage;
+#[path = "faults/system.rs"]
+mod system;
 #[path = "faults/transfer.rs"]
 mod transfer;

@@ -10,6 +10,7 @@ use super::{Context, Error};
 use crate::core::model::{AbsolutePath, Guard, SnapshotStatus};
 use crate::core::plan::ClockFacts;
 use crate::disk::Root;
+use crate::store::Sqlite;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -67,6 +68,7 @@ pub fn check(database: &Utf8Path, clock_is_right: bool) -> Vec<Finding> {
                 ),
                 "",
             ));
+            found.extend(state_folder(&context, database));
             found.push(clock(&context, clock_is_right));
             found.extend(root(&facts));
             found.extend(keys(&facts));
@@ -104,6 +106,18 @@ fn rsync() -> Finding {
             "install the package rsync",
         ),
     }
+}
+
+fn state_folder(context: &Context, database: &Utf8Path) -> Option<Finding> {
+    let folder = &context.state_folder;
+    Sqlite::folder_is_open(database).then(|| {
+        finding(
+            Level::Problem,
+            "database",
+            format!("{folder} can be written by others, who could put another database there"),
+            format!("chmod go-w {folder}"),
+        )
+    })
 }
 
 fn clock(context: &Context, is_right: bool) -> Finding {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::Context;
+use super::{Context, Error};
 use crate::core::model::RunId;
 use crate::rsync::Stop;
 
@@ -29,19 +29,28 @@ impl Pulse {
 
 /// Does `work` while the row of `run` is told that it lives, and hands on the wish of `stop`, or of somebody who cancels
 /// the run in SQL.
+///
+/// # Errors
+/// Those of `work`, which does not begin without a thread that hears these wishes.
 pub(super) fn with_pulse<T>(
     context: &Context,
     run: RunId,
     stop: &Stop,
-    work: impl FnOnce(&Pulse) -> T,
-) -> T {
+    work: impl FnOnce(&Pulse) -> Result<T, Error>,
+) -> Result<T, Error> {
     let pulse = Pulse {
         stop: Stop::new(),
         bytes: AtomicU64::new(0),
         has_ended: AtomicBool::new(false),
     };
     std::thread::scope(|scope| {
-        let beating = scope.spawn(|| beat(context, run, stop, &pulse));
+        let beating = std::thread::Builder::new()
+            .spawn_scoped(scope, || beat(context, run, stop, &pulse))
+            .map_err(|source| Error::File {
+                doing: "start",
+                path: "a thread".to_owned(),
+                source,
+            })?;
         // Also when the work panics: a scope waits for its threads.
         let _end = End(&pulse, beating.thread().clone());
         work(&pulse)

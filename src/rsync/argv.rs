@@ -130,7 +130,8 @@ impl Pull {
                     .join(" ")
             ));
             if let Some(path) = &self.rsync.rsync_path {
-                argv.push(format!("--rsync-path={path}"));
+                // The host's login shell reads it: it stays one word, as all other words do by --secluded-args.
+                argv.push(format!("--rsync-path={}", shell_word(path.as_str())));
             }
         }
         argv
@@ -244,6 +245,15 @@ fn quoted_for_rsync(word: &str) -> String {
     } else {
         word.to_owned()
     }
+}
+
+/// One word for a shell of the host.
+pub(super) fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=+.,/:@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 fn quoted_for_people(word: &str) -> String {

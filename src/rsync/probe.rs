@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::argv::shell_word;
 use super::process::command;
 use super::stop::Stop;
 use super::{Pull, outcome};
@@ -149,14 +150,10 @@ fn ask(mut command: Command) -> Result<Answer, String> {
     })
 }
 
-/// A path in single quotes, for the one place where a shell of the host reads it.
-fn shell_word(path: &str) -> String {
-    format!("'{}'", path.replace('\'', "'\\''"))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{MINIMUM_VERSION, Version, shell_word};
+    use super::super::argv::shell_word;
+    use super::{MINIMUM_VERSION, Version};
 
     #[test]
     fn versions_are_read_and_compared() {
@@ -171,5 +168,6 @@ mod tests {
     #[test]
     fn a_path_is_one_word() {
         assert_eq!(shell_word("/a'; touch x"), "'/a'\\''; touch x'");
+        assert_eq!(shell_word("/usr/bin/rsync"), "/usr/bin/rsync");
     }
 }

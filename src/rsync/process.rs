@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io::{Read, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -137,31 +138,34 @@ pub(super) fn attend(
 ) -> std::io::Result<ExitStatus> {
     let mut child = task.command.spawn()?;
     on_start(Started { pid: child.id() });
-    if let Some(mut stdin) = child.stdin.take() {
-        // One that reads nothing of it breaks the pipe when it ends, and the thread ends with that.
-        std::thread::spawn(move || stdin.write_all(&task.input));
-    }
     let (said, hear) = sync_channel(HEARD_AT_ONCE);
-    let readers = [
-        child
-            .stdout
-            .take()
-            .map(|out| read(out, said.clone(), Said::Out)),
-        child.stderr.take().map(|err| read(err, said, Said::Err)),
-    ];
-    let waited = wait(
-        &mut child,
-        task.deadline,
-        task.stop,
-        &hear,
-        ear,
-        on_progress,
-    );
+    let stdin = child.stdin.take();
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let input = task.input;
+    // Without threads to hear it with, it is ended at once.
+    let readers = (|| {
+        // One that reads nothing of it breaks the pipe when it ends, and the thread ends with that.
+        stdin.map(|stdin| write(stdin, input)).transpose()?;
+        let out = out.map(|out| read(out, said.clone(), Said::Out));
+        let err = err.map(|err| read(err, said, Said::Err));
+        std::io::Result::Ok([out.transpose()?, err.transpose()?])
+    })();
+    let waited = match &readers {
+        Ok(_) => wait(
+            &mut child,
+            task.deadline,
+            task.stop,
+            &hear,
+            ear,
+            on_progress,
+        ),
+        Err(_) => Ok(()),
+    };
     // Nothing of the group may outlive it, whatever it did.
     signal_group(child.id(), Signal::KILL);
     let status = child.wait();
     if hear_the_rest(&hear, ear, on_progress) {
-        for reader in readers.into_iter().flatten() {
+        for reader in readers?.into_iter().flatten() {
             let _ = reader.join();
         }
     }
@@ -260,12 +264,18 @@ pub(super) enum Said {
     Err(String),
 }
 
+fn write(mut to: ChildStdin, input: Vec<u8>) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().spawn(move || {
+        let _ = to.write_all(&input);
+    })
+}
+
 fn read<R: Read + Send + 'static>(
     mut from: R,
     to: SyncSender<Said>,
     as_said: fn(String) -> Said,
-) -> std::thread::JoinHandle<()> {
-    std::thread::spawn(move || {
+) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().spawn(move || {
         let mut line: Vec<u8> = Vec::new();
         let mut chunk = [0; 16 * 1024];
         while let Ok(n) = from.read(&mut chunk) {

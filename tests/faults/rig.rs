@@ -142,6 +142,12 @@ impl Rig {
         self.program.ends(0, &["status"]);
     }
 
+    /// Recovers, and is ready for the next fault.
+    pub(crate) fn settle(&mut self) {
+        self.recovers();
+        self.earlier = self.look();
+    }
+
     /// The place of the source in a visible snapshot.
     pub(crate) fn tree(&self, snapshot: &str) -> PathBuf {
         self.program

@@ -178,5 +178,20 @@ fn a_shell_that_talks_and_an_rsync_that_is_not_there_are_told_with_what_to_do() 
         "{settings}; rsync {{ rsync-path \"/opt/no/rsync\" }}"
     ));
     rig.fails(&["rsync is not to be found on the host", "/opt/no/rsync"]);
+    // A path is one word to the shell there, whatever it holds.
+    let pwned = remote.path("pwned");
+    let hostile = format!("/opt/no; touch {}; rsync", pwned.display());
+    rig.configure(&format!("{settings}; rsync {{ rsync-path \"{hostile}\" }}"));
+    rig.fails(&["rsync is not to be found on the host", "/opt/no; touch"]);
+    assert_eq!(rig.program.run(&["test", "web"]).code, 1);
+    assert!(!pwned.exists());
+    let odd = remote.path("my rsync's");
+    std::os::unix::fs::symlink("/usr/bin/rsync", &odd).unwrap();
+    rig.configure(&format!(
+        "{settings}; rsync {{ rsync-path \"{}\" }}",
+        odd.display()
+    ));
+    rig.program.ends(0, &["test", "web"]);
+    rig.program.ends(0, &["backup", "web"]);
     rig.recovers();
 }

@@ -68,7 +68,23 @@ pub(super) fn secure(path: &Utf8Path) -> Result<(), StoreError> {
                 .map_err(|e| file_error("take away from other users", &file, e))?;
         }
     }
+    if folder_is_open(path) {
+        let folder = folder_of(path);
+        tracing::warn!(
+            "{folder} can be written by others, who could put another database there: chmod go-w {folder}"
+        );
+    }
     Ok(())
+}
+
+/// Says that others may write the folder of a database, and so put another one in its place. One with the sticky bit,
+/// as `/tmp` has, lets nobody remove what is not theirs.
+pub(super) fn folder_is_open(path: &Utf8Path) -> bool {
+    let meta = fs::metadata(folder_of(path));
+    meta.is_ok_and(|meta| {
+        let mode = meta.permissions().mode();
+        mode & 0o022 != 0 && mode & 0o1000 == 0
+    })
 }
 
 /// Refuses file systems on which locks and shared memory cannot be relied upon, which WAL needs (sqlite.org/wal.html).

@@ -60,6 +60,12 @@ impl Sqlite {
         Self::open(path)
     }
 
+    /// Says that others may write the folder of `path`, and so put another database in its place.
+    #[must_use]
+    pub fn folder_is_open(path: &Utf8Path) -> bool {
+        files::folder_is_open(path)
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Utf8Path {
