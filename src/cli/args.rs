@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::core::model::{
-    AbsolutePath, AccountName, Address, ExcludePattern, HostName, Kinds, Label, RunId, SourcePath,
-    Span, Timestamp, TokenScope, UserName,
+    AbsolutePath, AccountName, Address, CalendarSpan, ExcludePattern, HostName, Kinds, Label,
+    RunId, SourcePath, Span, Timestamp, TokenScope, UserName,
 };
 use crate::core::plan::Allow;
 
@@ -127,7 +127,7 @@ pub(super) enum Command {
     /// Print what rsync said
     Logs(LogsArgs),
     /// Print, approve or carry out the retention plan of one host
-    Retention(RetentionArgs),
+    Retention(RetentionVerb),
     /// Write everything a plan is made from, so that CI can plan without the database
     Inventory(InventoryArgs),
     /// Write what the database holds as the KDL file that asks for it
@@ -486,8 +486,23 @@ pub(super) struct LogsArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true,
+    override_usage = "pobsync retention [OPTIONS] HOST\n       pobsync retention simulate [OPTIONS] HOST"
+)]
+pub(super) struct RetentionVerb {
+    #[command(subcommand)]
+    pub(super) what: Option<RetentionCommand>,
+    #[command(flatten)]
+    pub(super) plan: Option<RetentionArgs>,
+}
+
+/// One host's plan, and what is to be done with it.
+#[derive(Debug, Args)]
 pub(super) struct RetentionArgs {
-    /// The host
+    /// The host; one that is called `simulate` comes after `--`
     pub(super) host: HostName,
     /// Only snapshots of this kind: scheduled, manual or all
     #[arg(long, value_name = "KIND")]
@@ -510,6 +525,43 @@ pub(super) struct RetentionArgs {
     /// Save the plan
     #[arg(long, value_name = "PLAN", conflicts_with_all = ["apply", "approve"])]
     pub(super) out: Option<Utf8PathBuf>,
+}
+
+/// What is asked about retention beside one host's plan.
+#[derive(Debug, Subcommand)]
+pub(super) enum RetentionCommand {
+    /// Show which snapshots a policy would keep over the coming year; reads only
+    Simulate(SimulateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateArgs {
+    /// The host
+    pub(super) host: HostName,
+    /// Simulate this instead of the host's own: a policy that the file names, or rules such as "daily=7 weekly=4"
+    #[arg(long, value_name = "NAME|RULES")]
+    pub(super) policy: Option<String>,
+    /// Simulate this policy too, and put both beside each other
+    #[arg(long, value_name = "NAME|RULES")]
+    pub(super) compare: Option<String>,
+    /// How far to look ahead: years, months, days and hours, such as 1y6m
+    #[arg(long, value_name = "SPAN", default_value = "1y")]
+    pub(super) horizon: CalendarSpan,
+    /// The host's policy and schedules as the file has them, not as they are in force
+    #[arg(long)]
+    pub(super) from_file: bool,
+    /// A backup each time this has passed, instead of the host's schedules
+    #[arg(long, value_name = "DURATION", conflicts_with = "cron")]
+    pub(super) every: Option<Span>,
+    /// Backups by this crontab line, instead of the host's schedules
+    #[arg(long, value_name = "LINE")]
+    pub(super) cron: Option<String>,
+    /// Read the snapshots from an inventory instead of the database
+    #[arg(long, value_name = "FILE")]
+    pub(super) inventory: Option<Utf8PathBuf>,
+    /// Begin at another moment, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub(super) as_of: Option<Timestamp>,
 }
 
 #[derive(Debug, Args)]

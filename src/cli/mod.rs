@@ -20,6 +20,7 @@ mod scheduler;
 mod serve;
 mod show;
 mod signals;
+mod simulate;
 mod trust;
 mod validate;
 mod watch;
@@ -31,7 +32,7 @@ use camino::Utf8PathBuf;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use args::{Cli, Command, Common};
+use args::{Cli, Command, Common, RetentionCommand};
 use output::Output;
 
 use crate::core::plan::Outcome;
@@ -174,7 +175,14 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::Resume(args) => wishes::resume(&open()?, &args.host, output)?.into(),
         Command::Cancel(args) => wishes::cancel(&open()?, &args, output)?.into(),
         Command::Logs(args) => wishes::logs(&open()?, &args, output)?.into(),
-        Command::Retention(args) => retention::run(&open()?, &args, output)?.into(),
+        Command::Retention(args) => match (args.what, args.plan) {
+            (Some(RetentionCommand::Simulate(args)), _) => {
+                simulate::run(common, &args, output)?.into()
+            }
+            (None, Some(args)) => retention::run(&open()?, &args, output)?.into(),
+            // The parser asks for one of both.
+            (None, None) => Outcome::Usage.into(),
+        },
         Command::Inventory(args) => plan::inventory(&open()?, &args)?.into(),
         Command::Export(args) => export::run(&open()?, &args, output)?.into(),
         Command::DiscoverSnapshots(args) => lists::discover(&open()?, &args, output)?.into(),
@@ -209,7 +217,9 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
 fn check_form(cli: &Cli) -> Result<(), Error> {
     let is_plan = match &cli.command {
         Command::Plan(_) | Command::ShowPlan(_) => true,
-        Command::Retention(args) => !args.apply && !args.approve,
+        Command::Retention(verb) => {
+            (verb.plan.as_ref()).is_some_and(|args| !args.apply && !args.approve)
+        }
         _ => false,
     };
     match cli.common.format {

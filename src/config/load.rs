@@ -1,6 +1,6 @@
 //! Reading the configuration: the file, its includes, and nothing outside its folder.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,7 +11,8 @@ use super::include::{self, IncludeError, MOST_FILES};
 use super::lines::Lines;
 use super::parse::{self, Include};
 use super::{Report, Watched, document, guard};
-use crate::core::desired::{At, DesiredState, Finding, Parts, Places, resolve};
+use crate::core::desired::{At, DesiredState, Finding, Parts, Places, named_policies, resolve};
+use crate::core::model::{Label, Policy};
 
 /// Includes in includes.
 const DEEPEST: usize = 10;
@@ -44,6 +45,8 @@ pub struct Loaded {
     pub watched: Watched,
     /// Those findings that kept something from being read.
     pub(super) unread: Vec<Finding>,
+    /// The retention policies that it names.
+    pub policies: BTreeMap<Label, Policy>,
 }
 
 /// Reads the configuration at `path` with its includes.
@@ -148,6 +151,7 @@ impl Loader {
             state,
             watched: self.watched,
             unread: self.unread,
+            policies: named_policies(&self.parts),
         }
     }
 

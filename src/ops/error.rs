@@ -12,6 +12,7 @@ use crate::store::StoreError;
 
 use super::output_file::OutputFileError;
 use super::saved::SavedPlanError;
+use super::simulate::SimulationError;
 
 /// Everything a use case can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,9 @@ pub enum Error {
     /// A file that a result was to go to.
     #[error(transparent)]
     OutputFile(#[from] OutputFileError),
+    /// A simulation that says nothing.
+    #[error(transparent)]
+    Simulation(#[from] SimulationError),
     /// A policy that keeps nothing has reached the planner.
     #[error(transparent)]
     EmptyPolicy(#[from] EmptyPolicy),
@@ -355,6 +359,7 @@ impl Error {
             | Self::NotInPlan { .. }
             | Self::NoBase { .. }
             | Self::NeedsAddress { .. }
+            | Self::Simulation(_)
             | Self::KindsOutsidePolicy { .. } => Outcome::Usage,
             Self::Disk(_)
             | Self::Stdout { .. }
@@ -423,6 +428,7 @@ impl Error {
             Self::UnknownAccount { name } => format!("make it with: pobsync create-superuser {name}"),
             Self::Paused { host, pause: Some(_) } => format!("pobsync resume {host}"),
             Self::Paused { host, pause: None } => format!("set `enabled #true` for it, or pobsync configure-host {host} --enabled true"),
+            Self::Simulation(error) => error.help(),
             Self::NeedsAddress { .. } => "say it with --address".into(),
             Self::NoPolicy { host } => {
                 format!("give it one: `retention` in the file, or pobsync configure-host {host} --keep \"daily=7\"")

@@ -1,12 +1,14 @@
 //! The configuration, read and checked.
 
+use std::collections::BTreeMap;
+
 use camino::Utf8Path;
 
 use super::Error;
 use super::context::nearest;
 use crate::config;
 use crate::core::desired::{DesiredHost, DesiredState};
-use crate::core::model::HostName;
+use crate::core::model::{HostName, Label, Policy};
 use crate::core::plan::{Source, SourceFile};
 
 /// A valid configuration.
@@ -14,6 +16,8 @@ use crate::core::plan::{Source, SourceFile};
 pub struct Configuration {
     /// What it asks for.
     pub desired: DesiredState,
+    /// The retention policies that it names.
+    pub policies: BTreeMap<Label, Policy>,
     /// The files it was read from.
     pub source: Source,
     /// What is valid and odd, a line each.
@@ -44,6 +48,7 @@ impl TryFrom<config::Loaded> for Configuration {
         match loaded.state {
             Some(desired) => Ok(Self {
                 desired,
+                policies: loaded.policies,
                 source: Source {
                     files,
                     revision: revision(),

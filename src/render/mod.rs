@@ -2,6 +2,7 @@
 //!
 //! Decides nothing and reads nothing: values in, text out. Whatever comes from outside is escaped here.
 
+mod chart;
 mod html;
 mod json;
 mod markdown;
@@ -11,13 +12,14 @@ mod text;
 mod timeline;
 mod words;
 
+pub use chart::Marks;
 pub use html::{HTML_START, plan_html};
 pub use json::{document, line};
 pub use markdown::{BUDGET, MARKDOWN_START, plan_markdown};
 pub use style::{Paint, Style};
 pub use table::{Column, table};
 pub use text::{
-    change_lines, plan_text, policy_words, retention_text, size as size_words, standing_words,
-    summary_lines, visible_refusals, why_it_goes, why_it_stays,
+    change_lines, plan_text, policy_words, retention_text, simulation_text, size as size_words,
+    standing_words, summary_lines, visible_refusals, why_it_goes, why_it_stays,
 };
 pub use timeline::{TIMELINE_STYLE, timeline, timeline_legend, timeline_marks};

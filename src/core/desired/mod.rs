@@ -16,5 +16,5 @@ pub use parts::{
     RemovedPart, RetentionNode, RetentionPart, RetentionUse, RsyncPart, ScheduleNode, SchedulePart,
     ScheduleUse, Spanned, SshPart,
 };
-pub use resolve::{Places, resolve};
+pub use resolve::{Places, named_policies, resolve};
 pub use state::{DesiredHost, DesiredState, Removed};

@@ -66,6 +66,17 @@ pub fn resolve(
     (is_valid.then_some(state), findings)
 }
 
+/// Every policy that the file names, as it is by itself: cut by UTC until a host uses it.
+#[must_use]
+pub fn named_policies(parts: &Parts) -> BTreeMap<Label, Policy> {
+    let policy = |node: &RetentionNode| {
+        let mut policy = Policy::of(Keep::default());
+        lay_on(&mut policy, &node.part);
+        (!policy.keep.is_empty()).then(|| (node.name.value.clone(), policy))
+    };
+    parts.retentions.iter().rev().filter_map(policy).collect()
+}
+
 /// Named nodes by name.
 pub(super) struct Index<'a> {
     pub(super) groups: HashMap<&'a Label, &'a GroupPart>,
@@ -303,7 +314,8 @@ fn retention(
         ..Policy::of(Keep::default())
     };
     for part in stack {
-        lay_on(&mut policy, part, origins);
+        lay_on(&mut policy, part);
+        note_origins(part, origins);
     }
     if let Some(at) = origins.found.get("timezone").cloned() {
         origins.found.insert("retention.timezone".to_owned(), at);
@@ -321,13 +333,29 @@ fn retention(
     Some(policy)
 }
 
-fn lay_on(policy: &mut Policy, part: &RetentionPart, origins: &mut Origins<'_>) {
+fn lay_on(policy: &mut Policy, part: &RetentionPart) {
     for (rule, count) in &part.counts {
         *policy.keep.count_mut(*rule) = count.value;
-        origins.set(&format!("retention.{rule}"), count.at);
     }
     for (rule, span) in &part.withins {
         *policy.keep.within_mut(*rule) = Some(span.value);
+    }
+    if let Some(value) = part.protect_bases {
+        policy.protect_bases = value.value;
+    }
+    if let Some(value) = part.kinds {
+        policy.kinds = value.value;
+    }
+    if let Some(value) = part.incomplete_after {
+        policy.incomplete_after = value.value;
+    }
+}
+
+fn note_origins(part: &RetentionPart, origins: &mut Origins<'_>) {
+    for (rule, count) in &part.counts {
+        origins.set(&format!("retention.{rule}"), count.at);
+    }
+    for (rule, span) in &part.withins {
         let name = if *rule == crate::core::model::Rule::Last {
             "within".to_owned()
         } else {
@@ -335,14 +363,15 @@ fn lay_on(policy: &mut Policy, part: &RetentionPart, origins: &mut Origins<'_>) 
         };
         origins.set(&format!("retention.{name}"), span.at);
     }
-    if let Some(value) = origins.take("retention.protect-bases", &part.protect_bases) {
-        policy.protect_bases = value;
-    }
-    if let Some(value) = origins.take("retention.kinds", &part.kinds) {
-        policy.kinds = value;
-    }
-    if let Some(value) = origins.take("retention.incomplete-after", &part.incomplete_after) {
-        policy.incomplete_after = value;
+    let settings = [
+        ("protect-bases", part.protect_bases.map(|v| v.at)),
+        ("kinds", part.kinds.map(|v| v.at)),
+        ("incomplete-after", part.incomplete_after.map(|v| v.at)),
+    ];
+    for (name, at) in settings {
+        if let Some(at) = at {
+            origins.set(&format!("retention.{name}"), at);
+        }
     }
 }
 

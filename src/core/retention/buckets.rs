@@ -64,7 +64,8 @@ pub(super) fn start_of_window(newest: Timestamp, span: CalendarSpan, zone: Tz) -
         .map_or(earliest, |t| t.to_utc().into())
 }
 
-fn in_zone(wall: NaiveDateTime, zone: Tz) -> Option<DateTime<Tz>> {
+/// The moment of a wall-clock time; one that a zone skips is taken an hour or a day later.
+pub(super) fn in_zone(wall: NaiveDateTime, zone: Tz) -> Option<DateTime<Tz>> {
     zone.from_local_datetime(&wall)
         .earliest()
         .or_else(|| {

@@ -8,6 +8,7 @@ mod decide;
 mod expiry;
 mod reason;
 mod rules;
+pub mod simulation;
 #[cfg(test)]
 mod tests;
 

@@ -31,7 +31,7 @@ pub(super) fn apply(policy: &Policy, times: &[Timestamp], now: Timestamp) -> Vec
     }
     for rule in Rule::ALL {
         if let Some(span) = policy.keep.within(rule) {
-            let start = window(span, times, now, policy);
+            let start = window(span, times.iter().copied(), now, policy);
             look_back(rule, span, start, times, &walls, &mut kept);
         }
     }
@@ -40,8 +40,13 @@ pub(super) fn apply(policy: &Policy, times: &[Timestamp], now: Timestamp) -> Vec
 
 /// Where a window begins: counted back from the newest that is not in the future, never from now, so that a host that
 /// stopped expires nothing. Where all are in the future, nothing is known of time, and the window holds them all.
-fn window(span: CalendarSpan, times: &[Timestamp], now: Timestamp, policy: &Policy) -> Timestamp {
-    let newest = times.iter().copied().find(|time| *time <= now);
+pub(super) fn window(
+    span: CalendarSpan,
+    mut times: impl Iterator<Item = Timestamp>,
+    now: Timestamp,
+    policy: &Policy,
+) -> Timestamp {
+    let newest = times.find(|time| *time <= now);
     newest.map_or(Timestamp::from_millis(i64::MIN), |newest| {
         start_of_window(newest, span, policy.timezone)
     })
@@ -56,19 +61,18 @@ fn look_back(
     walls: &[NaiveDateTime],
     kept: &mut [Kept],
 ) {
-    let mut last = None;
-    let oldest = times.len().saturating_sub(1);
-    for (i, ((time, wall), kept)) in times.iter().zip(walls).zip(kept).enumerate() {
-        let key = bucket(rule, *wall);
-        let is_new = rule == Rule::Last || last != Some(key);
-        if *time <= start || !(is_new || i == oldest) {
-            continue;
-        }
-        last = Some(key);
+    let all = times
+        .iter()
+        .zip(walls)
+        .map(|(time, wall)| (*time, bucket(rule, *wall)));
+    reached(rule, start, all, |i, is_new| {
         let reason = if is_new {
             Reason::Within(rule)
         } else {
             Reason::OldestWithin(rule)
+        };
+        let (Some(kept), Some(wall)) = (kept.get_mut(i), walls.get(i)) else {
+            return;
         };
         kept.reasons.push(reason.clone());
         kept.hits.push(RuleHit {
@@ -77,39 +81,78 @@ fn look_back(
             of: Extent::Span(span),
             bucket: bucket_name(rule, *wall),
         });
-    }
+    });
 }
 
 fn count_buckets(rule: Rule, count: Count, walls: &[NaiveDateTime], kept: &mut [Kept]) {
-    let limit = match count {
+    let keys = walls.iter().map(|wall| bucket(rule, *wall));
+    counted(rule, limit(count), keys, |i, n, is_new| {
+        let reason = if is_new {
+            Reason::Rule(rule)
+        } else {
+            Reason::Oldest(rule)
+        };
+        let (Some(kept), Some(wall)) = (kept.get_mut(i), walls.get(i)) else {
+            return;
+        };
+        kept.reasons.push(reason.clone());
+        kept.hits.push(RuleHit {
+            rule: reason,
+            n: Some(n),
+            of: Extent::Count(count),
+            bucket: bucket_name(rule, *wall),
+        });
+    });
+}
+
+/// How many buckets `count` allows.
+pub(super) fn limit(count: Count) -> u32 {
+    match count {
         Count::Number(n) => n.get(),
         Count::Unlimited => u32::MAX,
-    };
+    }
+}
+
+/// Tells `found` of each snapshot that a rule of `limit` buckets keeps: which it is, how many that makes, and whether it
+/// begins a bucket or stays as the oldest. `keys` are the buckets of the snapshots, newest first.
+pub(super) fn counted(
+    rule: Rule,
+    limit: u32,
+    keys: impl ExactSizeIterator<Item = i64>,
+    mut found: impl FnMut(usize, u32, bool),
+) {
+    let length = keys.len();
     let mut used = 0;
     let mut last = None;
-    for (i, (wall, kept)) in walls.iter().zip(kept).enumerate() {
+    for (i, key) in keys.enumerate() {
         if used == limit {
             return;
         }
-        let key = bucket(rule, *wall);
         let is_new = rule == Rule::Last || last != Some(key);
         // While buckets are left when the snapshots run out, the oldest stays too.
-        let is_oldest = i + 1 == walls.len();
-        if is_new || is_oldest {
+        if is_new || i + 1 == length {
             used += 1;
             last = Some(key);
-            let reason = if is_new {
-                Reason::Rule(rule)
-            } else {
-                Reason::Oldest(rule)
-            };
-            kept.reasons.push(reason.clone());
-            kept.hits.push(RuleHit {
-                rule: reason,
-                n: Some(used),
-                of: Extent::Count(count),
-                bucket: bucket_name(rule, *wall),
-            });
+            found(i, used, is_new);
+        }
+    }
+}
+
+/// Tells `found` of each snapshot that a window from `start` keeps: which it is, and whether it begins a bucket or stays
+/// as the oldest. `all` are start and bucket of the snapshots, newest first.
+pub(super) fn reached(
+    rule: Rule,
+    start: Timestamp,
+    all: impl ExactSizeIterator<Item = (Timestamp, i64)>,
+    mut found: impl FnMut(usize, bool),
+) {
+    let length = all.len();
+    let mut last = None;
+    for (i, (time, key)) in all.enumerate() {
+        let is_new = rule == Rule::Last || last != Some(key);
+        if time > start && (is_new || i + 1 == length) {
+            last = Some(key);
+            found(i, is_new);
         }
     }
 }

@@ -7,7 +7,7 @@ use rstest::rstest;
 use super::*;
 use crate::core::model::*;
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
@@ -33,7 +33,7 @@ fn snapshot(
     }
 }
 
-fn scheduled(id: i64, text: &str) -> Snapshot {
+pub(super) fn scheduled(id: i64, text: &str) -> Snapshot {
     snapshot(
         id,
         at(text),
@@ -42,7 +42,7 @@ fn scheduled(id: i64, text: &str) -> Snapshot {
     )
 }
 
-fn policy(keep: &str) -> Policy {
+pub(super) fn policy(keep: &str) -> Policy {
     Policy::of(keep.parse().unwrap())
 }
 
@@ -508,7 +508,7 @@ fn an_empty_policy_in_force_does_not_stop_the_one_that_mends_it() {
     ));
 }
 
-fn any_snapshots(most: usize) -> impl Strategy<Value = Vec<Snapshot>> {
+pub(super) fn any_snapshots(most: usize) -> impl Strategy<Value = Vec<Snapshot>> {
     let one = (0_i64..400, 0_u8..10, any::<bool>(), 0_u8..10, any::<bool>());
     proptest::collection::vec(one, 0..most).prop_map(|rows| {
         let start = at("2026-02-01T00:00:00Z").millis();
@@ -544,7 +544,7 @@ fn any_snapshots(most: usize) -> impl Strategy<Value = Vec<Snapshot>> {
     })
 }
 
-fn any_policy() -> impl Strategy<Value = Policy> {
+pub(super) fn any_policy() -> impl Strategy<Value = Policy> {
     let rules = proptest::collection::vec(proptest::option::of(1_u32..6), 7);
     let spans = proptest::collection::vec(
         proptest::option::weighted(0.25, (0_u32..3, 0_u32..20, 0_u32..9)),

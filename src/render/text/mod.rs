@@ -4,6 +4,7 @@
 mod changes;
 mod fold;
 mod retention;
+mod simulation;
 
 use std::fmt::Write as _;
 
@@ -13,6 +14,7 @@ pub(super) use retention::{approval_words, deletion_lines, keep_lines, wall_cloc
 pub use retention::{
     policy_words, retention_text, size, standing_words, why_it_goes, why_it_stays,
 };
+pub use simulation::simulation_text;
 
 use super::{Paint, Style};
 use crate::core::model::{ByteCount, visible};

@@ -245,7 +245,7 @@ pub fn size(bytes: Option<u64>) -> String {
 }
 
 /// Breaks `text` at blanks so that lines fit into `width`; further lines are indented.
-fn wrap(text: &str, width: usize, indent: usize) -> String {
+pub(super) fn wrap(text: &str, width: usize, indent: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
     for word in text.split(' ') {
