@@ -175,9 +175,16 @@ impl Drop for Checkout {
 }
 
 fn git(folder: &Utf8Path, args: &[&str]) -> Result<Vec<u8>, String> {
-    let output = Command::new("git")
+    let mut command = Command::new("git");
+    // A hook has these set, for the repository and the index that it runs for: neither is what was asked about.
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+        command.env_remove(name);
+    }
+    let output = command
         .args(["-c", "core.fsmonitor=false", "-C", folder.as_str()])
         .args(args)
+        // A plan reads what is here, and fetches nothing (git 2.45 and later).
+        .env("GIT_NO_LAZY_FETCH", "1")
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("git cannot be run: {error}"))?;

@@ -376,7 +376,7 @@ impl Plan {
 
     /// SHA-256 over the lineage, the desired state, the changes, the policies, which hosts were looked at and which limits
     /// are lifted: what a person approves. Snapshots, times and versions are not part of it, so that a night between review and apply
-    /// changes nothing.
+    /// changes nothing; nor are the places of the file, which move with a comment and with the folder it is read from.
     pub(super) fn configuration_fingerprint(&self, desired: Option<&DesiredState>) -> Fingerprint {
         let policies: Vec<_> = self
             .retention
@@ -384,10 +384,38 @@ impl Plan {
             .map(|r| (&r.host, &r.directory, r.retired, &r.policy_fingerprint))
             .collect();
         let scope = self.partial.then_some((&self.hosts, &self.kinds));
+        let desired = desired.map(|state| {
+            let hosts: Vec<_> = state
+                .hosts
+                .iter()
+                .map(|host| (&host.name, &host.was, &host.settings))
+                .collect();
+            let removed: Vec<_> = state
+                .removed
+                .iter()
+                .map(|gone| (&gone.name, gone.snapshots))
+                .collect();
+            (&state.global, hosts, removed)
+        });
+        let changes: Vec<_> = self
+            .changes
+            .iter()
+            .map(|change| {
+                let Change {
+                    action,
+                    object,
+                    name,
+                    was,
+                    at: _,
+                    fields,
+                } = change;
+                (action, object, name, was, fields)
+            })
+            .collect();
         Fingerprint::of(&(
             &self.lineage,
             desired,
-            &self.changes,
+            changes,
             policies,
             scope,
             &self.allow,
