@@ -58,7 +58,9 @@ fn carry_out(
     // Nothing is done that could not be shown.
     heard()?;
 
-    let is_nothing = plan.changes.is_empty() && ops::approves_nothing_new(facts, &plan, &desired);
+    let is_nothing = plan.changes.is_empty()
+        && ops::approves_nothing_new(facts, &plan, &desired)
+        && ops::records_nothing_new(facts, &plan, &desired);
     let deletes = args.prune && plan.summary.deletions() > 0;
     let approved = ApprovedPlan::new(plan, desired, args.prune)
         .map_err(|refusals| Error::Refused { refusals })?;

@@ -40,6 +40,9 @@ pub(super) struct Common {
         help_heading = "Common options"
     )]
     pub(super) file: Option<Utf8PathBuf>,
+    /// The configuration is named on the command line itself, and not by the environment.
+    #[arg(skip)]
+    pub(super) names_file: bool,
     /// The SQLite database [default: /var/lib/pobsync/pobsync.db for root, else the XDG state folder]
     #[arg(
         long,
@@ -108,11 +111,13 @@ pub(super) enum Command {
     Apply(ApplyArgs),
     /// Plan again, or apply, whenever the file or an include changes, until a signal ends it
     Watch(WatchArgs),
-    /// Set the settings of the whole service without a file
+    /// What changed in the database by another way than an apply: who, when, and what the file says
+    Drift(DriftArgs),
+    /// Set the settings of the whole service without a file; with --file, in the file
     ConfigureGlobal(ConfigureGlobalArgs),
-    /// Add or change one host without a file
+    /// Add or change one host without a file; with --file, in the file
     ConfigureHost(ConfigureHostArgs),
-    /// Set when a host is backed up, without a file
+    /// Set when a host is backed up, without a file; with --file, in the file
     Schedule(ScheduleArgs),
     /// Back up hosts now
     Backup(BackupArgs),
@@ -213,6 +218,21 @@ pub(super) struct InventoryArgs {
     /// Write it here, readable by its owner alone, instead of to stdout
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DriftArgs {
+    #[command(flatten)]
+    pub(super) file: FileArg,
+    /// Only these hosts
+    #[arg(long = "host", value_name = "HOST")]
+    pub(super) hosts: Vec<HostName>,
+    /// Write what drifted into the file, and hosts that no file manages if --host names them
+    #[arg(long, conflicts_with = "detailed_exitcode")]
+    pub(super) adopt: bool,
+    /// End with 2 when something drifted
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
 }
 
 #[derive(Debug, Args)]

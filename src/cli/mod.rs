@@ -6,6 +6,7 @@ mod args;
 mod backup;
 mod configure;
 mod document;
+mod drift;
 mod export;
 mod fmt;
 mod hold;
@@ -29,8 +30,9 @@ mod wishes;
 use std::process::ExitCode;
 
 use camino::Utf8PathBuf;
-use clap::Parser as _;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use args::{Cli, Command, Common, RetentionCommand};
 use output::Output;
@@ -59,7 +61,7 @@ impl From<Outcome> for Ended {
 /// Reads the command line, does what it says, and ends with the exit code of what came of it.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -97,6 +99,23 @@ fn finish(ended: &Ended, output: &Output) -> ExitCode {
 #[derive(serde::Serialize)]
 struct Told {
     outcome: Outcome,
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches()?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    cli.common.names_file = names_file(&matches);
+    Ok(cli)
+}
+
+/// A file in the environment says where the configuration is, not that it is to be edited.
+fn names_file(matches: &clap::ArgMatches) -> bool {
+    let is_here = matches.try_contains_id("file").is_ok()
+        && matches.value_source("file") == Some(ValueSource::CommandLine);
+    is_here
+        || matches
+            .subcommand()
+            .is_some_and(|(_, matches)| names_file(matches))
 }
 
 /// clap ends with 2 for a wrong command line, which here would say that there are changes.
@@ -162,13 +181,10 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::CheckPlan(args) => plan::check(&open()?, &args, output)?.into(),
         Command::Apply(args) => apply::run(&open()?, common, &args, output)?.into(),
         Command::Watch(args) => watch::run(common, &args, output)?.into(),
-        Command::ConfigureGlobal(args) => {
-            configure::global(&create_context(common)?, &args, output)?.into()
-        }
-        Command::ConfigureHost(args) => {
-            configure::host(&create_context(common)?, args, output)?.into()
-        }
-        Command::Schedule(args) => configure::schedule(&open()?, &args, output)?.into(),
+        Command::Drift(args) => drift::run(&open()?, common, &args, output)?,
+        Command::ConfigureGlobal(args) => configure::global(common, &args, output)?.into(),
+        Command::ConfigureHost(args) => configure::host(common, args, output)?.into(),
+        Command::Schedule(args) => configure::schedule(common, &args, output)?.into(),
         Command::Backup(args) => backup::run(&open()?, &args, output)?.into(),
         Command::Scheduler(args) => scheduler::run(&open()?, &args, output)?.into(),
         Command::Pause(args) => wishes::pause(&open()?, &args, output)?.into(),

@@ -1,6 +1,6 @@
 //! Reading the configuration: the file, its includes, and nothing outside its folder.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -47,6 +47,8 @@ pub struct Loaded {
     pub(super) unread: Vec<Finding>,
     /// The retention policies that it names.
     pub policies: BTreeMap<Label, Policy>,
+    /// Every node as written.
+    pub(super) parts: Parts,
 }
 
 /// Reads the configuration at `path` with its includes.
@@ -59,6 +61,15 @@ pub fn load(path: &Utf8Path) -> Loaded {
 #[must_use]
 pub fn load_as(path: &Utf8Path, shown: &Utf8Path) -> Loaded {
     Loader::default().root(path, shown)
+}
+
+/// Reads the configuration at `path` as it would be with the texts of `instead`, by real path.
+pub(super) fn load_instead(path: &Utf8Path, instead: HashMap<Utf8PathBuf, String>) -> Loaded {
+    let loader = Loader {
+        instead,
+        ..Loader::default()
+    };
+    loader.root(path, path)
 }
 
 /// Reads the file at `path` alone: what it includes is left alone, and its state is not whole.
@@ -97,6 +108,8 @@ struct Loader {
     /// The first file without links, and as it was named.
     first: Option<(Utf8PathBuf, Utf8PathBuf)>,
     includes: Includes,
+    /// Texts that stand in for those of files.
+    instead: HashMap<Utf8PathBuf, String>,
     files: Vec<SourceFile>,
     /// The real paths of `files`.
     real: HashSet<Utf8PathBuf>,
@@ -152,6 +165,7 @@ impl Loader {
             watched: self.watched,
             unread: self.unread,
             policies: named_policies(&self.parts),
+            parts: self.parts,
         }
     }
 
@@ -194,9 +208,12 @@ impl Loader {
     }
 
     fn file(&mut self, real: &Utf8Path, from: Option<At>) {
-        let bytes = match read_bounded(real) {
-            Ok(bytes) => bytes,
-            Err(error) => return self.unreadable(&self.shown(real), &error, from),
+        let bytes = match self.instead.remove(real) {
+            Some(text) => text.into_bytes(),
+            None => match read_bounded(real) {
+                Ok(bytes) => bytes,
+                Err(error) => return self.unreadable(&self.shown(real), &error, from),
+            },
         };
         self.real.insert(real.to_owned());
         self.open.push(real.to_owned());

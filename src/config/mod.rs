@@ -4,6 +4,7 @@
 //! nothing else; runs no command; resolves nothing.
 
 mod document;
+mod edit;
 mod export;
 mod guard;
 mod include;
@@ -26,6 +27,10 @@ mod tests;
 mod watched;
 mod words;
 
+pub use edit::{
+    EditError, Edited, EditedFile, RefusedField, Wanted, edit, inherited_excludes,
+    settings_of_new_host,
+};
 pub use export::{Content, Exported, export};
 pub use guard::LARGEST;
 pub use laid_out::{LaidOut, LaidOutFile, lay_out, lay_out_text};

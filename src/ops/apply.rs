@@ -26,12 +26,22 @@ pub fn apply(
         actor: context.actor.clone(),
         at: super::clock::now(),
         summary: summary(plan),
-        global: global_write(approved),
+        global: global_write(approved, facts),
         hosts: plan
             .changes
             .iter()
             .filter(|change| change.object == Object::Host)
             .flat_map(|change| host_writes(change, approved, facts))
+            .chain(
+                agreed(facts, plan, approved.desired()).map(|host| HostWrite::Update {
+                    host: host.id,
+                    content: Box::new(HostContent {
+                        managed_by: host.managed_by,
+                        settings: host.settings.clone(),
+                        applied: Some(host.settings.clone()),
+                    }),
+                }),
+            )
             .collect(),
         approvals: approved.approvals(),
         plan: Some(as_row(facts, plan, PlanKind::Apply)?),
@@ -56,6 +66,49 @@ pub fn approves_nothing_new(facts: &Facts, plan: &Plan, desired: &DesiredState) 
             let approved =
                 active(facts, host.name.as_str()).and_then(|sql| sql.approved_policy.clone());
             wanted.is_none() || wanted == approved
+        })
+}
+
+/// Says that the file has taken up nothing that drifted, so that there is nothing to record either.
+#[must_use]
+pub fn records_nothing_new(facts: &Facts, plan: &Plan, desired: &DesiredState) -> bool {
+    agreed(facts, plan, desired).next().is_none() && !global_agrees(facts, plan, desired)
+}
+
+/// Hosts that drifted to what the file says now: nothing changes, and they were last applied so.
+fn agreed<'a>(
+    facts: &'a Facts,
+    plan: &'a Plan,
+    desired: &'a DesiredState,
+) -> impl Iterator<Item = &'a SqlHost> {
+    let hosts = desired.hosts.iter().filter(|host| {
+        (plan.hosts.is_empty() || plan.hosts.contains(&host.name))
+            && plan
+                .changes
+                .iter()
+                .all(|change| change.object != Object::Host || change.name != host.name.as_str())
+    });
+    hosts.filter_map(|host| {
+        active(facts, host.name.as_str()).filter(|sql| {
+            sql.managed_by == ManagedBy::Kdl
+                && sql.settings == host.settings
+                && sql.applied.as_ref() != Some(&sql.settings)
+        })
+    })
+}
+
+fn global_agrees(facts: &Facts, plan: &Plan, desired: &DesiredState) -> bool {
+    let is_changed = plan
+        .changes
+        .iter()
+        .any(|change| change.object == Object::Global);
+    let sql = facts.state.global.as_ref();
+    !is_changed
+        && plan.hosts.is_empty()
+        && sql.is_some_and(|global| {
+            global.managed_by == ManagedBy::Kdl
+                && global.settings == desired.global
+                && global.applied.as_ref() != Some(&global.settings)
         })
 }
 
@@ -86,14 +139,15 @@ fn summary(plan: &Plan) -> String {
     }
 }
 
-fn global_write(approved: &ApprovedPlan) -> Option<GlobalWrite> {
+fn global_write(approved: &ApprovedPlan, facts: &Facts) -> Option<GlobalWrite> {
     let is_changed = approved
         .plan()
         .changes
         .iter()
         .any(|change| change.object == Object::Global);
     let settings = &approved.desired().global;
-    is_changed.then(|| GlobalWrite {
+    let is_written = is_changed || global_agrees(facts, approved.plan(), approved.desired());
+    is_written.then(|| GlobalWrite {
         managed_by: ManagedBy::Kdl,
         settings: settings.clone(),
         applied: Some(settings.clone()),

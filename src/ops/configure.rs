@@ -182,7 +182,7 @@ fn again<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
     attempt()
 }
 
-fn change(settings: &mut HostSettings, edit: &HostEdit) {
+pub(super) fn change(settings: &mut HostSettings, edit: &HostEdit) {
     if let Some(address) = &edit.address {
         settings.address = Value::Literal(address.clone());
     }
@@ -223,7 +223,7 @@ fn change(settings: &mut HostSettings, edit: &HostEdit) {
 }
 
 /// A file says each item once, and an export has to say the same.
-fn once_each<T: Clone + Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+pub(super) fn once_each<T: Clone + Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut seen = BTreeSet::new();
     items.filter(|item| seen.insert(item.clone())).collect()
 }

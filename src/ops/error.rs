@@ -295,6 +295,12 @@ pub enum Error {
         /// Each of them, a line each.
         settings: Vec<String>,
     },
+    /// A file cannot be made to say what was asked for.
+    #[error("the file was not edited")]
+    NotEditable {
+        /// What stands in the way, a line each.
+        settings: Vec<String>,
+    },
     /// The export does not fit into one file.
     #[error("the export is larger than one file may be (4 MiB)")]
     ExportTooLarge,
@@ -376,6 +382,7 @@ impl Error {
             | Self::ChangedMeanwhile { .. }
             | Self::Exists { .. }
             | Self::NotExportable { .. }
+            | Self::NotEditable { .. }
             | Self::ExportTooLarge
             | Self::Program { .. }
             | Self::Json(_) => Outcome::Failed,
@@ -481,7 +488,7 @@ impl Error {
     pub fn details(&self) -> &[String] {
         match self {
             Self::Stale { moved } => moved,
-            Self::NotExportable { settings } => settings,
+            Self::NotExportable { settings } | Self::NotEditable { settings } => settings,
             _ => &[],
         }
     }

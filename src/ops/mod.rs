@@ -12,6 +12,8 @@ mod context;
 mod cut_off;
 mod database_copy;
 mod discover;
+mod drift;
+mod edit;
 mod error;
 mod export;
 mod fmt;
@@ -48,7 +50,7 @@ pub use accounts::{
     LogIn, SESSION_IDLE, SESSION_LENGTH, Session, create_account, create_token, expiry,
     is_password_of, log_in, log_out, revoke_token, session, set_password, set_rights, token,
 };
-pub use apply::{apply, approves_nothing_new};
+pub use apply::{apply, approves_nothing_new, records_nothing_new};
 pub use backup::{BackupReport, BackupRequest, backup, backup_line};
 pub use base::{as_if_applied, load_base};
 pub use check::{Finding, Level, check};
@@ -59,6 +61,8 @@ pub use configure::{
 pub use context::{Context, Facts, default_database, hooks_folder};
 pub use cut_off::FinishedDeletion;
 pub use discover::{HostDiscovery, discover};
+pub use drift::{Adoption, adopt, find_drift};
+pub use edit::{edit_global, edit_host, edit_schedule};
 pub use error::Error;
 pub use export::{Export, export, write_export};
 pub use fmt::{lay_out, lay_out_text, write_layout};

@@ -9,6 +9,8 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 
+pub(super) use sheet::policy_nodes;
+
 use layers::Host;
 use names::Named;
 
@@ -85,7 +87,7 @@ pub fn export(content: &Content<'_>) -> Exported {
     }];
     nodes.extend(named.policies().into_iter().map(|(name, policy)| Node {
         head: format!("retention {}", quoted(name)),
-        block: sheet::policy_nodes(policy),
+        block: policy_nodes(policy),
     }));
     nodes.extend(named.schedules().iter().map(|(name, schedule)| {
         let parts = table::schedule_table(schedule, None);

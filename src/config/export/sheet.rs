@@ -174,7 +174,7 @@ fn push_below(nodes: &mut Vec<Node>, path: &str, inner: Vec<Node>) {
 }
 
 /// What a `retention` says in its block: everything that is not as built in.
-pub(super) fn policy_nodes(policy: &Policy) -> Vec<Node> {
+pub(in crate::config) fn policy_nodes(policy: &Policy) -> Vec<Node> {
     let built_in = table::policy_table(Some(&Policy::of(crate::core::model::Keep::default())));
     let mut rules = Vec::new();
     let mut nodes = Vec::new();

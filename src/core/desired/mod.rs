@@ -3,12 +3,14 @@
 //! Pure: text and files are the configuration room's business; here are values with their places.
 
 mod checks;
+mod effective;
 mod explain;
 mod finding;
 mod parts;
 mod resolve;
 mod state;
 
+pub use effective::effective;
 pub use explain::explain;
 pub use finding::{At, Finding, Severity};
 pub use parts::{

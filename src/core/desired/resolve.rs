@@ -85,7 +85,7 @@ pub(super) struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn of(parts: &'a Parts) -> Self {
+    pub(super) fn of(parts: &'a Parts) -> Self {
         // Of two with one name the first counts; a check tells of the second.
         Self {
             groups: parts
@@ -155,7 +155,7 @@ pub(super) fn layers<'a>(
         .collect()
 }
 
-fn resolve_host(
+pub(super) fn resolve_host(
     parts: &Parts,
     host: &HostPart,
     index: &Index<'_>,

@@ -136,13 +136,15 @@ fn compare_global(desired: &DesiredState, sql: Option<&SqlGlobal>, found: &mut C
     });
     if let (Some(g), Some(drifted)) = (sql, drifted.as_ref().filter(|fields| !fields.is_empty())) {
         let wanted = serde_json::to_value(&desired.global).unwrap_or_default();
-        found.drift.push(Drift {
-            object: Object::Global,
-            name: "global".to_owned(),
-            fields: three_sides(drifted, &wanted),
-            changed_at: g.changed_at,
-            changed_by: g.changed_by.clone(),
-        });
+        found
+            .drift
+            .extend(three_sides(drifted, &wanted).map(|fields| Drift {
+                object: Object::Global,
+                name: "global".to_owned(),
+                fields,
+                changed_at: g.changed_at,
+                changed_by: g.changed_by.clone(),
+            }));
     }
     let mut fields = changed_fields(sql.map(|g| &g.settings), Some(&desired.global));
     mark_drifted(&mut fields, drifted.as_deref().unwrap_or_default());
@@ -173,13 +175,15 @@ fn compare_host(host: &DesiredHost, sql: &SqlHost, action: Action, found: &mut C
         .unwrap_or_default();
     if sql.managed_by == ManagedBy::Kdl && !drifted.is_empty() {
         let wanted = serde_json::to_value(&host.settings).unwrap_or_default();
-        found.drift.push(Drift {
-            object: Object::Host,
-            name: sql.name.to_string(),
-            fields: three_sides(&drifted, &wanted),
-            changed_at: sql.changed_at,
-            changed_by: sql.changed_by.clone(),
-        });
+        found
+            .drift
+            .extend(three_sides(&drifted, &wanted).map(|fields| Drift {
+                object: Object::Host,
+                name: sql.name.to_string(),
+                fields,
+                changed_at: sql.changed_at,
+                changed_by: sql.changed_by.clone(),
+            }));
     }
     let mut fields = changed_fields(Some(&sql.settings), Some(&host.settings));
     mark_drifted(&mut fields, &drifted);
@@ -225,14 +229,20 @@ fn mark_drifted(fields: &mut [FieldChange], drifted: &[FieldChange]) {
     }
 }
 
-fn three_sides(drifted: &[FieldChange], desired: &serde_json::Value) -> Vec<DriftedField> {
+/// What the file agrees with is no drift any more: an apply records it and changes nothing.
+fn three_sides(drifted: &[FieldChange], desired: &serde_json::Value) -> Option<Vec<DriftedField>> {
     let sides = |field: &FieldChange| DriftedField {
         path: field.path.clone(),
         applied: field.old.clone(),
         actual: field.new.clone(),
         desired: at_path(desired, &field.path),
     };
-    drifted.iter().map(sides).collect()
+    let fields: Vec<DriftedField> = drifted
+        .iter()
+        .map(sides)
+        .filter(|field| field.desired != field.actual)
+        .collect();
+    (!fields.is_empty()).then_some(fields)
 }
 
 /// A host of SQL that the file does not have.

@@ -22,7 +22,8 @@ pub fn changed_fields<T: Serialize>(old: Option<&T>, new: Option<&T>) -> Vec<Fie
 }
 
 /// The value at `path`, `null` where there is none.
-pub(super) fn at_path(value: &Value, path: &str) -> Value {
+#[must_use]
+pub fn at_path(value: &Value, path: &str) -> Value {
     let mut here = value;
     for part in path.split('.') {
         match here.get(part) {
@@ -31,6 +32,28 @@ pub(super) fn at_path(value: &Value, path: &str) -> Value {
         }
     }
     here.clone()
+}
+
+/// Sets the value at `path`, `null` takes it away; objects on the way are made.
+pub fn set_path(value: &mut Value, path: &str, new: Value) {
+    let (mut here, mut parts) = (value, path.split('.').peekable());
+    while let Some(part) = parts.next() {
+        if here.is_null() {
+            *here = Value::Object(serde_json::Map::new());
+        }
+        let Some(map) = here.as_object_mut() else {
+            return;
+        };
+        if parts.peek().is_some() {
+            here = map.entry(part).or_insert(Value::Null);
+        } else if new.is_null() {
+            map.remove(part);
+            return;
+        } else {
+            map.insert(part.to_owned(), new);
+            return;
+        }
+    }
 }
 
 fn collect(path: String, old: &Value, new: &Value, found: &mut Vec<FieldChange>) {

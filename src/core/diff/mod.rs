@@ -4,10 +4,12 @@
 
 mod change;
 mod compare;
+mod drift;
 mod fields;
 #[cfg(test)]
 mod tests;
 
 pub use change::{Action, Change, Comparison, Conflict, Drift, DriftedField, FieldChange, Object};
 pub use compare::{Scope, compare};
-pub use fields::changed_fields;
+pub use drift::{DriftReport, FieldDrift, ObjectDrift, Standing, drift};
+pub use fields::{at_path, changed_fields, set_path};
