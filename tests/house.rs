@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The rooms in the order data flows; each may name those before it.
-const ROOMS: [&str; 9] = [
-    "core", "config", "store", "disk", "rsync", "render", "ops", "cli", "web",
+const ROOMS: [&str; 10] = [
+    "core", "config", "store", "disk", "rsync", "courier", "render", "ops", "cli", "web",
 ];
 /// Edges that never name each other.
-const EDGES: [&str; 5] = ["config", "store", "disk", "rsync", "render"];
+const EDGES: [&str; 6] = ["config", "store", "disk", "rsync", "courier", "render"];
 /// The parts of the core in their own order.
 const CORE: [&str; 8] = [
     "model",

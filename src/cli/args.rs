@@ -158,7 +158,9 @@ pub(super) enum Command {
     /// List configuration changes: who, when, what
     History(LimitArg),
     /// Tell in one screen how the backups are; fails when something needs attention
-    Status,
+    Status(StatusArgs),
+    /// Try, list and send what people are told
+    Notify(NotifyArgs),
     /// Look for what is wrong with this installation
     Check(CheckArgs),
     /// Fetch a host's ssh key, show its fingerprint, and trust it once confirmed
@@ -698,6 +700,55 @@ pub(super) struct TokenCreateArgs {
     /// How long it lasts, for example 52w; for ever if absent
     #[arg(long, value_name = "DURATION")]
     pub(super) expires_in: Option<Span>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// One line and the exit codes that Nagios and its kin want: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    #[arg(long)]
+    pub(super) nagios: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NotifyArgs {
+    #[command(subcommand)]
+    pub(super) command: NotifyCommand,
+}
+
+/// What is done about notifications.
+#[derive(Debug, Subcommand)]
+pub(super) enum NotifyCommand {
+    /// Send a test to every target of a receiver, or of all, and say what came of it
+    Test {
+        /// The receiver, as `notify` names it
+        #[arg(value_name = "NAME")]
+        receiver: Option<Label>,
+    },
+    /// List what has not been delivered, newest first
+    List {
+        /// Only to this receiver
+        #[arg(long, value_name = "NAME")]
+        receiver: Option<Label>,
+        /// What has been delivered too
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        limit: LimitArg,
+    },
+    /// Look for news and send what is due, as every tick of the scheduler does
+    Send,
+    /// Send everything undelivered now, what was given up too
+    Retry {
+        /// Only to this receiver
+        #[arg(value_name = "NAME")]
+        receiver: Option<Label>,
+    },
+    /// Take away what was given up
+    Forget {
+        /// Only to this receiver
+        #[arg(value_name = "NAME")]
+        receiver: Option<Label>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -30,5 +30,6 @@ fn text(outcome: Outcome) -> Ended {
         outcome,
         detailed: false,
         is_text: true,
+        code: None,
     }
 }

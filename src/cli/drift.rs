@@ -59,6 +59,7 @@ pub(super) fn run(
         outcome,
         detailed: args.detailed_exitcode,
         is_text: false,
+        code: None,
     })
 }
 

@@ -12,6 +12,7 @@ mod fmt;
 mod hold;
 mod init;
 mod lists;
+mod notify;
 mod output;
 mod plan;
 mod prune;
@@ -22,6 +23,7 @@ mod serve;
 mod show;
 mod signals;
 mod simulate;
+mod status;
 mod trust;
 mod validate;
 mod watch;
@@ -46,6 +48,8 @@ struct Ended {
     detailed: bool,
     /// What it prints is text whatever the format: a script, a page of a manual.
     is_text: bool,
+    /// The exit code, where others than ours are asked for.
+    code: Option<u8>,
 }
 
 impl From<Outcome> for Ended {
@@ -54,6 +58,21 @@ impl From<Outcome> for Ended {
             outcome,
             detailed: false,
             is_text: false,
+            code: None,
+        }
+    }
+}
+
+impl Ended {
+    /// What monitoring is told when nothing can be said.
+    const UNKNOWN: u8 = 3;
+
+    /// For monitoring, whose codes are its own; what is printed is its line whatever the format.
+    fn with_code(outcome: Outcome, code: u8) -> Self {
+        Self {
+            code: Some(code),
+            is_text: true,
+            ..outcome.into()
         }
     }
 }
@@ -81,11 +100,15 @@ fn finish(ended: &Ended, output: &Output) -> ExitCode {
         let outcome = ended.outcome;
         output.json(&Told { outcome });
     }
-    let code = ended.outcome.exit_code(ended.detailed);
+    let ours = ended.outcome.exit_code(ended.detailed);
+    let code = ended.code.unwrap_or(ours);
     match output::heard() {
         Ok(()) => ExitCode::from(code),
         Err(error) => {
             report::error_for_people(output, &error);
+            if ended.code.is_some() {
+                return ExitCode::from(Ended::UNKNOWN);
+            }
             let is_failure = ended.outcome.exit_code(false) != 0;
             ExitCode::from(if is_failure {
                 code
@@ -211,7 +234,8 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::Runs(args) => lists::runs(&open()?, &args, output)?.into(),
         Command::Plans(args) => lists::plans(&open()?, &args, output)?.into(),
         Command::History(args) => lists::history(&open()?, &args, output)?.into(),
-        Command::Status => report::status(&open()?, output)?.into(),
+        Command::Status(args) => status::run(common, &args, output)?,
+        Command::Notify(args) => notify::run(&open()?, &args, output)?.into(),
         Command::Check(args) => report::check(common, &args, output)?.into(),
         Command::Trust(args) => trust::run(&open()?, &args, output)?.into(),
         Command::Test(args) => trust::test(&open()?, &args, output)?.into(),

@@ -56,6 +56,7 @@ pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<E
         outcome: plan.outcome,
         detailed: args.detailed_exitcode,
         is_text: false,
+        code: None,
     })
 }
 

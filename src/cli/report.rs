@@ -1,4 +1,4 @@
-//! Errors, `status` and `check`.
+//! Errors and `check`.
 
 use std::error::Error as _;
 use std::io::Write as _;
@@ -10,8 +10,8 @@ use super::database_path;
 use super::output::Output;
 use crate::core::model::visible;
 use crate::core::plan::{Outcome, Refusal};
-use crate::ops::{self, Context, Error, Finding};
-use crate::render::{Column, Paint, table, visible_refusals};
+use crate::ops::{self, Error, Finding};
+use crate::render::{Paint, visible_refusals};
 
 #[derive(Serialize)]
 struct Failure<'a> {
@@ -91,54 +91,6 @@ fn invalid(output: &Output, findings: &crate::config::Report) {
                 .as_bytes(),
         );
     }
-}
-
-pub(super) fn status(context: &Context, output: &Output) -> Result<Outcome, Error> {
-    let status = ops::status(context)?;
-    output.data(&status, |style| {
-        let cells = |h: &ops::HostStatus| {
-            vec![
-                h.host.to_string(),
-                h.state.to_string(),
-                h.newest.map_or("never".to_owned(), |t| t.to_string()),
-                h.snapshots.to_string(),
-                h.last_run.clone().unwrap_or_default(),
-            ]
-        };
-        let columns = [
-            Column("HOST", false),
-            Column("STATE", false),
-            Column("NEWEST COMPLETE", false),
-            Column("SNAPSHOTS", true),
-            Column("LAST RUN", false),
-        ];
-        let shown: Vec<Vec<String>> = status
-            .hosts
-            .iter()
-            .filter(|h| style.verbose || h.needs_attention)
-            .map(cells)
-            .collect();
-        let mut text = String::new();
-        if !shown.is_empty() {
-            text.push_str(&table(&columns, &shown, style));
-            text.push('\n');
-        }
-        text.push_str(&format!(
-            "{}: {} well, {} need attention, {} paused, {} retired. {}.\n",
-            counted(status.hosts.len(), "host"),
-            status.well,
-            status.attention,
-            status.paused,
-            status.retired,
-            counted(status.snapshots, "snapshot")
-        ));
-        text
-    });
-    Ok(if status.attention > 0 {
-        Outcome::Failed
-    } else {
-        Outcome::Done
-    })
 }
 
 pub(super) fn check(common: &Common, args: &CheckArgs, output: &Output) -> Result<Outcome, Error> {

@@ -20,6 +20,7 @@ mod parse;
 mod report;
 #[cfg(test)]
 mod samples;
+mod smtp;
 mod starter;
 mod table;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::layer::SHARED;
 use super::node::Reader;
 use crate::core::desired::{
     At, Finding, GlobalPart, GroupPart, GuardPart, HostPart, Layer, Parts, RemovedPart,
-    RetentionNode, ScheduleNode, Spanned,
+    RetentionNode, ScheduleNode, SmtpPart, Spanned,
 };
 use crate::core::model::{Label, Notify, NotifyEvent, NotifyTarget, SnapshotsOnRemoval};
 
@@ -56,7 +56,7 @@ pub(super) fn read(
 
 impl Reader<'_> {
     fn global(&mut self, parts: &mut Parts, node: &KdlNode) {
-        const OWN: [&str; 4] = ["backup-root", "max-concurrent", "guard", "notify"];
+        const OWN: [&str; 5] = ["backup-root", "max-concurrent", "guard", "notify", "smtp"];
         /// What says something about one host alone.
         const NOT_HERE: [&str; 4] = ["source", "enabled", "protect", "server"];
         self.shape(node, 0, &[]);
@@ -66,6 +66,7 @@ impl Reader<'_> {
             max_concurrent: None,
             guard: GuardPart::default(),
             notify: Vec::new(),
+            smtp: SmtpPart::default(),
             layer: Layer::default(),
         };
         let known: Vec<&str> = OWN
@@ -87,6 +88,7 @@ impl Reader<'_> {
                     self.set(&mut part.max_concurrent, child, value);
                 }
                 "guard" => self.guard(&mut part.guard, child),
+                "smtp" => self.smtp(&mut part.smtp, child),
                 "notify" => {
                     let Some(notify) = self.notify(child) else {
                         continue;

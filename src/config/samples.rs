@@ -71,6 +71,12 @@ pub(super) fn values(path: &str) -> Vec<Value> {
         "max-concurrent" => vec![json!(7)],
         "guard.max-delete" => vec![json!(0), json!(1_000_000)],
         path if path.starts_with("guard.") => vec![json!(0), json!(99)],
+        "smtp.host" => vec![json!("mail.example.net"), json!({"env": "MAIL_HOST"})],
+        "smtp.port" => vec![json!(25), json!(65_535)],
+        "smtp.tls" => vec![json!("starttls"), json!("tls")],
+        "smtp.from" => vec![json!("Backups <pobsync@example.net>"), json!(hostile)],
+        "smtp.user" => vec![json!("pobsync"), json!({"file": "/run/user"})],
+        "smtp.password" => vec![json!({"file": "/run/password"}), json!({"env": "P"})],
         "notify" => vec![
             json!([{"name": "ops", "on": ["failure"], "targets": [{"email": hostile}, {"webhook": {"env": "HOOK"}}]}]),
             json!([{"name": "a", "on": ["stale", "success"], "targets": [{"command": "page"}]},

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::core::model::{
     GlobalSettings, Guard, Hooks, HostSettings, Keep, Notify, Policy, RsyncSettings, Schedule,
-    SshSettings,
+    SmtpSettings, SshSettings,
 };
 
 /// How a file says a setting.
@@ -203,7 +203,17 @@ pub(super) fn global_table(settings: &GlobalSettings) -> Vec<Setting> {
         max_concurrent,
         guard,
         notify,
+        smtp,
     } = settings;
+    let absent = SmtpSettings::default();
+    let SmtpSettings {
+        host,
+        port,
+        tls,
+        from,
+        user,
+        password,
+    } = smtp.as_ref().unwrap_or(&absent);
     let Guard {
         max_delete,
         max_delete_percent,
@@ -224,6 +234,12 @@ pub(super) fn global_table(settings: &GlobalSettings) -> Vec<Setting> {
             max_fleet_delete_percent,
         ),
         setting("guard.min-free", word, min_free),
+        setting("smtp.host", word, host),
+        setting("smtp.port", word, port),
+        setting("smtp.tls", word, tls),
+        setting("smtp.from", word, from),
+        setting("smtp.user", word, user),
+        setting("smtp.password", word, password),
         setting("notify", Form::Notify, notify),
     ]
 }
@@ -322,6 +338,8 @@ pub(super) mod tests {
         serde_json::from_value(json!({
             "backup-root": "/mnt/backups", "max-concurrent": 7,
             "guard": {"max-delete": 1, "max-delete-percent": 2, "max-retire-percent": 3, "max-fleet-delete-percent": 4, "min-free": 6},
+            "smtp": {"host": "mail.example.net", "port": 2525, "tls": "starttls", "from": "pobsync@example.net", "user": "pobsync",
+                     "password": {"file": "/run/credentials/smtp"}},
             "notify": [
                 {"name": "ops", "on": ["failure", "success"], "targets": [{"webhook": {"env": "HOOK"}}, {"email": "a\"b@example.net"}]},
                 {"name": "pager", "on": ["stale"], "targets": [{"ping": {"file": "/run/ping"}}, {"command": "page"}]}]

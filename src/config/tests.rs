@@ -286,6 +286,17 @@ fn a_duplicate_in_another_file_shows_both_places() {
     "global { notify \"a\" { command \"x\" }; notify \"a\" { command \"y\" }; }",
     "twice"
 )]
+#[case("global { smtp { host \"a\" }; smtp { host \"b\" }; }", "twice")]
+#[case(
+    "global { smtp { user \"a\"; password \"hunter2\" } }",
+    "password-in-the-file"
+)]
+#[case(
+    "global { smtp { host \"mx.example.net\"; tls \"none\"; user \"a\"; password (env)\"P\" } }",
+    "password-in-the-clear"
+)]
+#[case("global { smtp { tls \"ssl\" } }", "invalid-value")]
+#[case("global { smtp { port 0 } }", "invalid-value")]
 #[case(
     "host \"a\" { address \"a\"; source \"/\"; enabled \"yes\" }",
     "wrong-type"

@@ -73,6 +73,7 @@ pub fn check(database: &Utf8Path, clock_is_right: bool) -> Vec<Finding> {
             found.extend(root(&facts));
             found.extend(keys(&facts));
             found.extend(missing(&facts));
+            found.push(telling(&context, &facts));
         }
         Err(error) => found.push(failed("database", &error)),
     }
@@ -259,6 +260,41 @@ fn key(path: &AbsolutePath) -> Option<Finding> {
             "make it with ssh-keygen -t ed25519",
         )),
     }
+}
+
+/// Whether anybody would be told, and is.
+fn telling(context: &Context, facts: &Facts) -> Finding {
+    const WHAT: &str = "notifications";
+    let receivers = facts
+        .state
+        .global
+        .as_ref()
+        .map_or(0, |global| global.settings.notify.len());
+    let backlog = match context.store.backlog() {
+        Ok(backlog) => backlog,
+        Err(error) => return failed(WHAT, &error.into()),
+    };
+    let is_late = super::tell::is_overdue(backlog.waiting_since, super::clock::now());
+    if backlog.given_up > 0 || is_late {
+        return finding(
+            Level::Problem,
+            WHAT,
+            format!(
+                "not delivered: {} waiting, {} given up",
+                backlog.waiting, backlog.given_up
+            ),
+            "pobsync notify list says why; pobsync notify retry sends them again",
+        );
+    }
+    if receivers == 0 {
+        return finding(
+            Level::Advice,
+            WHAT,
+            "nobody is told when a backup fails",
+            "add `notify` to `global`; pobsync notify test tries it",
+        );
+    }
+    finding(Level::Good, WHAT, format!("receivers: {receivers}"), "")
 }
 
 fn missing(facts: &Facts) -> Option<Finding> {

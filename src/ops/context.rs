@@ -134,6 +134,22 @@ impl Context {
         Ok((state, root))
     }
 
+    /// The id of the root that SQL names, if it was ever seen.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn root_in_use(&self, state: &SqlState) -> Result<Option<RootId>, Error> {
+        let path = state
+            .global
+            .as_ref()
+            .and_then(|g| g.settings.backup_root.clone());
+        let roots = self.store.roots()?;
+        let found = roots
+            .into_iter()
+            .find(|root| Some(&root.path) == path.as_ref());
+        Ok(found.map(|root| root.id))
+    }
+
     /// The root that SQL names.
     ///
     /// # Errors

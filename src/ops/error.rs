@@ -2,7 +2,7 @@
 
 use crate::config;
 use crate::core::model::{
-    AbsolutePath, AccountName, Fingerprint, HostName, Invalid, Kinds, Pause, RunCause,
+    AbsolutePath, AccountName, Fingerprint, HostName, Invalid, Kinds, Label, Pause, RunCause,
     SnapshotKind, SnapshotName, ValueError,
 };
 use crate::core::plan::{GateError, Outcome, Refusal};
@@ -127,6 +127,12 @@ pub enum Error {
     UnknownPlan {
         /// What was asked for.
         plan: crate::core::model::PlanId,
+    },
+    /// There is nobody to tell.
+    #[error("{}", no_receiver(name.as_ref()))]
+    NoReceiver {
+        /// Who was asked for.
+        name: Option<Label>,
     },
     /// There is no such snapshot.
     #[error("{host} has no snapshot {name}")]
@@ -309,6 +315,13 @@ pub enum Error {
     Json(#[source] serde_json::Error),
 }
 
+fn no_receiver(name: Option<&Label>) -> String {
+    match name {
+        Some(name) => format!("there is no `notify {name}` in force"),
+        None => "nobody is told of anything: no `notify` is in force".to_owned(),
+    }
+}
+
 impl Error {
     /// How a command ends with it: the one table from error class to exit code.
     #[must_use]
@@ -363,6 +376,7 @@ impl Error {
             | Self::UnknownPlan { .. }
             | Self::UnknownAccount { .. }
             | Self::NotInPlan { .. }
+            | Self::NoReceiver { .. }
             | Self::NoBase { .. }
             | Self::NeedsAddress { .. }
             | Self::Simulation(_)
@@ -431,6 +445,7 @@ impl Error {
             Self::UnknownHost { nearest: None, .. } => "pobsync hosts lists them".into(),
             Self::UnknownPlan { .. } => "pobsync plans lists them; a file of that name is ./N".into(),
             Self::UnknownSnapshot { host, .. } => format!("pobsync snapshots {host} lists them"),
+            Self::NoReceiver { .. } => "add it to `global`, and apply".into(),
             Self::Password { .. } => "choose a longer one: several words are easy to remember".into(),
             Self::UnknownAccount { name } => format!("make it with: pobsync create-superuser {name}"),
             Self::Paused { host, pause: Some(_) } => format!("pobsync resume {host}"),

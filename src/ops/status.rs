@@ -1,14 +1,20 @@
-//! How the backups are, in one screen.
+//! How the backups are, in one screen: from the newest of what happened to each host, not from years of rows.
 
 use serde::Serialize;
 
+use super::tell::is_overdue;
 use super::{Context, Error};
-use crate::core::model::{HostName, RunKind, RunStatus, SnapshotStatus, Span, Timestamp};
-use crate::store::RunFilter;
+use crate::core::health::{Problem, Severity, state_of};
+use crate::core::model::{HostName, Timestamp, visible};
+use crate::store::Backlog;
 
 /// The whole service.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
+    /// When it was looked at.
+    pub at: Timestamp,
+    /// How much the worst of it matters.
+    pub severity: Severity,
     /// Every host.
     pub hosts: Vec<HostStatus>,
     /// Hosts whose newest backup is whole and not too old.
@@ -21,6 +27,10 @@ pub struct Status {
     pub retired: usize,
     /// Complete snapshots.
     pub snapshots: usize,
+    /// What has not reached its receivers.
+    pub notifications: Backlog,
+    /// It was given up, or has waited for so long that somebody should look.
+    pub notifications_overdue: bool,
 }
 
 /// One host.
@@ -28,16 +38,37 @@ pub struct Status {
 pub struct HostStatus {
     /// Its name.
     pub host: HostName,
-    /// `well`, `failed`, `stale`, `never`, `suspect`, `paused` or `retired`.
+    /// `well`, its worst problem, `paused` or `retired`.
     pub state: &'static str,
     /// Somebody should look at it.
     pub needs_attention: bool,
+    /// How much the worst of it matters.
+    pub severity: Severity,
+    /// All that is wrong, worst first.
+    pub problems: Vec<HostProblem>,
     /// When its newest complete snapshot began.
     pub newest: Option<Timestamp>,
     /// How many complete snapshots it has.
     pub snapshots: usize,
-    /// What came of its last backup.
+    /// What came of its last backup that has ended.
     pub last_run: Option<String>,
+}
+
+/// One thing that is wrong with a host.
+#[derive(Debug, Clone, Serialize)]
+pub struct HostProblem {
+    /// What.
+    pub problem: Problem,
+    /// How so.
+    pub text: String,
+}
+
+impl Status {
+    /// Says that nothing needs anybody.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.severity == Severity::Good
+    }
 }
 
 /// Reads how every host is.
@@ -46,68 +77,56 @@ pub struct HostStatus {
 /// When the database cannot be read.
 pub fn status(context: &Context) -> Result<Status, Error> {
     let now = super::clock::now();
-    let facts = context.facts()?;
-    let mut last_runs = std::collections::HashMap::new();
-    let backups = RunFilter {
-        kind: Some(RunKind::Backup),
-        ..RunFilter::default()
-    };
-    for record in context.store.runs(&backups, u32::MAX)? {
-        last_runs.entry(record.host).or_insert(record.run);
-    }
-    let hosts: Vec<HostStatus> = facts
-        .state
+    let state = context.store.load_state()?;
+    let root = context.root_in_use(&state)?;
+    let mut activities = context.store.activity(root.as_ref())?;
+    let counts = context.store.snapshot_counts(root.as_ref())?;
+    let hosts: Vec<HostStatus> = state
         .hosts
         .iter()
-        .map(|host| {
-            let snapshots = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-            let complete = || {
-                snapshots
-                    .iter()
-                    .filter(|s| s.status == SnapshotStatus::Complete)
-            };
-            let newest = complete().map(|s| s.started_at).max();
-            let last = last_runs.get(&host.id);
-            let is_failed = last
-                .is_some_and(|run| !matches!(run.status, RunStatus::Complete | RunStatus::Running));
-            let state = if host.retired.is_some() {
-                "retired"
-            } else if host.is_paused() {
-                "paused"
-            } else if complete().any(|s| s.suspect) {
-                "suspect"
-            } else if is_failed {
-                "failed"
-            } else if is_stale(newest, host.settings.stale_after, now) {
-                "stale"
-            } else if newest.is_none() {
-                "never"
-            } else {
-                "well"
-            };
-            HostStatus {
+        .filter_map(|host| {
+            let activity = activities.remove(&host.id)?;
+            let counts = counts.get(&host.id).copied().unwrap_or_default();
+            let found = state_of(host, &activity, counts.suspect, now);
+            Some(HostStatus {
                 host: host.name.clone(),
-                state,
-                needs_attention: matches!(state, "failed" | "stale" | "never" | "suspect"),
-                newest,
-                snapshots: complete().count(),
-                last_run: last.map(|run| format!("{} {}: {}", run.kind, run.status, run.message)),
-            }
+                state: found.word,
+                needs_attention: !found.problems.is_empty(),
+                severity: found.severity(),
+                problems: found
+                    .problems
+                    .into_iter()
+                    .map(|(problem, text)| HostProblem { problem, text })
+                    .collect(),
+                newest: activity.newest,
+                snapshots: counts.complete,
+                last_run: activity.backup.map(|last| {
+                    let run = last.run;
+                    format!("{} {}: {}", run.kind, run.status, visible(&run.message))
+                }),
+            })
         })
         .collect();
     let count = |state: &str| hosts.iter().filter(|host| host.state == state).count();
+    let notifications = context.store.backlog()?;
+    let notifications_overdue =
+        notifications.given_up > 0 || is_overdue(notifications.waiting_since, now);
+    let of_hosts = hosts.iter().map(|host| host.severity).max();
+    let of_telling = if notifications_overdue {
+        Severity::Warning
+    } else {
+        Severity::Good
+    };
     Ok(Status {
+        at: now,
+        severity: of_hosts.unwrap_or(Severity::Good).max(of_telling),
         well: count("well"),
         paused: count("paused"),
         retired: count("retired"),
         attention: hosts.iter().filter(|host| host.needs_attention).count(),
         snapshots: hosts.iter().map(|host| host.snapshots).sum(),
+        notifications,
+        notifications_overdue,
         hosts,
     })
-}
-
-fn is_stale(newest: Option<Timestamp>, stale_after: Option<Span>, now: Timestamp) -> bool {
-    newest
-        .zip(stale_after)
-        .is_some_and(|(newest, span)| newest.plus(span) < now)
 }

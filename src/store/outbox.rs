@@ -227,8 +227,6 @@ pub enum Settlement {
 /// Which deliveries are asked for; everything if left at its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
-    /// Of this event alone.
-    pub event: Option<EventId>,
     /// To this receiver alone.
     pub receiver: Option<Label>,
     /// Only what has not been delivered.

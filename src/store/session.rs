@@ -5,9 +5,7 @@
 
 use camino::Utf8Path;
 
-use crate::core::model::{
-    DeliveryId, EventId, HostId, PlanId, RunId, Serial, SnapshotId, Timestamp,
-};
+use crate::core::model::{DeliveryId, HostId, PlanId, RunId, Serial, SnapshotId, Timestamp};
 
 use super::StoreError;
 
@@ -42,7 +40,6 @@ val_from! {
     SnapshotId: v => Val::Int(v.0),
     RunId: v => Val::Int(v.0),
     PlanId: v => Val::Int(v.0),
-    EventId: v => Val::Int(v.0),
     DeliveryId: v => Val::Int(v.0),
     Serial: v => Val::Int(v.0),
 }

@@ -10,7 +10,9 @@
     clippy::panic
 )]
 
+pub mod http;
 pub mod program;
+pub mod smtp;
 mod sshd;
 mod tree;
 

@@ -5,8 +5,8 @@ use chrono_tz::Tz;
 use super::At;
 use crate::core::model::{
     AbsolutePath, Address, ByteCount, CalendarSpan, Count, CronText, ExcludePattern, HookName,
-    HostName, Incremental, Kinds, Label, Notify, Percent, ProxyJump, Rule, SnapshotsOnRemoval,
-    SourcePath, Span, UserName, Value,
+    HostName, Incremental, Kinds, Label, Notify, Percent, ProxyJump, Rule, SecretText, SmtpTls,
+    SnapshotsOnRemoval, SourcePath, Span, UserName, Value,
 };
 
 /// A value and its place.
@@ -42,7 +42,21 @@ pub struct GlobalPart {
     pub max_concurrent: Maybe<u32>,
     pub guard: GuardPart,
     pub notify: Vec<Spanned<Notify>>,
+    pub smtp: SmtpPart,
     pub layer: Layer,
+}
+
+/// A `smtp` node.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs, reason = "each field is the setting of its name")]
+pub struct SmtpPart {
+    pub at: Option<At>,
+    pub host: Maybe<Value<Address>>,
+    pub port: Maybe<u16>,
+    pub tls: Maybe<SmtpTls>,
+    pub from: Maybe<Value<SecretText>>,
+    pub user: Maybe<Value<SecretText>>,
+    pub password: Maybe<Value<SecretText>>,
 }
 
 /// A `guard` node.

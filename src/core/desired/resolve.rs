@@ -8,12 +8,12 @@ use chrono_tz::Tz;
 use super::checks;
 use super::parts::{
     GlobalPart, GroupPart, HostPart, Layer, ListPart, Maybe, Parts, RetentionNode, RetentionPart,
-    RetentionUse, ScheduleNode, ScheduleUse, Spanned,
+    RetentionUse, ScheduleNode, ScheduleUse, SmtpPart, Spanned,
 };
 use super::{At, DesiredHost, DesiredState, Finding, Removed};
 use crate::core::model::{
-    Address, GlobalSettings, Guard, HookName, HostSettings, Keep, Label, Policy, Schedule, Span,
-    Value,
+    Address, GlobalSettings, Guard, HookName, HostSettings, Keep, Label, Policy, Schedule,
+    SmtpSettings, Span, Value,
 };
 
 /// Turns a place into `file:line`.
@@ -134,7 +134,21 @@ fn resolve_global(part: &GlobalPart) -> GlobalSettings {
             .iter()
             .map(|notify| notify.value.clone())
             .collect(),
+        smtp: resolve_smtp(&part.smtp),
     }
+}
+
+/// An empty `smtp` says nothing.
+fn resolve_smtp(part: &SmtpPart) -> Option<SmtpSettings> {
+    let smtp = SmtpSettings {
+        host: part.host.as_ref().map(|v| v.value.clone()),
+        port: part.port.map(|v| v.value),
+        tls: part.tls.map(|v| v.value),
+        from: part.from.as_ref().map(|v| v.value.clone()),
+        user: part.user.as_ref().map(|v| v.value.clone()),
+        password: part.password.as_ref().map(|v| v.value.clone()),
+    };
+    (smtp != SmtpSettings::default()).then_some(smtp)
 }
 
 /// The layers of a host, weakest first.

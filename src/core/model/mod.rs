@@ -18,6 +18,7 @@ mod reference;
 mod run;
 mod schedule;
 mod settings;
+mod smtp;
 mod snapshot;
 mod state;
 mod time;
@@ -41,6 +42,7 @@ pub use settings::{
     BUILT_IN_EXCLUDES, GlobalSettings, Hooks, HostSettings, Incremental, Notify, NotifyEvent,
     NotifyTarget, RsyncSettings, SecretText, SshSettings,
 };
+pub use smtp::{SmtpSettings, SmtpTls, is_this_machine};
 pub use snapshot::{Hold, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus};
 pub use state::{ManagedBy, Pause, Retirement, SnapshotsOnRemoval, SqlGlobal, SqlHost, SqlState};
 pub use time::Timestamp;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AbsolutePath, Address, ByteCount, ExcludePattern, Guard, HookName, Invalid, Label, Percent,
-    Policy, ProxyJump, Schedule, SourcePath, Span, UserName, Value,
+    Policy, ProxyJump, Schedule, SmtpSettings, SourcePath, Span, UserName, Value,
 };
 
 /// Excluded unless a host says `exclude reset=#true`: they hold no data and can block a reader.
@@ -205,6 +205,9 @@ pub struct GlobalSettings {
     /// Who is told what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Notify>,
+    /// The mail server; the one of this machine if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smtp: Option<SmtpSettings>,
 }
 
 impl Default for GlobalSettings {
@@ -214,6 +217,7 @@ impl Default for GlobalSettings {
             max_concurrent: 2,
             guard: Guard::default(),
             notify: Vec::new(),
+            smtp: None,
         }
     }
 }

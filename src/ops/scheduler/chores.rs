@@ -3,7 +3,9 @@
 //! To add one: a function that looks whether there is anything to do and does it, in [`CHORES`]. Chores run one after
 //! another on a thread of their own, and keep no backup waiting; one that fails is told and tried on the next tick.
 
-use super::super::{Context, Error, clock, database_copy, prune, sentence};
+use std::time::Duration;
+
+use super::super::{Context, Error, clock, database_copy, prune, sentence, tell};
 use crate::core::model::Timestamp;
 
 /// Something that is looked at on every tick.
@@ -22,7 +24,20 @@ const CHORES: &[Chore] = &[
         name: "database copy",
         run: database_copy::copy_if_due,
     },
+    // Last, since a receiver may hang for a while.
+    Chore {
+        name: "notifications",
+        run: tell_people,
+    },
 ];
+
+/// How long deliveries go on in one tick: what is due after it waits for the next one, and an end that was asked for waits
+/// for no more than the last attempt.
+const TELLING: Duration = Duration::from_secs(20);
+
+fn tell_people(context: &Context, _: Timestamp) -> Result<(), Error> {
+    tell(context, TELLING).map(|_| ())
+}
 
 /// Runs every chore once.
 pub(super) fn run_all(context: &Context) {

@@ -41,12 +41,14 @@ pub(super) fn claim(
     lease: Span,
 ) -> Result<Option<DeliveryClaim>, StoreError> {
     let until = now.plus(lease);
-    // A claim that would last longer than any lease was made under a clock that was wrong.
+    // A claim that lasts longer than any lease was made under a clock that was wrong. Twice the lease: `now` was read before
+    // this process waited for its turn to write, and another one may have claimed with a later one meanwhile.
+    let wrong = until.plus(lease);
     let met = session.execute(
         "UPDATE deliveries SET attempts = attempts + 1, claimed_by = ?, claimed_until = ? \
          WHERE id = ? AND status = 'waiting' \
          AND (claimed_until IS NULL OR claimed_until <= ? OR claimed_until > ?)",
-        args![process, until, delivery, now, until],
+        args![process, until, delivery, now, wrong],
     )?;
     if met == 0 {
         return Ok(None);
@@ -104,10 +106,6 @@ pub(super) fn list(
 ) -> Result<Vec<DeliveryRecord>, StoreError> {
     let mut conditions = vec!["1 = 1"];
     let mut args = Vec::new();
-    if let Some(event) = filter.event {
-        conditions.push("d.event_id = ?");
-        args.push(Val::from(event));
-    }
     if let Some(receiver) = &filter.receiver {
         conditions.push("d.receiver = ?");
         args.push(Val::from(receiver.as_str()));

@@ -138,6 +138,16 @@ fn one_process_has_a_delivery_at_a_time_and_a_dead_one_loses_nothing() {
 }
 
 #[test]
+fn one_that_waited_for_its_turn_does_not_take_a_claim_that_was_made_meanwhile() {
+    let store = fresh();
+    raise(&*store, &[event("a", None)]);
+    let id = due(&*store, at(10))[0].id;
+    let claim = |process, now| store.claim_delivery(id, process, now, LEASE).unwrap();
+    assert!(claim("one", at(12)).is_some());
+    assert_eq!(claim("two", at(11)), None, "its time was read before");
+}
+
+#[test]
 fn two_processes_at_once_get_each_delivery_once() {
     let store = fresh();
     let many: Vec<NewEvent> = (0..40).map(|n| event(&n.to_string(), None)).collect();

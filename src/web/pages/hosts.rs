@@ -174,6 +174,8 @@ mod tests {
             host: name.parse().unwrap(),
             state,
             needs_attention: state == "failed",
+            severity: crate::core::health::Severity::Good,
+            problems: Vec::new(),
             newest: None,
             snapshots,
             last_run: Some("failed: <script>\u{202e}".to_owned()),
