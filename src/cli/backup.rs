@@ -135,7 +135,7 @@ fn progress_bar(host: &HostName, output: &Output) -> ProgressBar {
 }
 
 fn tell(done: &BackupReport, output: &Output) {
-    if done.status == crate::core::model::RunStatus::Complete {
+    if done.is_complete() {
         output.text(&format!("{}\n", backup_line(done)));
     } else {
         output.say(&format!(

@@ -7,7 +7,9 @@ use crate::core::desired::{
     HooksPart, Layer, ListPart, RetentionPart, RetentionUse, RsyncPart, SchedulePart, ScheduleUse,
     Spanned, SshPart,
 };
-use crate::core::model::{Count, HookName, Incremental, Invalid, Kinds, Label, Percent, Rule};
+use crate::core::model::{
+    Count, HookName, Incremental, Invalid, Kinds, Label, Percent, Rule, Span,
+};
 
 /// What a layer may say, wherever it stands.
 pub(super) const SHARED: [&str; 14] = [
@@ -185,11 +187,12 @@ impl Reader<'_> {
     }
 
     fn rsync(&mut self, part: &mut RsyncPart, node: &KdlNode) {
-        const KNOWN: [&str; 9] = [
+        const KNOWN: [&str; 10] = [
             "xattrs",
             "acls",
             "one-file-system",
             "specials",
+            "secluded-args",
             "bwlimit",
             "timeout",
             "deadline",
@@ -217,6 +220,7 @@ impl Reader<'_> {
                 "acls" => switch!(acls),
                 "one-file-system" => switch!(one_file_system),
                 "specials" => switch!(specials),
+                "secluded-args" => switch!(secluded_args),
                 "bwlimit" => parsed!(bwlimit, "a size a second"),
                 "timeout" => parsed!(timeout, "a duration"),
                 "deadline" => parsed!(deadline, "a duration"),
@@ -248,9 +252,30 @@ impl Reader<'_> {
     }
 
     fn hooks(&mut self, part: &mut HooksPart, node: &KdlNode) {
-        const KNOWN: [&str; 4] = ["before", "after", "remote-before", "remote-after"];
+        const KNOWN: [&str; 5] = [
+            "before",
+            "after",
+            "remote-before",
+            "remote-after",
+            "timeout",
+        ];
         self.shape(node, 0, &[]);
         for child in node.iter_children() {
+            if child.name().value() == "timeout" {
+                let value: Option<Spanned<Span>> = self
+                    .value(child, "a duration")
+                    .and_then(|entry| self.parsed(entry));
+                if let Some(zero) = value.as_ref().filter(|span| span.value.seconds() == 0) {
+                    self.wrong(
+                        "invalid-value",
+                        zero.at,
+                        "no hook can end in no time",
+                        "write how long each may take, `10m`",
+                    );
+                }
+                self.set(&mut part.timeout, child, value);
+                continue;
+            }
             let parts: &mut Vec<ListPart<HookName>> = match child.name().value() {
                 "before" => &mut part.before,
                 "after" => &mut part.after,

@@ -25,7 +25,7 @@ pub(super) fn values(path: &str) -> Vec<Value> {
         "protect" | "accept-partial" | "rsync.one-file-system" | "rsync.specials" => {
             vec![json!(true)]
         }
-        "rsync.xattrs" | "rsync.acls" => vec![json!(false)],
+        "rsync.xattrs" | "rsync.acls" | "rsync.secluded-args" => vec![json!(false)],
         "timezone" => vec![json!("Europe/Amsterdam"), json!("America/New_York")],
         "ssh.user" => vec![json!("backup"), json!({"file": hostile})],
         "ssh.port" => vec![json!(2222), json!(65535)],
@@ -35,7 +35,7 @@ pub(super) fn values(path: &str) -> Vec<Value> {
         "ssh.proxy-jump" => vec![json!("ops@jump.example.net:22"), json!({"env": "JUMP"})],
         "rsync.rsync-path" => vec![json!(hostile), json!("/usr/bin/rsync")],
         "rsync.bwlimit" => vec![json!(20 << 20), json!(12_345)],
-        "rsync.timeout" | "rsync.deadline" => vec![json!("25h"), json!("90s")],
+        "rsync.timeout" | "rsync.deadline" | "hooks.timeout" => vec![json!("25h"), json!("90s")],
         "rsync.incremental" => vec![json!("link-dest")],
         "sources" => vec![
             json!(["/etc"]),

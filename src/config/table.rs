@@ -83,6 +83,7 @@ pub(super) fn host_table(settings: &HostSettings) -> Vec<Setting> {
         acls,
         one_file_system,
         specials,
+        secluded_args,
         bwlimit,
         timeout,
         deadline,
@@ -93,6 +94,7 @@ pub(super) fn host_table(settings: &HostSettings) -> Vec<Setting> {
         after,
         remote_before,
         remote_after,
+        timeout: hook_timeout,
     } = hooks;
     let word = Form::Word;
     let mut table = vec![
@@ -112,6 +114,7 @@ pub(super) fn host_table(settings: &HostSettings) -> Vec<Setting> {
         setting("rsync.acls", word, acls),
         setting("rsync.one-file-system", word, one_file_system),
         setting("rsync.specials", word, specials),
+        setting("rsync.secluded-args", word, secluded_args),
         setting("rsync.bwlimit", Form::Size, bwlimit),
         setting("rsync.timeout", word, timeout),
         setting("rsync.deadline", word, deadline),
@@ -134,6 +137,7 @@ pub(super) fn host_table(settings: &HostSettings) -> Vec<Setting> {
             Form::List("remote-after"),
             remote_after,
         ),
+        setting("hooks.timeout", word, hook_timeout),
         setting("suspect-percent", word, suspect_percent),
         setting("stale-after", word, stale_after),
         setting("accept-partial", word, accept_partial),
@@ -317,7 +321,7 @@ pub(super) mod tests {
             "ssh": {"user": "backup", "port": 2222, "identity": {"file": "/run/credentials/id"}, "known-hosts": "/etc/known hosts",
                     "proxy-jump": "ops@jump.example.net:22"},
             "rsync": {"rsync-path": "/opt/rsync \"3\"", "xattrs": false, "acls": false, "one-file-system": true, "specials": true,
-                      "bwlimit": 20_971_521, "timeout": "9m", "deadline": "25h", "incremental": "link-dest"},
+                      "secluded-args": false, "bwlimit": 20_971_521, "timeout": "9m", "deadline": "25h", "incremental": "link-dest"},
             "sources": ["/etc", "/srv/\\{}; // \"é\" \u{202e}x"],
             "excludes": ["/proc/*", "/sys/*", "/dev/*", "/run/*", "*.tmp", "#true", "\\*"],
             "retention": {"last": 3, "hourly": 24, "daily": 14, "weekly": 8, "monthly": 12, "quarterly": 4, "yearly": "unlimited",
@@ -328,7 +332,7 @@ pub(super) mod tests {
                 {"name": "nightly", "cron": "15 2 * * *", "timezone": "Europe/Amsterdam", "jitter": "20m", "prune": true},
                 {"cron": "@hourly", "timezone": "Europe/Amsterdam", "jitter": "0s", "prune": false}],
             "timezone": "Europe/Amsterdam",
-            "hooks": {"before": ["a", "b"], "after": ["c"], "remote-before": ["d"], "remote-after": ["e"]},
+            "hooks": {"before": ["a", "b"], "after": ["c"], "remote-before": ["d"], "remote-after": ["e"], "timeout": "2h"},
             "accept-partial": true, "suspect-percent": 70, "stale-after": "36h"
         }))
         .unwrap()

@@ -692,3 +692,29 @@ fn hooks_add_up_and_a_reset_starts_anew() {
     assert_eq!(hooks(1), ("c".to_owned(), String::new()));
     assert_eq!(state.hosts[0].origins["hooks.before.3"], "pobsync.kdl:4");
 }
+
+#[test]
+fn the_time_of_hooks_is_ten_minutes_or_what_is_nearest_to_the_host() {
+    let state = state(
+        r#"
+        group "g" { hooks { timeout "1h" } }
+        host "1" { address "local"; source "/"; hooks { before "a" } }
+        host "2" group="g" { address "local"; source "/"; hooks { before "a" } }
+        host "3" group="g" { address "local"; source "/"; hooks { timeout "90s" } }
+    "#,
+    );
+    let times: Vec<u64> = state
+        .hosts
+        .iter()
+        .map(|host| host.settings.hooks.timeout.seconds())
+        .collect();
+    assert_eq!(times, [600, 3600, 90]);
+    let json = |host: usize| serde_json::to_value(&state.hosts[host].settings.hooks).unwrap();
+    assert_eq!(json(0), serde_json::json!({"before": ["a"]}));
+    assert_eq!(json(2), serde_json::json!({"timeout": "90s"}));
+    assert!(
+        one("host \"a\" { address \"local\"; source \"/\"; hooks { timeout \"0s\" } }")
+            .report()
+            .contains("no hook can end in no time")
+    );
+}

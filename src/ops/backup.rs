@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::context::{Facts, ServerLookup};
 use super::cut_off::{finish_cut_off, log_finished};
+use super::hooks::{FailedHook, HooksOfPull};
 use super::links::{Links, find_links, utf8};
 use super::patience::patiently;
 use super::prune::{prune_locked, record_life, settle_lost_runs};
@@ -47,7 +48,7 @@ pub struct BackupReport {
     pub run: RunId,
     /// The snapshot it made, visible or not.
     pub snapshot: SnapshotName,
-    /// How it ended.
+    /// How the run ended; partial where the snapshot is complete and a hook after it failed.
     pub status: RunStatus,
     /// Trying again by itself may help.
     pub retry: bool,
@@ -55,6 +56,8 @@ pub struct BackupReport {
     pub cause: Option<RunCause>,
     /// Who cancelled the run in SQL.
     pub cancelled_by: Option<String>,
+    /// What became of the snapshot.
+    pub settled: Settled,
     /// One sentence.
     pub message: String,
     /// Further sentences.
@@ -70,6 +73,12 @@ pub struct BackupReport {
 }
 
 impl BackupReport {
+    /// Says that the snapshot is complete and visible.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.settled == Settled::Complete
+    }
+
     /// How a command ends with it. A refused prune does not make the backup fail, but is told.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -190,7 +199,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
     report
         .warnings
         .extend(finished.iter().map(ToString::to_string));
-    if report.status == RunStatus::Complete {
+    if report.is_complete() {
         attempt.drop_superseded(&lock, &mut report)?;
         if prune {
             let request = PruneRequest {
@@ -324,11 +333,56 @@ impl Attempt<'_> {
             utf8(incomplete.data_path())?,
             links.data.clone(),
         );
+        let kind = request.kind;
+        let hooks = HooksOfPull {
+            hooks: &self.host.settings.hooks,
+            pull: &pull,
+            host: &self.host.name,
+            kind,
+            snapshot: name,
+            stop: &pulse.stop,
+            log: incomplete.open_log().ok(),
+        };
+        let prepared = hooks.before(lock);
+        let report = match &prepared.failed {
+            Some(failed) => {
+                let (ended, verdict) = not_begun(failed);
+                Ok(self.report(name, links, &ended, verdict))
+            }
+            None => self
+                .run_rsync(lock, &pull, &incomplete, request, pulse)
+                .map(|ended| {
+                    let room = self.root.space().map(room_of).unwrap_or_default();
+                    let verdict = rsync::classify(&ended, self.host.settings.accept_partial, room);
+                    self.report(name, links, &ended, verdict)
+                }),
+        };
+        let report = report.map(|report| self.keep(lock, &incomplete, kind, report));
+        let status = report.as_ref().map_or(RunStatus::Failed, |r| r.status);
+        let failed = hooks.after(lock, &prepared, status);
+        let mut report = report?;
+        if !failed.is_empty() && report.status == RunStatus::Complete {
+            report.status = RunStatus::Partial;
+        }
+        report
+            .warnings
+            .extend(failed.iter().map(ToString::to_string));
+        Ok(report)
+    }
+
+    fn run_rsync(
+        &self,
+        lock: &mut HostLock,
+        pull: &rsync::Pull,
+        incomplete: &Incomplete,
+        request: BackupRequest<'_>,
+        pulse: &Pulse,
+    ) -> Result<rsync::Ended, Error> {
         let log = incomplete.open_log()?;
         let stdin = lock.stdin()?;
         let mut group = None;
         let ended = rsync::run(
-            &pull,
+            pull,
             stdin,
             log,
             self.host.settings.rsync.deadline.into(),
@@ -349,35 +403,55 @@ impl Attempt<'_> {
         if let Some(Err(error)) = group {
             tracing::warn!("{}: {error}", self.host.name);
         }
-        let room = self.root.space().map(room_of).unwrap_or_default();
-        let verdict = rsync::classify(&ended, self.host.settings.accept_partial, room);
-        let mut report = BackupReport {
+        Ok(ended)
+    }
+
+    fn report(
+        &self,
+        name: &SnapshotName,
+        links: &Links,
+        ended: &rsync::Ended,
+        verdict: Verdict,
+    ) -> BackupReport {
+        let status = status_of(&verdict);
+        BackupReport {
             host: self.host.name.clone(),
             run: self.run,
             snapshot: name.clone(),
-            status: status_of(&verdict),
+            status,
             retry: verdict.retry,
             cause: cause_of(&verdict),
             cancelled_by: None,
-            message: verdict.message.clone(),
-            warnings: verdict.warnings.clone(),
+            settled: settled(status),
+            message: verdict.message,
+            warnings: verdict.warnings,
             stats: ended.stats.clone(),
             rsync_exit: ended.exit,
             base: links.base.clone(),
             pruned: None,
-        };
-        let meta = self.meta(request.kind, &report, ended.exit);
-        let written = match verdict.class {
-            Class::Complete => lock.publish(&incomplete, &meta).map(|_| ()),
-            Class::Partial | Class::Failed | Class::Cancelled => {
-                keep_incomplete(lock, &incomplete, &meta, &report)
-            }
+        }
+    }
+
+    /// Makes what was pulled visible, or leaves it where the next pull finds it.
+    fn keep(
+        &self,
+        lock: &HostLock,
+        incomplete: &Incomplete,
+        kind: SnapshotKind,
+        mut report: BackupReport,
+    ) -> BackupReport {
+        let meta = self.meta(kind, &report, report.rsync_exit);
+        let written = if report.is_complete() {
+            lock.publish(incomplete, &meta).map(|_| ())
+        } else {
+            keep_incomplete(lock, incomplete, &meta, &report)
         };
         if let Err(error) = written {
             let error = Error::from(error);
             let said = super::sentence(&error);
-            if verdict.class == Class::Complete {
+            if report.is_complete() {
                 report.status = RunStatus::Failed;
+                report.settled = Settled::Failed;
                 report.cause = Some(error.cause());
                 report.message = said;
             } else {
@@ -385,13 +459,13 @@ impl Attempt<'_> {
                 report.warnings.push(said);
             }
         }
-        Ok(report)
+        report
     }
 
     fn meta(&self, kind: SnapshotKind, report: &BackupReport, exit: Option<i32>) -> SnapshotMeta {
         let settings = &self.host.settings;
         let mut meta = SnapshotMeta::new(self.host.name.clone(), kind, report.snapshot.clone());
-        meta.status = Some(settled(report.status).into());
+        meta.status = Some(report.settled.into());
         meta.started_at = Some(self.now);
         meta.finished_at = Some(super::clock::now());
         meta.base.clone_from(&report.base);
@@ -416,7 +490,7 @@ impl Attempt<'_> {
         let base = report.base.clone();
         let end = self.snapshot_end(
             snapshot,
-            settled(report.status),
+            report.settled,
             &report.stats,
             base,
             report.rsync_exit,
@@ -516,6 +590,24 @@ fn superseded_lines(done: &PruneReport) -> Vec<String> {
         .iter()
         .map(|(name, why)| format!("{name}, an incomplete pull, is still there: {why}"));
     gone.chain(left).collect()
+}
+
+/// What a pull came to that a hook stopped before it began.
+fn not_begun(failed: &FailedHook) -> (rsync::Ended, Verdict) {
+    let class = if failed.is_cancelled() {
+        Class::Cancelled
+    } else {
+        Class::Failed
+    };
+    let (retry, alarm) = failed.retry_and_alarm();
+    let verdict = Verdict {
+        class,
+        retry,
+        alarm,
+        message: format!("nothing was pulled: {failed}"),
+        warnings: Vec::new(),
+    };
+    (rsync::Ended::default(), verdict)
 }
 
 fn keep_incomplete(

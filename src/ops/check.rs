@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::context::Facts;
 use super::{Context, Error};
-use crate::core::model::{AbsolutePath, Guard, SnapshotStatus};
+use crate::core::model::{AbsolutePath, Guard, NotifyTarget, SnapshotStatus};
 use crate::core::plan::ClockFacts;
 use crate::disk::Root;
 use crate::store::Sqlite;
@@ -72,6 +72,7 @@ pub fn check(database: &Utf8Path, clock_is_right: bool) -> Vec<Finding> {
             found.push(clock(&context, clock_is_right));
             found.extend(root(&facts));
             found.extend(keys(&facts));
+            found.extend(hooks(&facts));
             found.extend(missing(&facts));
             found.push(telling(&context, &facts));
         }
@@ -295,6 +296,37 @@ fn telling(context: &Context, facts: &Facts) -> Finding {
         );
     }
     finding(Level::Good, WHAT, format!("receivers: {receivers}"), "")
+}
+
+/// The hooks of this server that could not run; those of hosts are looked at by `test HOST`.
+fn hooks(facts: &Facts) -> Vec<Finding> {
+    let folder = super::hooks_folder();
+    let hosts = facts.state.hosts.iter().filter(|h| h.retired.is_none());
+    let around = hosts.flat_map(|host| {
+        let hooks = &host.settings.hooks;
+        hooks.before.iter().chain(&hooks.after)
+    });
+    let told = facts.state.global.iter().flat_map(|g| &g.settings.notify);
+    let told = told.flat_map(|notify| &notify.targets).filter_map(|to| {
+        if let NotifyTarget::Command(name) = to {
+            Some(name)
+        } else {
+            None
+        }
+    });
+    let names: std::collections::BTreeSet<_> = around.chain(told).collect();
+    names
+        .into_iter()
+        .filter_map(|name| folder.find(name).err())
+        .map(|problem| {
+            finding(
+                Level::Problem,
+                "hook",
+                problem.to_string(),
+                "hooks lie in /etc/pobsync/hooks.d, or where POBSYNC_HOOKS says",
+            )
+        })
+        .collect()
 }
 
 fn missing(facts: &Facts) -> Option<Finding> {

@@ -18,6 +18,7 @@ mod error;
 mod export;
 mod fmt;
 mod hold;
+mod hooks;
 mod init;
 mod inventory;
 mod links;

@@ -71,7 +71,8 @@ pub fn adopt_root(context: &Context) -> Result<(), Error> {
         .root_seen(root.id(), &path, super::clock::now())?)
 }
 
-/// Takes the lock of a host. What a killed program left at work on it is ended first.
+/// Takes the lock of a host. What a killed program left at work on it is ended first, be it a transfer, which keeps the
+/// lock, or a hook, which does not.
 ///
 /// # Errors
 /// When another process that is alive holds it; the message names it.
@@ -81,6 +82,8 @@ pub(super) fn lock_host(
     what: &str,
     now: Timestamp,
 ) -> Result<HostLock, Error> {
+    // Read first: whoever takes the lock writes a note of its own.
+    let earlier = dir.holder()?;
     match dir.try_lock(None, what, now) {
         Err(DiskError::Locked {
             holder: Some(holder),
@@ -90,7 +93,13 @@ pub(super) fn lock_host(
             dir.try_lock(None, what, now)
                 .map_err(|error| locked(error, &host.name))
         }
-        done => done.map_err(|error| locked(error, &host.name)),
+        Ok(lock) => {
+            if let Some(holder) = earlier.filter(|h| h.liveness() == Liveness::Gone) {
+                end_orphans(dir, &holder)?;
+            }
+            Ok(lock)
+        }
+        Err(error) => Err(locked(error, &host.name)),
     }
 }
 

@@ -9,7 +9,7 @@ use super::backup::backed_up;
 use super::context::ServerLookup;
 use super::pull::resolve;
 use super::{Context, Error};
-use crate::core::model::{AbsolutePath, HostName};
+use crate::core::model::{AbsolutePath, Hooks, HostName};
 use crate::rsync::{self, OfferedKey};
 
 /// The keys that a host offers, and where they would be trusted.
@@ -78,7 +78,7 @@ pub struct Step {
     pub message: String,
 }
 
-/// Tries ssh, rsync and the sources of a host; a step that fails ends it.
+/// Tries ssh, rsync, the sources and the hooks of a host; without ssh and rsync the rest is not tried.
 ///
 /// # Errors
 /// When the host is unknown or a reference cannot be resolved.
@@ -117,5 +117,33 @@ pub fn test_host(context: &Context, host: &HostName) -> Result<Vec<Step>, Error>
             },
         });
     }
+    steps.extend(hooks(&pull, &host.settings.hooks));
     Ok(steps)
+}
+
+/// Looks for every hook, here and on the host, and runs none.
+fn hooks(pull: &rsync::Pull, hooks: &Hooks) -> Vec<Step> {
+    let folder = super::hooks_folder();
+    let here = hooks.before.iter().chain(&hooks.after).map(|name| {
+        let seen = folder.find(name).map(|_| ());
+        ("hook", name, seen.map_err(|error| error.to_string()))
+    });
+    let there = hooks
+        .remote_before
+        .iter()
+        .chain(&hooks.remote_after)
+        .map(|name| {
+            let seen = pull.probe_remote_hook(name);
+            ("remote hook", name, seen.map_err(|error| error.to_string()))
+        });
+    here.chain(there)
+        .map(|(what, name, seen)| Step {
+            what,
+            ok: seen.is_ok(),
+            message: match seen {
+                Ok(()) => name.to_string(),
+                Err(message) => format!("{name}: {message}"),
+            },
+        })
+        .collect()
 }

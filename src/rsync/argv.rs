@@ -110,7 +110,12 @@ impl Pull {
             "rsync",
             "--archive",
             "--relative",
-            "--secluded-args",
+            if self.rsync.secluded_args {
+                "--secluded-args"
+            } else {
+                // rsync then escapes what the host's shell would take for its own.
+                "--no-secluded-args"
+            },
             "--no-human-readable",
         ]
         .map(String::from)

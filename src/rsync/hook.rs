@@ -65,8 +65,26 @@ pub enum HookError {
     #[error("it was stopped on request")]
     Cancelled,
     /// It never ran: the host was not reached, or does not let it run.
-    #[error("{0}")]
-    Unreached(String),
+    #[error("{message}")]
+    Unreached {
+        /// What happened and what to do.
+        message: String,
+        /// Trying again by itself may help.
+        retry: bool,
+        /// It may be an attack, and a person must look.
+        alarm: bool,
+    },
+}
+
+impl HookError {
+    /// It never ran, and trying again by itself would not help.
+    pub(super) fn not_run(message: String) -> Self {
+        Self::Unreached {
+            message,
+            retry: false,
+            alarm: false,
+        }
+    }
 }
 
 fn said(last: Option<&str>) -> String {

@@ -12,6 +12,7 @@ mod keyscan;
 mod outcome;
 mod probe;
 mod process;
+mod remote_hook;
 mod stats;
 mod stop;
 

@@ -202,6 +202,12 @@ fn unreachable_host(ended: &Ended, exit: i32) -> Verdict {
             false,
         );
     }
+    if says(&["option -s has been disabled on this server"]).is_some() {
+        return failed(
+            "the key is tied to rrsync, which refuses secluded arguments: set `rsync { secluded-args #false }` for this host".to_owned(),
+            false,
+        );
+    }
     if says(&["protocol version mismatch", "is your shell clean"]).is_some() {
         return failed(noisy(), false);
     }

@@ -85,6 +85,14 @@ pub fn probe_remote(pull: &Pull) -> Result<String, String> {
     let answer = ask(command(&argv))?;
     match Version::parse(&answer.text) {
         Some(version) => Ok(version.to_string()),
+        // The key works, and may read: what it can read is for the sources to show.
+        None if answer
+            .complaints
+            .iter()
+            .any(|line| line.contains("rrsync error")) =>
+        {
+            Ok("rsync behind rrsync, which does not tell its version".to_owned())
+        }
         None => Err(answer.problem(255)),
     }
 }

@@ -218,6 +218,7 @@ pub struct RsyncPart {
     pub acls: Maybe<bool>,
     pub one_file_system: Maybe<bool>,
     pub specials: Maybe<bool>,
+    pub secluded_args: Maybe<bool>,
     pub bwlimit: Maybe<ByteCount>,
     pub timeout: Maybe<Span>,
     pub deadline: Maybe<Span>,
@@ -232,4 +233,5 @@ pub struct HooksPart {
     pub after: Vec<ListPart<HookName>>,
     pub remote_before: Vec<ListPart<HookName>>,
     pub remote_after: Vec<ListPart<HookName>>,
+    pub timeout: Maybe<Span>,
 }

@@ -237,10 +237,12 @@ fn plain_settings(settings: &mut HostSettings, layers: &[&Layer], origins: &mut 
         "rsync.acls": settings.rsync.acls => rsync.acls;
         "rsync.one-file-system": settings.rsync.one_file_system => rsync.one_file_system;
         "rsync.specials": settings.rsync.specials => rsync.specials;
+        "rsync.secluded-args": settings.rsync.secluded_args => rsync.secluded_args;
         "rsync.bwlimit": settings.rsync.bwlimit => rsync.bwlimit;
         "rsync.timeout": settings.rsync.timeout => rsync.timeout;
         "rsync.deadline": settings.rsync.deadline => rsync.deadline;
         "rsync.incremental": settings.rsync.incremental => rsync.incremental;
+        "hooks.timeout": settings.hooks.timeout => hooks.timeout;
     }
     macro_rules! hooks {
         ($($path:literal: $field:ident;)*) => {

@@ -126,6 +126,10 @@ pub enum Incremental {
     LinkDest,
 }
 
+fn yes() -> bool {
+    true
+}
+
 /// How rsync is called for a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -141,6 +145,9 @@ pub struct RsyncSettings {
     pub one_file_system: bool,
     /// Keep devices, sockets and fifos: false, they are skipped.
     pub specials: bool,
+    /// Send names to the host where its shell never sees them: true. `rrsync` refuses that.
+    #[serde(default = "yes")]
+    pub secluded_args: bool,
     /// At most this many bytes a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bwlimit: Option<ByteCount>,
@@ -160,6 +167,7 @@ impl Default for RsyncSettings {
             acls: true,
             one_file_system: false,
             specials: false,
+            secluded_args: true,
             bwlimit: None,
             timeout: Span::from_seconds(600),
             deadline: Span::from_hours(24),
@@ -169,7 +177,7 @@ impl Default for RsyncSettings {
 }
 
 /// Files that run around a backup, by name only.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "each field is the moment of its name")]
 pub struct Hooks {
@@ -181,9 +189,31 @@ pub struct Hooks {
     pub remote_before: Vec<HookName>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remote_after: Vec<HookName>,
+    /// How long each of them may take.
+    #[serde(skip_serializing_if = "Hooks::is_usual")]
+    pub timeout: Span,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            before: Vec::new(),
+            after: Vec::new(),
+            remote_before: Vec::new(),
+            remote_after: Vec::new(),
+            timeout: Self::TIMEOUT,
+        }
+    }
 }
 
 impl Hooks {
+    /// A hook that takes longer hangs, unless a host says otherwise.
+    pub const TIMEOUT: Span = Span::from_seconds(600);
+
+    fn is_usual(timeout: &Span) -> bool {
+        *timeout == Self::TIMEOUT
+    }
+
     /// Says that nothing runs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
