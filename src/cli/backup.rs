@@ -17,6 +17,8 @@ struct Told {
     outcome: Outcome,
     run: Option<RunId>,
     snapshot: Option<SnapshotName>,
+    /// Why the snapshot is suspect, if it is.
+    suspect: Option<String>,
     message: String,
     warnings: Vec<String>,
     /// What came of the prune, where one was asked for and the backup succeeded.
@@ -100,6 +102,7 @@ fn one(
                 outcome: done.outcome(),
                 run: Some(done.run),
                 snapshot: Some(done.snapshot.clone()),
+                suspect: done.suspect.clone(),
                 message: visible(&done.message),
                 warnings: done.warnings.iter().map(|w| visible(w)).collect(),
                 pruned: done.pruned.as_ref().map(|done| Pruned::of(host, done)),
@@ -113,6 +116,7 @@ fn one(
                 outcome: error.outcome(),
                 run: None,
                 snapshot: None,
+                suspect: None,
                 message: visible(&report::chain(&error)),
                 warnings: Vec::new(),
                 pruned: None,

@@ -56,6 +56,12 @@ pub struct SnapshotMeta {
     /// Bytes that came over the wire.
     #[serde(default)]
     pub bytes_transferred: Option<u64>,
+    /// How much of what the base held had changed, in percent; nothing where that cannot be said.
+    #[serde(default)]
+    pub changed_percent: Option<u8>,
+    /// Devices, sockets and fifos that were left out, though `files` counts them.
+    #[serde(default)]
+    pub skipped: Option<u64>,
     /// The retention policy in force at the time; for people, never to decide by.
     #[serde(default)]
     pub policy: Option<serde_json::Value>,
@@ -110,6 +116,8 @@ impl SnapshotMeta {
             files: None,
             bytes: None,
             bytes_transferred: None,
+            changed_percent: None,
+            skipped: None,
             policy: None,
             pobsync_version: None,
             other: serde_json::Map::new(),

@@ -14,11 +14,11 @@ use super::reconcile::reconcile;
 use super::root::{lock_host, open_root};
 use super::{Context, Error, PruneReport, PruneRequest};
 use crate::core::model::{
-    ByteCount, HostName, Percent, RunCause, RunId, RunKind, RunStatus, SnapshotId, SnapshotKind,
-    SnapshotName, SqlHost, Timestamp,
+    ByteCount, HostName, Percent, Pulled, RunCause, RunId, RunKind, RunStatus, SnapshotId,
+    SnapshotKind, SnapshotName, SqlHost, Timestamp,
 };
 use crate::core::plan::{Authority, Outcome};
-use crate::disk::{DiskError, HostLock, Incomplete, Root, SnapshotMeta, Space};
+use crate::disk::{DiskError, HostLock, Incomplete, Root, SnapshotMeta, Space, Suspect};
 use crate::rsync::{self, Class, Room, Stats, Stop, Verdict};
 use crate::store::{NewRun, NewSnapshot, RunEnd, RunFilter, Settled, SnapshotEnd};
 
@@ -58,6 +58,8 @@ pub struct BackupReport {
     pub cancelled_by: Option<String>,
     /// What became of the snapshot.
     pub settled: Settled,
+    /// Why the snapshot is suspect, if it is.
+    pub suspect: Option<String>,
     /// One sentence.
     pub message: String,
     /// Further sentences.
@@ -357,12 +359,13 @@ impl Attempt<'_> {
                     self.report(name, links, &ended, verdict)
                 }),
         };
-        let report = report.map(|report| self.keep(lock, &incomplete, kind, report));
+        let report = report.map(|report| self.keep(lock, &incomplete, links, kind, report));
         let status = report.as_ref().map_or(RunStatus::Failed, |r| r.status);
         let failed = hooks.after(lock, &prepared, status);
         let mut report = report?;
         if !failed.is_empty() && report.status == RunStatus::Complete {
             report.status = RunStatus::Partial;
+            report.cause = Some(RunCause::Lasting);
         }
         report
             .warnings
@@ -414,17 +417,28 @@ impl Attempt<'_> {
         verdict: Verdict,
     ) -> BackupReport {
         let status = status_of(&verdict);
+        let is_complete = settled(status) == Settled::Complete;
+        let suspect = pulled(&ended.stats, links)
+            .suspicion(links.earlier.as_ref(), self.host.settings.suspect_percent)
+            .filter(|_| is_complete);
+        let cause = cause_of(&verdict);
+        let mut warnings = verdict.warnings;
+        warnings.extend(suspect.as_ref().map(|why| {
+            let host = &self.host.name;
+            format!("suspect: {why}; unattended prunes of {host} wait until you have looked at it: pobsync ack {host}")
+        }));
         BackupReport {
             host: self.host.name.clone(),
             run: self.run,
             snapshot: name.clone(),
             status,
             retry: verdict.retry,
-            cause: cause_of(&verdict),
+            cause,
             cancelled_by: None,
             settled: settled(status),
+            suspect,
             message: verdict.message,
-            warnings: verdict.warnings,
+            warnings,
             stats: ended.stats.clone(),
             rsync_exit: ended.exit,
             base: links.base.clone(),
@@ -437,12 +451,17 @@ impl Attempt<'_> {
         &self,
         lock: &HostLock,
         incomplete: &Incomplete,
+        links: &Links,
         kind: SnapshotKind,
         mut report: BackupReport,
     ) -> BackupReport {
-        let meta = self.meta(kind, &report, report.rsync_exit);
+        let mut meta = self.meta(kind, &report, report.rsync_exit);
+        meta.changed_percent = links
+            .earlier
+            .and_then(|earlier| pulled(&report.stats, links).changed_since(&earlier))
+            .map(Percent::get);
         let written = if report.is_complete() {
-            lock.publish(incomplete, &meta).map(|_| ())
+            mark(incomplete, &report).and_then(|()| lock.publish(incomplete, &meta).map(|_| ()))
         } else {
             keep_incomplete(lock, incomplete, &meta, &report)
         };
@@ -452,6 +471,7 @@ impl Attempt<'_> {
             if report.is_complete() {
                 report.status = RunStatus::Failed;
                 report.settled = Settled::Failed;
+                report.suspect = None;
                 report.cause = Some(error.cause());
                 report.message = said;
             } else {
@@ -475,6 +495,7 @@ impl Attempt<'_> {
         meta.files = report.stats.files;
         meta.bytes = report.stats.bytes;
         meta.bytes_transferred = report.stats.bytes_transferred;
+        meta.skipped = Some(report.stats.skipped);
         meta.policy = settings
             .retention
             .as_ref()
@@ -488,13 +509,14 @@ impl Attempt<'_> {
 
     fn record(&self, snapshot: SnapshotId, report: &BackupReport) -> Result<(), Error> {
         let base = report.base.clone();
-        let end = self.snapshot_end(
+        let mut end = self.snapshot_end(
             snapshot,
             report.settled,
             &report.stats,
             base,
             report.rsync_exit,
         );
+        end.suspect = report.suspect.is_some();
         let mut message = report.message.clone();
         for warning in &report.warnings {
             message.push_str("; ");
@@ -590,6 +612,27 @@ fn superseded_lines(done: &PruneReport) -> Vec<String> {
         .iter()
         .map(|(name, why)| format!("{name}, an incomplete pull, is still there: {why}"));
     gone.chain(left).collect()
+}
+
+fn pulled(stats: &Stats, links: &Links) -> Pulled {
+    Pulled {
+        files: stats.files,
+        regular_files: stats.regular_files,
+        transferred: stats.transferred,
+        bytes: stats.bytes,
+        is_linked: links.base.is_some(),
+    }
+}
+
+/// Before it is visible: no moment may pass in which it is there without its mark.
+fn mark(incomplete: &Incomplete, report: &BackupReport) -> Result<(), DiskError> {
+    match &report.suspect {
+        None => Ok(()),
+        Some(reason) => incomplete.write_suspect(&Suspect {
+            since: super::clock::now(),
+            reason: reason.clone(),
+        }),
+    }
 }
 
 /// What a pull came to that a hook stopped before it began.

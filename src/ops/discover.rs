@@ -6,7 +6,7 @@ use super::context::Facts;
 use super::root::open_root_to_read;
 use super::{Context, Error};
 use crate::core::model::{HostName, SnapshotId, SnapshotStatus, SqlHost};
-use crate::disk::{Found, Place, Record, Root, Scan};
+use crate::disk::{Found, HostDir, Place, Record, Root, Scan};
 use crate::store::{Discovered, Settled};
 
 /// What was found for one host.
@@ -63,9 +63,9 @@ pub(super) fn discover_host(
     facts: &Facts,
 ) -> Result<HostDiscovery, Error> {
     let known = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-    let scan = match root.find_host_dir(&host.directory)? {
-        Some(dir) => dir.scan()?,
-        None => Scan::default(),
+    let (scan, foreign) = match root.find_host_dir(&host.directory)? {
+        Some(dir) => without_foreign(dir.scan()?, &dir, host),
+        None => Default::default(),
     };
     let rows: Vec<Discovered> = scan
         .found
@@ -99,6 +99,7 @@ pub(super) fn discover_host(
         .iter()
         .filter(|f| !is_snapshot(f))
         .map(|f| format!("{}: it has no data", f.name));
+    let strange = strange.chain(foreign);
     Ok(HostDiscovery {
         host: host.name.to_string(),
         new: recorded.new,
@@ -108,6 +109,29 @@ pub(super) fn discover_host(
         missing,
         problems: strange.chain(unread).chain(empty).collect(),
     })
+}
+
+/// Takes out what somebody has copied or moved here from another host, and says so: it is not this host's, whatever is
+/// done with it. One that has a row counts as missing, as it does for the gate.
+fn without_foreign(mut scan: Scan, dir: &HostDir, host: &SqlHost) -> (Scan, Vec<String>) {
+    let known_as = [host.name.clone()];
+    let mut foreign = Vec::new();
+    scan.found.retain(|found| {
+        let Record::Meta(meta) = &found.record else {
+            return true;
+        };
+        match dir.check_is_of_here(meta, &known_as, found.kind, &found.name) {
+            Ok(()) => true,
+            Err(error) => {
+                foreign.push(format!(
+                    "{}: not recorded, {error}; move it back to where it came from",
+                    found.name
+                ));
+                false
+            }
+        }
+    });
+    (scan, foreign)
 }
 
 /// Under its kind, a directory without data is no snapshot that anybody could restore.

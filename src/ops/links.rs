@@ -6,18 +6,23 @@ use camino::Utf8PathBuf;
 
 use super::context::Facts;
 use super::{Context, Error};
-use crate::core::model::{Snapshot, SnapshotName, SnapshotStatus, SqlHost};
+use crate::core::model::{Earlier, Percent, Snapshot, SnapshotName, SnapshotStatus, SqlHost};
 use crate::disk::{Damage, Expected, HostLock};
 
 /// What a pull is linked against.
 pub(super) struct Links {
-    /// The newest complete snapshot that is whole on disk.
+    /// The newest complete snapshot that is whole on disk and not suspect; a suspect one if there is no other.
     pub(super) base: Option<SnapshotName>,
-    /// Where unchanged files are found: the base, and what an interrupted pull left.
+    /// Where unchanged files are found: the base, a newer one that is suspect, and what an interrupted pull left.
     pub(super) data: Vec<Utf8PathBuf>,
+    /// What the pull is compared with: the base, unless that is suspect itself.
+    pub(super) earlier: Option<Earlier>,
 }
 
 /// The newest complete snapshot of the host, of any kind, that is whole on disk; and the newest interrupted pull.
+///
+/// A suspect snapshot is passed over as long as there is another: when the disk is mounted again, everything is found in
+/// the snapshot before it. It is linked against all the same, for the case that the host stays as it is.
 ///
 /// # Errors
 /// When the database or the disk cannot be worked with.
@@ -39,7 +44,9 @@ pub(super) fn find_links(
     let mut links = Links {
         base: None,
         data: Vec::new(),
+        earlier: None,
     };
+    let mut suspect: Option<(&SnapshotName, Utf8PathBuf)> = None;
     for snapshot in complete {
         let expected = Expected {
             kind: snapshot.kind,
@@ -49,11 +56,17 @@ pub(super) fn find_links(
         };
         match lock.check_whole(expected) {
             Ok(()) => {
+                let data = lock
+                    .snapshot_path(snapshot.kind, &snapshot.name)
+                    .join("data");
+                let data = utf8(data)?;
+                if snapshot.suspect {
+                    suspect.get_or_insert((&snapshot.name, data));
+                    continue;
+                }
                 links.base = Some(snapshot.name.clone());
-                links.data.push(utf8(
-                    lock.snapshot_path(snapshot.kind, &snapshot.name)
-                        .join("data"),
-                )?);
+                links.data.push(data);
+                links.earlier = Some(earlier(snapshot, lock));
                 break;
             }
             Err(damage) => {
@@ -63,6 +76,10 @@ pub(super) fn find_links(
                 }
             }
         }
+    }
+    if let Some((name, data)) = suspect {
+        links.base.get_or_insert_with(|| name.clone());
+        links.data.push(data);
     }
     let mut left = lock.list_incomplete()?;
     left.sort_by(|a, b| b.1.cmp(&a.1));
@@ -77,6 +94,18 @@ pub(super) fn find_links(
         }
     }
     Ok(links)
+}
+
+/// What the next pull is compared with, as SQL has it, and what only the snapshot itself says.
+fn earlier(snapshot: &Snapshot, lock: &HostLock) -> Earlier {
+    let meta = lock.read_meta(snapshot.kind, &snapshot.name).ok().flatten();
+    Earlier {
+        files: snapshot.files,
+        bytes: snapshot.bytes,
+        changed: meta
+            .and_then(|meta| meta.changed_percent)
+            .map(Percent::clamped),
+    }
 }
 
 /// rsync is handed paths as text; a root with another name cannot be one, since SQL holds it as text.

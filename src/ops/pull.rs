@@ -150,7 +150,7 @@ pub fn dry_run(context: &Context, facts: &Facts, host: &HostName) -> Result<Stri
     let base = snapshots
         .iter()
         .filter(|s| s.status == crate::core::model::SnapshotStatus::Complete)
-        .max_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
+        .max_by_key(|s| (!s.suspect, s.started_at, &s.name));
     let link_dests = base
         .iter()
         .map(|s| {

@@ -21,6 +21,7 @@ mod settings;
 mod smtp;
 mod snapshot;
 mod state;
+mod suspicion;
 mod time;
 mod units;
 
@@ -45,5 +46,6 @@ pub use settings::{
 pub use smtp::{SmtpSettings, SmtpTls, is_this_machine};
 pub use snapshot::{Hold, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus};
 pub use state::{ManagedBy, Pause, Retirement, SnapshotsOnRemoval, SqlGlobal, SqlHost, SqlState};
+pub use suspicion::{Earlier, Pulled};
 pub use time::Timestamp;
 pub use units::{ByteCount, CalendarSpan, Percent, Span};

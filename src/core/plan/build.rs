@@ -272,6 +272,7 @@ impl<'a> Planner<'a> {
                     reason: cause,
                     previously_kept_by,
                     bytes: s.bytes,
+                    suspect: s.suspect,
                 }),
             }
         }

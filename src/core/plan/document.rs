@@ -197,6 +197,8 @@ pub struct DeleteEntry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previously_kept_by: Vec<Reason>,
     pub bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspect: bool,
 }
 
 impl DeleteEntry {
@@ -297,6 +299,7 @@ pub fn superseded_plan(
                     reason: Cause::Incomplete,
                     previously_kept_by: Vec::new(),
                     bytes: entry.bytes,
+                    suspect: entry.suspect,
                 });
             } else {
                 retention.keep.push(entry);

@@ -296,15 +296,18 @@ fn doubtful_clock(plan: &RetentionPlan, clock: ClockFacts) -> Option<Refusal> {
         .map(|message| refusal("clock", plan, message, lift))
 }
 
+/// One that goes counts like one that stays: what came before it may be the only good one.
 fn suspect(plan: &RetentionPlan) -> Option<Refusal> {
-    let entry = plan.keep.iter().find(|entry| entry.suspect)?;
+    let kept = plan.keep.iter().map(|k| (&k.snapshot, k.suspect));
+    let (snapshot, _) = kept
+        .chain(plan.delete.iter().map(|d| (&d.snapshot, d.suspect)))
+        .find(|(_, is_suspect)| *is_suspect)?;
     let host = &plan.host;
     Some(refusal(
         "suspect",
         plan,
         format!(
-            "snapshot {} of {host} is suspect: it shrank or changed far more than usual",
-            entry.snapshot
+            "snapshot {snapshot} of {host} is suspect: it shrank or changed far more than usual"
         ),
         &format!("look at it; if all is well, pobsync ack {host}"),
     ))

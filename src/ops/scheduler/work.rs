@@ -54,7 +54,7 @@ pub(super) fn work(context: &Context, job: &Job, transfers: &Stop) -> Done {
     match &done {
         Ok(report) => Done {
             outcome: report.outcome(),
-            backup_stands: report.status == RunStatus::Complete,
+            backup_stands: report.is_complete(),
         },
         Err(error) => Done {
             outcome: error.outcome(),
@@ -110,7 +110,7 @@ fn log(job: &Job, done: &Result<BackupReport, Error>, retry: Option<Timestamp>) 
     let retry = retry.map_or("none".to_owned(), |at| at.to_string());
     let seconds = (clock::now().millis() - job.claimed_at.millis()).max(0) / 1000;
     match done {
-        Ok(report) if report.status == RunStatus::Complete => {
+        Ok(report) if report.is_complete() => {
             let stats = &report.stats;
             tracing::info!(
                 %host, %run, status = %report.status, seconds, snapshot = %report.snapshot,

@@ -170,6 +170,9 @@ pub fn why_it_goes(entry: &DeleteEntry) -> String {
             .collect();
         let _ = write!(why, ", kept until now by {}", reasons.join(", "));
     }
+    if entry.suspect {
+        why.push_str(", suspect");
+    }
     why
 }
 
