@@ -145,25 +145,39 @@ impl Pull {
     /// ssh and its options, without the host: rsync appends that.
     #[must_use]
     pub fn ssh_argv(&self) -> Vec<String> {
+        // Below INFO ssh is silent on why a connection broke.
+        let mut argv = self.ssh_to(self.port, &self.user, "INFO");
+        if let Some(command) = self.proxy_command() {
+            argv.extend(["-o".to_owned(), format!("ProxyCommand={command}")]);
+        }
+        argv
+    }
+
+    /// ssh with our own options, whichever host it is to reach.
+    fn ssh_to(&self, port: u16, user: &UserName, log_level: &str) -> Vec<String> {
         let mut argv: Vec<String> = ["ssh", "-F", "none", "-a", "-x", "-T"]
             .map(String::from)
             .into();
-        argv.extend(["-p".to_owned(), self.port.to_string()]);
-        if let Some(identity) = &self.identity {
-            argv.extend(["-i".to_owned(), without_tokens(identity.as_str())]);
+        argv.extend(["-p".to_owned(), port.to_string()]);
+        match &self.identity {
+            None => {}
+            // ssh looks for the file of -i before it expands the signs, and so never finds it.
+            Some(identity) if identity.as_str().contains('%') => {
+                let path = quoted_for_ssh(identity.as_str());
+                argv.extend(["-o".to_owned(), format!("IdentityFile={path}")]);
+            }
+            Some(identity) => argv.extend(["-i".to_owned(), identity.to_string()]),
         }
         // 0 is no timeout at all.
         let timeout = match self.rsync.timeout.seconds() {
             0 => u64::MAX,
             seconds => seconds,
         };
-        let known_hosts = without_tokens(self.known_hosts.as_str())
-            .replace('\\', "\\\\")
-            .replace('"', "\\\"");
+        let known_hosts = quoted_for_ssh(self.known_hosts.as_str());
         let options = [
             "BatchMode=yes",
             "StrictHostKeyChecking=yes",
-            &format!("UserKnownHostsFile=\"{known_hosts}\""),
+            &format!("UserKnownHostsFile={known_hosts}"),
             "GlobalKnownHostsFile=/dev/null",
             "IdentitiesOnly=yes",
             "IdentityAgent=none",
@@ -178,19 +192,36 @@ impl Pull {
             // rsync's own timeout does not see a dead wire: what ssh takes from it counts as sent.
             &format!("ServerAliveInterval={}", (timeout / 4).clamp(1, 15)),
             "ServerAliveCountMax=4",
-            // Below it ssh is silent on why a connection broke.
-            "LogLevel=INFO",
+            &format!("LogLevel={log_level}"),
         ];
         argv.extend(
             options
                 .into_iter()
                 .flat_map(|option| ["-o".to_owned(), option.to_owned()]),
         );
-        if let Some(jump) = &self.proxy_jump {
-            argv.extend(["-J".to_owned(), jump.to_string()]);
-        }
-        argv.extend(["-l".to_owned(), self.user.to_string()]);
+        argv.extend(["-l".to_owned(), user.to_string()]);
         argv
+    }
+
+    /// What carries the connection through a jump. ssh's own `-J` would start an ssh that knows neither our known hosts
+    /// nor our key, and reads the configuration of whoever runs us.
+    ///
+    /// ssh hands it to a shell (ssh_config(5), ProxyCommand), which is `/bin/sh` in our environment: every word is quoted,
+    /// whatever it holds.
+    fn proxy_command(&self) -> Option<String> {
+        let jump = self.proxy_jump.as_ref()?;
+        let user = jump.user().unwrap_or_else(|| self.user.clone());
+        // At the end of each connection this one is hung up, and would say so.
+        let mut argv = self.ssh_to(jump.port(), &user, "ERROR");
+        argv.extend(["-W".to_owned(), format!("{}:{}", self.host(), self.port)]);
+        // It always has one; without, ssh fails, and never goes another way.
+        let address = jump.address().map_or(String::new(), String::from);
+        argv.extend(["--".to_owned(), address]);
+        let words: Vec<String> = argv
+            .iter()
+            .map(|word| without_tokens(&shell_word(word)))
+            .collect();
+        Some(words.join(" "))
     }
 
     /// The host as rsync and ssh want it: an IPv6 address in brackets.
@@ -236,6 +267,14 @@ fn literal(path: &str) -> String {
         out.push(c);
     }
     out
+}
+
+/// ssh_config(5): an argument in double quotes keeps its spaces.
+fn quoted_for_ssh(path: &str) -> String {
+    let path = without_tokens(path)
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"");
+    format!("\"{path}\"")
 }
 
 /// ssh_config(5), TOKENS: a percent sign is written twice.
@@ -347,6 +386,29 @@ mod tests {
         let mut pull = pull();
         pull.address = "2001:db8::1".parse().unwrap();
         assert!(pull.argv().contains(&"root@[2001:db8::1]:/etc".to_owned()));
+    }
+
+    #[test]
+    fn a_jump_has_our_own_options_and_every_word_is_quoted() {
+        let mut pull = pull();
+        pull.address = "2001:db8::7".parse().unwrap();
+        pull.identity = Some("/etc/it's 100%/$(id)".parse().unwrap());
+        pull.proxy_jump = Some("ops@jump.example.net:2222".parse().unwrap());
+        let argv = pull.ssh_argv();
+        assert!(!argv.contains(&"-J".to_owned()));
+        let command = argv
+            .iter()
+            .find_map(|word| word.strip_prefix("ProxyCommand="))
+            .unwrap();
+        for words in [
+            "ssh -F none ",
+            " -p 2222 ",
+            r#" 'IdentityFile="/etc/it'\''s 100%%%%/$(id)"' "#,
+            " StrictHostKeyChecking=yes ",
+            " -l ops -W '[2001:db8::7]:22' -- jump.example.net",
+        ] {
+            assert!(command.contains(words), "{words}: {command}");
+        }
     }
 
     proptest! {

@@ -102,40 +102,66 @@ pub struct ProxyJump(String);
 
 text_newtype!(ProxyJump);
 
+impl ProxyJump {
+    /// The user there, if one was said.
+    #[must_use]
+    pub fn user(&self) -> Option<UserName> {
+        self.parts().and_then(|(user, ..)| user)
+    }
+
+    /// Where the host is reached.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        self.parts().map(|(_, address, _)| address)
+    }
+
+    /// The ssh port: 22 unless said.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.parts().and_then(|(.., port)| port).unwrap_or(22)
+    }
+
+    fn parts(&self) -> Option<(Option<UserName>, Address, Option<u16>)> {
+        jump_parts(&self.0)
+    }
+}
+
 impl std::str::FromStr for ProxyJump {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let refused = || {
-            Invalid::new(
-                text,
-                "a host to jump through",
-                "write `user@address:port`; user and port may be left out",
-            )
-        };
-        let rest = match text.split_once('@') {
-            Some((user, rest)) => {
-                user.parse::<UserName>().map_err(|_| refused())?;
-                rest
-            }
-            None => text,
-        };
-        let (address, port) = match rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
-            Some((v6, "")) => (v6, None),
-            Some((v6, tail)) => (v6, Some(tail.strip_prefix(':').ok_or_else(refused)?)),
-            None => match rest.split_once(':') {
-                Some((address, port)) => (address, Some(port)),
-                None => (rest, None),
-            },
-        };
-        let address: Address = address.parse().map_err(|_| refused())?;
-        let port_ok = port.is_none_or(|p| p.parse::<u16>().is_ok_and(|p| p > 0));
-        if address.is_local() || !port_ok {
-            Err(refused())
-        } else {
-            Ok(Self(text.to_owned()))
-        }
+        jump_parts(text)
+            .map(|_| Self(text.to_owned()))
+            .ok_or_else(|| {
+                Invalid::new(
+                    text,
+                    "a host to jump through",
+                    "write `user@address:port`; user and port may be left out",
+                )
+            })
     }
+}
+
+/// User, address and port of a jump; nothing if it is none.
+fn jump_parts(text: &str) -> Option<(Option<UserName>, Address, Option<u16>)> {
+    let (user, rest) = match text.split_once('@') {
+        Some((user, rest)) => (Some(user.parse().ok()?), rest),
+        None => (None, text),
+    };
+    let (address, port) = match rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
+        Some((v6, "")) => (v6, None),
+        Some((v6, tail)) => (v6, Some(tail.strip_prefix(':')?)),
+        None => match rest.split_once(':') {
+            Some((address, port)) => (address, Some(port)),
+            None => (rest, None),
+        },
+    };
+    let address: Address = address.parse().ok()?;
+    let port = match port {
+        Some(port) => Some(port.parse().ok().filter(|port| *port > 0)?),
+        None => None,
+    };
+    (!address.is_local()).then_some((user, address, port))
 }
 
 #[cfg(test)]
@@ -184,5 +210,24 @@ mod tests {
     #[case("a,b", false)]
     fn a_jump_is_user_address_port(#[case] text: &str, #[case] ok: bool) {
         assert_eq!(text.parse::<ProxyJump>().is_ok(), ok, "{text:?}");
+    }
+
+    #[test]
+    fn a_jump_has_parts() {
+        let parts = |text: &str| {
+            let jump: ProxyJump = text.parse().unwrap();
+            let user = jump.user().map(String::from);
+            (user, jump.address().unwrap().to_string(), jump.port())
+        };
+        let ops = Some("ops".to_owned());
+        assert_eq!(parts("jump"), (None, "jump".to_owned(), 22));
+        assert_eq!(
+            parts("ops@jump:2222"),
+            (ops.clone(), "jump".to_owned(), 2222)
+        );
+        assert_eq!(
+            parts("ops@[2001:db8::1]:22"),
+            (ops, "2001:db8::1".to_owned(), 22)
+        );
     }
 }
