@@ -12,7 +12,7 @@ use crate::core::model::{
 };
 use crate::core::plan::{Plan, RootFacts};
 use crate::rsync::{HOOKS, HooksFolder};
-use crate::store::{RootRecord, SnapshotFilter, Sqlite, Store};
+use crate::store::{HostKey, RootRecord, SnapshotFilter, Sqlite, Store};
 
 /// The database, and who is asking.
 pub struct Context {
@@ -104,6 +104,15 @@ impl Context {
     /// When the database cannot be read.
     pub fn facts_about(&self, wanted: impl Fn(&SqlHost) -> bool) -> Result<Facts, Error> {
         let (state, root) = self.configuration()?;
+        self.with_snapshots(state, root, wanted)
+    }
+
+    fn with_snapshots(
+        &self,
+        state: SqlState,
+        root: Option<RootRecord>,
+        wanted: impl Fn(&SqlHost) -> bool,
+    ) -> Result<Facts, Error> {
         let mut snapshots = BTreeMap::new();
         for host in state.hosts.iter().filter(|host| wanted(host)) {
             let filter = SnapshotFilter {
@@ -121,17 +130,36 @@ impl Context {
         })
     }
 
+    /// Reads the configuration and the snapshots of one host alone: a night of a large fleet does not read every host for
+    /// each of them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn facts_of(&self, host: HostKey<'_>) -> Result<Facts, Error> {
+        let state = self.store.load_state_of(host)?;
+        if state.hosts.is_empty() {
+            // Whoever says that there is none suggests another.
+            return self.facts_about(|_| false);
+        }
+        let root = self.root_of(&state)?;
+        self.with_snapshots(state, root, |_| true)
+    }
+
     fn configuration(&self) -> Result<(SqlState, Option<RootRecord>), Error> {
         let state = self.store.load_state()?;
+        let root = self.root_of(&state)?;
+        Ok((state, root))
+    }
+
+    fn root_of(&self, state: &SqlState) -> Result<Option<RootRecord>, Error> {
         let path = state
             .global
             .as_ref()
             .and_then(|g| g.settings.backup_root.clone());
         let roots = self.store.roots()?;
-        let root = roots
+        Ok(roots
             .into_iter()
-            .find(|root| Some(&root.path) == path.as_ref());
-        Ok((state, root))
+            .find(|root| Some(&root.path) == path.as_ref()))
     }
 
     /// The id of the root that SQL names, if it was ever seen.

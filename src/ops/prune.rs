@@ -18,7 +18,7 @@ use crate::core::plan::{
     authorise, intersect, require_approval,
 };
 use crate::disk::{Damage, DiskError, Expected, HostLock, Liveness, ProcessName};
-use crate::store::{Marking, NewRun, PlanKind, RunEnd, RunRecord};
+use crate::store::{HostKey, Marking, NewRun, PlanKind, RunEnd, RunRecord};
 
 /// What is to be pruned, and on whose word.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ impl PruneReport {
 /// nothing was deleted then.
 pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, Error> {
     let now = super::clock::now();
-    let facts = context.facts_about(|_| false)?;
+    let facts = context.facts_of(HostKey::Directory(&request.directory))?;
     let host = facts.by_directory(&request.directory)?;
     let root = open_root(context, &facts, now)?;
     let Some(dir) = root.find_host_dir(&host.directory)? else {
@@ -91,12 +91,11 @@ pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, E
     };
     let mut lock = lock_host(&dir, host, "prune", now)?;
     settle_lost_runs(context, host)?;
-    let id = host.id;
     reconcile(
         context,
         &root,
-        id,
-        context.facts_about(|host| host.id == id)?,
+        host.id,
+        context.facts_of(HostKey::Id(host.id))?,
     )?;
     prune_locked(context, request, &mut lock)
 }
@@ -110,7 +109,7 @@ pub(super) fn prune_locked(
     request: &PruneRequest,
     lock: &mut HostLock,
 ) -> Result<PruneReport, Error> {
-    let facts = context.facts_about(|_| false)?;
+    let facts = context.facts_of(HostKey::Directory(&request.directory))?;
     let host = facts.by_directory(&request.directory)?;
     settle_lost_runs(context, host)?;
     let finished = finish_cut_off(context, host, lock)?;
@@ -130,8 +129,7 @@ fn prune_listed(
     request: &PruneRequest,
     lock: &mut HostLock,
 ) -> Result<PruneReport, Error> {
-    let is_this = |host: &SqlHost| host.directory == request.directory;
-    let facts = context.facts_about(is_this)?;
+    let facts = context.facts_of(HostKey::Directory(&request.directory))?;
     let host = facts.by_directory(&request.directory)?;
     let mut plan = plan_in_force(
         &facts,

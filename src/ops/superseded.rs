@@ -9,7 +9,7 @@ use super::{Context, Error};
 use crate::core::model::{Kinds, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost};
 use crate::core::plan::{OrderedDeletion, superseded_plan};
 use crate::disk::HostLock;
-use crate::store::{Marking, PlanKind};
+use crate::store::{HostKey, Marking, PlanKind};
 
 /// Moves each of `left` to the trash that is neither held nor at work, and empties it. Says what is gone, and by which
 /// plan; nothing if none was needed.
@@ -22,7 +22,7 @@ pub(super) fn drop_superseded(
     lock: &HostLock,
     left: &BTreeSet<(SnapshotKind, SnapshotName)>,
 ) -> Result<Option<PruneReport>, Error> {
-    let facts = context.facts_about(|other| other.id == host.id)?;
+    let facts = context.facts_of(HostKey::Id(host.id))?;
     let host: &SqlHost = facts.by_directory(&host.directory)?;
     let mut plan =
         super::plan::plan_in_force(&facts, std::slice::from_ref(host), Some(Kinds::ALL), &[])?;

@@ -12,9 +12,9 @@ use crate::core::model::{
 
 use super::{
     Accounts, Approval, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery,
-    HistoryEntry, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, Outbox, PendingRetry,
-    PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotCounts,
-    SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
+    HistoryEntry, HostKey, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, Outbox,
+    PendingRetry, PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord,
+    SnapshotCounts, SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
 };
 
 /// Everything that the program asks of its database. Each call is one transaction.
@@ -32,6 +32,9 @@ pub trait Store: Accounts + Outbox + Send + Sync {
 
     /// Everything a plan needs to know of SQL but the snapshots, in three statements.
     fn load_state(&self) -> Result<SqlState, StoreError>;
+
+    /// As [`Store::load_state`], of the hosts of this key alone.
+    fn load_state_of(&self, host: HostKey<'_>) -> Result<SqlState, StoreError>;
 
     /// The settings of the whole service; those built in if none were set.
     fn global_settings(&self) -> Result<GlobalSettings, StoreError>;

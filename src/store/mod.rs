@@ -36,8 +36,8 @@ pub use outbox::{
 };
 pub use plans::{Approval, NewPlan, PlanKind, PlanSummary, RecordedPlan};
 pub use records::{
-    Discovered, Discovery, HistoryEntry, HostSchedule, Marking, NewRun, NewSnapshot, RootRecord,
-    RunEnd, RunFilter, RunRecord, RunSchedule, Settled, SnapshotEnd, SnapshotFilter,
+    Discovered, Discovery, HistoryEntry, HostKey, HostSchedule, Marking, NewRun, NewSnapshot,
+    RootRecord, RunEnd, RunFilter, RunRecord, RunSchedule, Settled, SnapshotEnd, SnapshotFilter,
     SnapshotRecord,
 };
 pub use sqlite::Sqlite;

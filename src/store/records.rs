@@ -20,6 +20,17 @@ pub struct RootRecord {
     pub last_seen: Timestamp,
 }
 
+/// How a host is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostKey<'a> {
+    /// By its row.
+    Id(HostId),
+    /// By its name, which several retired ones may share.
+    Name(&'a HostName),
+    /// By its directory, which no other ever had.
+    Directory(&'a HostName),
+}
+
 /// One schedule of a host that is active and not paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostSchedule {

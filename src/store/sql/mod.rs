@@ -33,9 +33,9 @@ use crate::core::model::{
 use super::session::Database;
 use super::{
     Approval, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery, HistoryEntry,
-    HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, PendingRetry, PlanKind, PlanSummary,
-    RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotCounts, SnapshotEnd,
-    SnapshotFilter, SnapshotRecord, Store, StoreError,
+    HostKey, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, PendingRetry, PlanKind,
+    PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotCounts,
+    SnapshotEnd, SnapshotFilter, SnapshotRecord, Store, StoreError,
 };
 
 impl<D: Database> Store for D {
@@ -49,6 +49,10 @@ impl<D: Database> Store for D {
 
     fn load_state(&self) -> Result<SqlState, StoreError> {
         self.read(|s| state::load(s))
+    }
+
+    fn load_state_of(&self, host: HostKey<'_>) -> Result<SqlState, StoreError> {
+        self.read(|s| state::load_of(s, host))
     }
 
     fn global_settings(&self) -> Result<GlobalSettings, StoreError> {

@@ -1,8 +1,8 @@
 //! The configuration, read.
 
 use crate::core::model::{HostId, Pause, Retirement, Schedule, Span, SqlGlobal, SqlHost, SqlState};
-use crate::store::session::{Row, Session, all, args, first};
-use crate::store::{HostSchedule, StoreError};
+use crate::store::session::{Row, Session, Val, all, args, first};
+use crate::store::{HostKey, HostSchedule, StoreError};
 
 use super::meta;
 use super::reader::Reader;
@@ -12,12 +12,35 @@ const HOST_COLUMNS: &str = "id, name, directory, managed_by, settings, applied, 
 
 /// The whole configuration in three statements, however many hosts there are.
 pub(in crate::store) fn load(session: &mut dyn Session) -> Result<SqlState, StoreError> {
+    load_where(session, "1 = 1", args![])
+}
+
+/// The configuration of one host.
+pub(super) fn load_of(
+    session: &mut dyn Session,
+    host: HostKey<'_>,
+) -> Result<SqlState, StoreError> {
+    match host {
+        HostKey::Id(id) => load_where(session, "id = ?", args![id]),
+        HostKey::Name(name) => load_where(session, "name = ?", args![name.as_str()]),
+        HostKey::Directory(directory) => {
+            let key = directory.folded();
+            load_where(session, "directory_key = ?", args![key.as_str()])
+        }
+    }
+}
+
+fn load_where(
+    session: &mut dyn Session,
+    condition: &str,
+    args: &[Val<'_>],
+) -> Result<SqlState, StoreError> {
     let (lineage, serial) = meta::identity(session)?;
     let global = global(session)?;
     let hosts = all(
         session,
-        &format!("SELECT {HOST_COLUMNS} FROM hosts ORDER BY name, id"),
-        args![],
+        &format!("SELECT {HOST_COLUMNS} FROM hosts WHERE {condition} ORDER BY name, id"),
+        args,
         read_host,
     )?;
     Ok(SqlState {

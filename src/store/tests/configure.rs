@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use crate::core::model::{GlobalSettings, HostId, ManagedBy, Serial, SqlHost};
 use crate::store::{
-    ConfigChange, Configured, GlobalWrite, HostContent, HostWrite, PlanKind, StoreError,
+    ConfigChange, Configured, GlobalWrite, HostContent, HostKey, HostWrite, PlanKind, StoreError,
 };
 
 use super::support::*;
@@ -289,4 +289,28 @@ fn an_approval_needs_a_plan() {
         .unwrap_err();
     assert!(matches!(error, StoreError::ApprovalWithoutPlan));
     assert_eq!(host(&*store, "web-01").approved_policy, None);
+}
+
+#[test]
+fn one_host_is_read_without_the_others() {
+    let store = fresh();
+    write(&*store, vec![create("a"), create("B")]);
+    let all = store.load_state().unwrap();
+    let (found, directory) = (host(&*store, "B"), name("b"));
+    for key in [
+        HostKey::Id(found.id),
+        HostKey::Name(&found.name),
+        HostKey::Directory(&directory),
+    ] {
+        let one = store.load_state_of(key).unwrap();
+        assert_eq!(one.hosts, std::slice::from_ref(&found));
+        assert_eq!(
+            (&one.lineage, one.serial, &one.global),
+            (&all.lineage, all.serial, &all.global)
+        );
+    }
+    assert_eq!(
+        store.load_state_of(HostKey::Id(HostId(99))).unwrap().hosts,
+        []
+    );
 }
