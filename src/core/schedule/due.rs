@@ -47,7 +47,7 @@ pub struct Settling {
     pub to: Timestamp,
 }
 
-/// A line that is settled further into the future than this was settled by a clock that was wrong.
+/// A line that is settled further into the future than this was settled by a clock that was ahead.
 const CLOCK_TOLERANCE: Span = Span::from_hours(1);
 /// After the first failure; a network that was down for a moment is back.
 const FIRST_RETRY: Span = Span::from_seconds(5 * 60);
@@ -77,9 +77,18 @@ pub fn jitter(directory: &HostName, schedule: &Schedule) -> Span {
 }
 
 /// The next start of a line, which may lie in the past. Nothing if it fires no more.
+///
+/// A line that a clock which was ahead has settled far into the future starts at once: its host must not stay without
+/// backups until that time comes, and one backup too many costs little.
 #[must_use]
 pub fn next_start(directory: &HostName, line: &Line, now: Timestamp) -> Option<Start> {
-    start_after(directory, &line.schedule, trusted(line, now))
+    if line.settled_until > now.plus(CLOCK_TOLERANCE) {
+        return Some(Start {
+            fires_at: now,
+            starts_at: now,
+        });
+    }
+    start_after(directory, &line.schedule, line.settled_until)
 }
 
 /// The first start whose fire lies strictly after `after`.
@@ -92,15 +101,6 @@ pub fn start_after(directory: &HostName, schedule: &Schedule, after: Timestamp) 
         fires_at,
         starts_at: fires_at.plus(jitter(directory, schedule)),
     })
-}
-
-/// A clock that was ahead must not keep a host without backups until it is right again.
-fn trusted(line: &Line, now: Timestamp) -> Timestamp {
-    if line.settled_until > now.plus(CLOCK_TOLERANCE) {
-        now
-    } else {
-        line.settled_until
-    }
 }
 
 /// What makes a host due at `now`, if it is: everything that fired since a line was last answered asks for one run.

@@ -1,0 +1,3 @@
+mod clocks;
+mod due;
+mod lines;
