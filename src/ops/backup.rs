@@ -15,12 +15,12 @@ use super::root::{lock_host, open_root};
 use super::{Context, Error, PruneReport, PruneRequest};
 use crate::core::model::{
     ByteCount, HostName, Percent, Pulled, RunCause, RunId, RunKind, RunStatus, SnapshotId,
-    SnapshotKind, SnapshotName, SqlHost, Timestamp,
+    SnapshotKind, SnapshotName, SnapshotStatus, SqlHost, Timestamp,
 };
 use crate::core::plan::{Authority, Outcome};
 use crate::disk::{DiskError, HostLock, Incomplete, Root, SnapshotMeta, Space, Suspect};
 use crate::rsync::{self, Class, Room, Stats, Stop, Verdict};
-use crate::store::{NewRun, NewSnapshot, RunEnd, RunFilter, Settled, SnapshotEnd};
+use crate::store::{HostKey, NewRun, NewSnapshot, RunEnd, RunFilter, Settled, SnapshotEnd};
 
 /// What is to be backed up, and how.
 pub struct BackupRequest<'a> {
@@ -145,7 +145,7 @@ fn finish_run(context: &Context, end: &RunEnd) -> Result<(), Error> {
 
 fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<BackupReport, Error> {
     let now = super::clock::now();
-    let facts = context.facts_about(|other| other.name == request.host)?;
+    let facts = context.facts_of(HostKey::Name(&request.host))?;
     let host = backed_up(&facts, &request.host)?;
     let resolved = resolve(context, host, &ServerLookup)?;
     let root = open_root(context, &facts, now)?;
@@ -583,8 +583,17 @@ impl Attempt<'_> {
     /// Whatever earlier pulls left incomplete is superseded by a complete one: a plan that lists it is recorded, and it
     /// goes.
     fn drop_superseded(&self, lock: &HostLock, report: &mut BackupReport) -> Result<(), Error> {
-        let left: BTreeSet<(SnapshotKind, SnapshotName)> =
+        let mut left: BTreeSet<(SnapshotKind, SnapshotName)> =
             lock.list_incomplete()?.into_iter().collect();
+        // A pull that was killed before it came to the disk has a row alone.
+        let facts = self.context.facts_of(HostKey::Id(self.host.id))?;
+        let rows = facts.snapshots.into_values().flatten();
+        left.extend(
+            rows.filter(|row| {
+                matches!(row.status, SnapshotStatus::Failed | SnapshotStatus::Partial)
+            })
+            .map(|row| (row.kind, row.name)),
+        );
         if left.is_empty() {
             return Ok(());
         }

@@ -6,8 +6,9 @@
 use super::context::Facts;
 use super::discover::discover_host;
 use super::{Context, Error};
-use crate::core::model::{HostId, SnapshotStatus};
+use crate::core::model::{HostId, Snapshot, SnapshotStatus};
 use crate::disk::Root;
+use crate::store::{HostKey, Settled, SnapshotEnd};
 
 /// Records what lies on disk for a host that has such rows, and reads again; the caller holds its lock and has settled
 /// its lost runs.
@@ -20,7 +21,7 @@ pub(super) fn reconcile(
     host: HostId,
     facts: Facts,
 ) -> Result<Facts, Error> {
-    let read = || context.facts_about(|other| other.id == host);
+    let read = || context.facts_of(HostKey::Id(host));
     let is_unfinished = |facts: &Facts| {
         let mut rows = facts.snapshots.values().flatten();
         rows.any(|row| row.status == SnapshotStatus::Running)
@@ -37,5 +38,25 @@ pub(super) fn reconcile(
             found.changed
         );
     }
+    let facts = read()?;
+    // What is not on disk after all never got there.
+    let rows = facts.snapshots.values().flatten();
+    for row in rows.filter(|row| row.status == SnapshotStatus::Running && !row.live) {
+        context.store.finish_snapshot(&never_begun(row), None)?;
+    }
     read()
+}
+
+fn never_begun(row: &Snapshot) -> SnapshotEnd {
+    SnapshotEnd {
+        snapshot: row.id,
+        settled: Settled::Failed,
+        finished_at: super::clock::now(),
+        base: row.base.clone(),
+        bytes: None,
+        files: None,
+        bytes_transferred: None,
+        rsync_exit: None,
+        suspect: false,
+    }
 }

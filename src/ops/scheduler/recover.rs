@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::super::cut_off::{finish_cut_off, log_finished};
-use super::super::discover::discover;
 use super::super::prune::{is_lost, settle_lost_runs};
+use super::super::reconcile::reconcile;
 use super::super::root::{lock_host, open_root};
 use super::super::{Context, Error, clock, process_name, sentence};
 use crate::core::model::{HostId, RunCause, RunId, RunStatus, SnapshotStatus, SqlHost};
 use crate::core::schedule::retry_of_interrupted;
-use crate::store::{RunEnd, RunFilter, RunRecord};
+use crate::store::{HostKey, RunEnd, RunFilter, RunRecord};
 
 /// Settles every run whose process has gone. `active` are the runs of this process.
 ///
@@ -96,10 +96,9 @@ fn recover_host(
     let lock = lock_host(&dir, host, "recover", now)?;
     settle_lost_runs(context, host)?;
     log_finished(&host.name, &finish_cut_off(context, host, &lock)?);
-    if host.retired.is_none() {
-        // What was made visible right before the kill is whole, and its row does not know.
-        discover(context, Some(&host.name))?;
-    }
+    // What was made visible right before the kill is whole, and its row does not know.
+    let facts = context.facts_of(HostKey::Id(host.id))?;
+    reconcile(context, &root, host.id, facts)?;
     Ok(lock.release()?)
 }
 
