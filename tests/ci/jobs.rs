@@ -290,3 +290,28 @@ fn each_environment_has_a_comment_and_an_inventory_of_its_own() {
             .starts_with("<!-- pobsync:comment env=staging -->")
     );
 }
+
+#[test]
+fn the_nightly_job_fails_once_the_database_is_no_longer_what_was_applied() {
+    let forge = Forge::start(Kind::Gitlab);
+    let repository = production(&forge);
+    repository.on_server(&forge, "drift.sh", &["prod"]).ends(0);
+
+    // Somebody was up at night.
+    let server = &repository.server;
+    server.ends(0, &["configure-host", "web-01", "--port", "2222"]);
+    let said = repository.on_server(&forge, "drift.sh", &["prod"]).ends(2);
+    assert!(said.contains("ssh.port"), "{said}");
+    assert!(said.contains("prod has drifted"), "{said}");
+
+    // The next apply undoes it; a change that was merged and never applied is told too.
+    let file = repository.path("work/prod.kdl");
+    server.ends(0, &["apply", file.to_str().unwrap(), "--yes"]);
+    repository.on_server(&forge, "drift.sh", &["prod"]).ends(0);
+    repository.branch("shorter");
+    repository.edit("shared/policies.kdl", STANDARD, "keep last=3 daily=5");
+    repository.push("shorter");
+    repository.merge("shorter");
+    let said = repository.on_server(&forge, "drift.sh", &["prod"]).ends(3);
+    assert!(said.contains("prod is not as"), "{said}");
+}
