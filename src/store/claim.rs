@@ -4,12 +4,12 @@ use chrono_tz::Tz;
 
 use crate::core::model::{CronText, HostId, HostName, RunId, RunStatus, Timestamp};
 
-/// A wish to back a host up because it is due.
+/// A wish to back a host up, because it is due or because somebody asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The host.
     pub host: HostId,
-    /// Why it is due.
+    /// Why.
     pub cause: DueCause,
     /// Prune through the gate after a success.
     pub prune: bool,
@@ -21,7 +21,7 @@ pub struct Claim {
     pub max_concurrent: u32,
 }
 
-/// Why a host is due.
+/// Why a host is to be backed up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DueCause {
     /// Cron lines have fired. One run answers them all, and all that was missed before.
@@ -39,6 +39,11 @@ pub enum DueCause {
         fires_at: Timestamp,
         /// Which attempt this is.
         attempt: u32,
+    },
+    /// A person asks, on the pages.
+    Asked {
+        /// Who.
+        by: String,
     },
 }
 

@@ -54,7 +54,12 @@ pub trait Store: Accounts + Outbox + Send + Sync {
     fn configure(&self, change: &ConfigChange) -> Result<Configured, StoreError>;
 
     /// The history of configuration, approvals, holds and acknowledgements.
-    fn history(&self, limit: u32) -> Result<Vec<HistoryEntry>, StoreError>;
+    fn history(&self, limit: u32) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.history_page(0, limit)
+    }
+
+    /// The history, without its `skip` newest lines.
+    fn history_page(&self, skip: u32, limit: u32) -> Result<Vec<HistoryEntry>, StoreError>;
 
     /// Records a plan that will be carried out without a change of configuration.
     ///
@@ -73,7 +78,18 @@ pub trait Store: Accounts + Outbox + Send + Sync {
     fn plan(&self, id: PlanId) -> Result<Option<RecordedPlan>, StoreError>;
 
     /// Recorded plans without their bodies.
-    fn plans(&self, limit: u32) -> Result<Vec<PlanSummary>, StoreError>;
+    fn plans(&self, limit: u32) -> Result<Vec<PlanSummary>, StoreError> {
+        self.plans_page(0, limit)
+    }
+
+    /// Recorded plans, without the `skip` newest.
+    fn plans_page(&self, skip: u32, limit: u32) -> Result<Vec<PlanSummary>, StoreError>;
+
+    /// The approvals that a plan gave, by host.
+    fn approvals_of(&self, plan: PlanId) -> Result<Vec<Approval>, StoreError>;
+
+    /// Every snapshot that a plan listed for deletion, as it is now: by host, start and name.
+    fn listed_by(&self, plan: PlanId) -> Result<Vec<SnapshotRecord>, StoreError>;
 
     /// The newest plan of this kind and fingerprint: that it was carried out before.
     fn plan_by_fingerprint(

@@ -256,6 +256,8 @@ pub struct RunRecord {
     pub log_path: Option<Utf8PathBuf>,
     /// Why it did not end well.
     pub cause: Option<RunCause>,
+    /// The person who asked for it on the pages.
+    pub asked_by: Option<String>,
     /// All else.
     pub run: Run,
 }
@@ -284,6 +286,8 @@ pub struct RunFilter {
     pub kind: Option<RunKind>,
     /// Of this status alone.
     pub status: Option<RunStatus>,
+    /// Older than this one alone: the next page of a list.
+    pub before: Option<RunId>,
 }
 
 /// One line of the history.

@@ -1,16 +1,18 @@
 //! Claims: what is due becomes a run in one transaction, so that no fire is answered twice.
 
+use serde_json::json;
+
 use crate::core::model::{HostId, RunId, RunStatus, Timestamp};
 use crate::store::session::{Row, Session, all, args, first};
 use crate::store::{Claim, Claimed, DueCause, PendingRetry, StoreError};
 
 use super::reader::Reader;
-use super::{progress, runs};
+use super::{meta, progress, runs};
 
 pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed, StoreError> {
-    if !is_wanted(session, claim.host)? {
+    let Some(name) = wanted(session, claim.host)? else {
         return Ok(Claimed::Gone);
-    }
+    };
     if let Some(run) = running(session, claim.host)? {
         return Ok(Claimed::Busy(run));
     }
@@ -22,7 +24,7 @@ pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed,
             if !progress::settle(session, claim.host, lines)? {
                 return Ok(Claimed::Gone);
             }
-            (*fires_at, 1)
+            (Some(*fires_at), Some(1))
         }
         DueCause::Retry {
             of,
@@ -32,17 +34,22 @@ pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed,
             if newest_backup(session, claim.host)? != Some(*of) || !takes_retry(session, *of)? {
                 return Ok(Claimed::Gone);
             }
-            (*fires_at, *attempt)
+            (Some(*fires_at), Some(*attempt))
         }
+        DueCause::Asked { .. } => (None, None),
     };
     // Whatever waited to be tried again is tried by this run.
     session.execute(
         "UPDATE runs SET retry_at = NULL WHERE host_id = ? AND retry_at IS NOT NULL",
         args![claim.host],
     )?;
+    let asked_by = match &claim.cause {
+        DueCause::Asked { by } => Some(by.as_str()),
+        DueCause::Fires { .. } | DueCause::Retry { .. } => None,
+    };
     let id = session.insert(
         "INSERT INTO runs (host_id, kind, status, started_at, heartbeat_at, message, process, \
-         fires_at, attempt, prune) VALUES (?, 'backup', 'running', ?, ?, '', ?, ?, ?, ?)",
+         fires_at, attempt, prune, asked_by) VALUES (?, 'backup', 'running', ?, ?, '', ?, ?, ?, ?, ?)",
         args![
             claim.host,
             claim.at,
@@ -51,21 +58,31 @@ pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed,
             fires_at,
             attempt,
             claim.prune,
+            asked_by,
         ],
     )?;
+    if let Some(by) = asked_by {
+        let detail = json!({ "host": claim.host, "run": id });
+        meta::record_aside(
+            session,
+            by,
+            claim.at,
+            format!("back up {name} now"),
+            &detail,
+        )?;
+    }
     Ok(Claimed::Run(RunId(id)))
 }
 
-/// The host may be backed up unattended.
-fn is_wanted(session: &mut dyn Session, host: HostId) -> Result<bool, StoreError> {
-    let found = first(
+/// The name of a host that may be backed up.
+fn wanted(session: &mut dyn Session, host: HostId) -> Result<Option<String>, StoreError> {
+    first(
         session,
-        "SELECT id FROM hosts WHERE id = ? AND active_name IS NOT NULL AND enabled = 1 \
+        "SELECT name FROM hosts WHERE id = ? AND active_name IS NOT NULL AND enabled = 1 \
          AND paused_at IS NULL",
         args![host],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
+        |row| Reader::new(row, "hosts").text("name").map(str::to_owned),
+    )
 }
 
 fn running(session: &mut dyn Session, host: HostId) -> Result<Option<RunId>, StoreError> {

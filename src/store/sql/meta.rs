@@ -96,13 +96,14 @@ pub(super) fn record_aside(
 
 pub(super) fn history(
     session: &mut dyn Session,
+    skip: u32,
     limit: u32,
 ) -> Result<Vec<HistoryEntry>, StoreError> {
     all(
         session,
         "SELECT id, at, actor, summary, serial_before, serial_after, detail FROM audit \
-         ORDER BY id DESC LIMIT ?",
-        args![limit],
+         ORDER BY id DESC LIMIT ? OFFSET ?",
+        args![limit, skip],
         read_history,
     )
 }

@@ -68,8 +68,8 @@ impl<D: Database> Store for D {
         self.write(|s| writes::configure(s, change))
     }
 
-    fn history(&self, limit: u32) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.read(|s| meta::history(s, limit))
+    fn history_page(&self, skip: u32, limit: u32) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.read(|s| meta::history(s, skip, limit))
     }
 
     fn record_plan(
@@ -89,8 +89,16 @@ impl<D: Database> Store for D {
         self.read(|s| plans::get(s, id))
     }
 
-    fn plans(&self, limit: u32) -> Result<Vec<PlanSummary>, StoreError> {
-        self.read(|s| plans::list(s, limit))
+    fn plans_page(&self, skip: u32, limit: u32) -> Result<Vec<PlanSummary>, StoreError> {
+        self.read(|s| plans::list(s, skip, limit))
+    }
+
+    fn approvals_of(&self, plan: PlanId) -> Result<Vec<Approval>, StoreError> {
+        self.read(|s| plans::approvals_of(s, plan))
+    }
+
+    fn listed_by(&self, plan: PlanId) -> Result<Vec<SnapshotRecord>, StoreError> {
+        self.read(|s| snapshots::listed_by(s, plan))
     }
 
     fn plan_by_fingerprint(

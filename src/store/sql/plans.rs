@@ -92,11 +92,15 @@ pub(super) fn get(
     }))
 }
 
-pub(super) fn list(session: &mut dyn Session, limit: u32) -> Result<Vec<PlanSummary>, StoreError> {
+pub(super) fn list(
+    session: &mut dyn Session,
+    skip: u32,
+    limit: u32,
+) -> Result<Vec<PlanSummary>, StoreError> {
     all(
         session,
-        &format!("{SUMMARY} ORDER BY p.id DESC LIMIT ?"),
-        args![limit],
+        &format!("{SUMMARY} ORDER BY p.id DESC LIMIT ? OFFSET ?"),
+        args![limit, skip],
         read_summary,
     )
 }
@@ -114,23 +118,36 @@ pub(super) fn by_fingerprint(
     )
 }
 
+const APPROVAL: &str = "SELECT a.id, a.plan_id, a.host_id, h.name, a.policy, a.actor, a.at, \
+     p.revision FROM approvals a JOIN hosts h ON h.id = a.host_id JOIN plans p ON p.id = a.plan_id";
+
+pub(super) fn approvals_of(
+    session: &mut dyn Session,
+    plan: PlanId,
+) -> Result<Vec<Approval>, StoreError> {
+    all(
+        session,
+        &format!("{APPROVAL} WHERE a.plan_id = ? ORDER BY h.name, a.id"),
+        args![plan],
+        read_approval,
+    )
+}
+
 pub(super) fn approvals(
     session: &mut dyn Session,
     host: Option<HostId>,
     limit: u32,
 ) -> Result<Vec<Approval>, StoreError> {
-    const SELECT: &str = "SELECT a.id, a.plan_id, a.host_id, h.name, a.policy, a.actor, a.at, \
-         p.revision FROM approvals a JOIN hosts h ON h.id = a.host_id JOIN plans p ON p.id = a.plan_id";
     match host {
         Some(host) => all(
             session,
-            &format!("{SELECT} WHERE a.host_id = ? ORDER BY a.id DESC LIMIT ?"),
+            &format!("{APPROVAL} WHERE a.host_id = ? ORDER BY a.id DESC LIMIT ?"),
             args![host, limit],
             read_approval,
         ),
         None => all(
             session,
-            &format!("{SELECT} ORDER BY a.id DESC LIMIT ?"),
+            &format!("{APPROVAL} ORDER BY a.id DESC LIMIT ?"),
             args![limit],
             read_approval,
         ),

@@ -12,7 +12,7 @@ use super::state;
 /// What [`read`] reads.
 pub(super) const COLUMNS: &str = "r.id, r.host_id, h.name, r.kind, r.status, r.started_at, \
      r.finished_at, r.heartbeat_at, r.snapshot_id, s.name, r.plan_id, r.message, r.process, \
-     r.log_path, r.bytes, r.cancel_by, r.fires_at, r.attempt, r.prune, r.retry_at, r.cause";
+     r.log_path, r.bytes, r.cancel_by, r.fires_at, r.attempt, r.prune, r.retry_at, r.cause, r.asked_by";
 
 /// Where it stands.
 pub(super) const TABLES: &str = "FROM runs r JOIN hosts h ON h.id = r.host_id \
@@ -131,6 +131,10 @@ pub(super) fn list(
         conditions.push("r.kind = ?");
         args.push(Val::from(kind.as_str()));
     }
+    if let Some(before) = filter.before {
+        conditions.push("r.id < ?");
+        args.push(Val::from(before));
+    }
     if let Some(status) = filter.status {
         conditions.push("r.status = ?");
         args.push(Val::from(status.as_str()));
@@ -205,6 +209,7 @@ pub(super) fn read_from(row: &mut Reader<'_>) -> Result<RunRecord, StoreError> {
             retry_at,
         }),
         cause: row.opt_parse("cause")?,
+        asked_by: row.opt_text("asked_by")?.map(str::to_owned),
         run: Run {
             id,
             host: host_name,

@@ -85,6 +85,21 @@ pub(super) fn deleting(
     )
 }
 
+/// What a plan listed for deletion, as it is now.
+pub(super) fn listed_by(
+    session: &mut dyn Session,
+    plan: PlanId,
+) -> Result<Vec<SnapshotRecord>, StoreError> {
+    all(
+        session,
+        &format!(
+            "{SELECT} WHERE s.id IN (SELECT d.snapshot_id FROM plan_deletions d WHERE d.plan_id = ?) {ORDER}"
+        ),
+        args![plan],
+        read,
+    )
+}
+
 pub(super) fn find(
     session: &mut dyn Session,
     host: HostId,

@@ -28,6 +28,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "V6__accounts",
         include_str!("../../../migrations/sqlite/V6__accounts.sql"),
     ),
+    (
+        "V7__asked_runs",
+        include_str!("../../../migrations/sqlite/V7__asked_runs.sql"),
+    ),
 ];
 
 /// Applies what is missing, all in one transaction.

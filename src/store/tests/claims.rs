@@ -315,3 +315,34 @@ fn a_run_that_is_cancelled_hears_it_and_is_still_heard() {
     let late = store.cancel_run(run, "bob", at(9)).unwrap_err();
     assert!(matches!(late, StoreError::RunIs { .. }), "{late}");
 }
+
+#[test]
+fn who_asks_for_a_backup_is_kept_and_bound_as_the_schedule_is() {
+    let store = fresh();
+    let one = with_host(&*store);
+    write(&*store, vec![create("db-01")]);
+    let two = host(&*store, "db-01").id;
+    let asked = |host, max_concurrent| Claim {
+        host,
+        cause: DueCause::Asked {
+            by: "bob".to_owned(),
+        },
+        prune: false,
+        at: at(200),
+        process: "p".to_owned(),
+        max_concurrent,
+    };
+    let run = claimed(&*store, &asked(one, 1));
+    let record = get(&*store, run);
+    assert_eq!(record.asked_by.as_deref(), Some("bob"));
+    assert_eq!(record.schedule, None);
+    assert_eq!(store.claim(&asked(one, 9)).unwrap(), Claimed::Busy(run));
+    assert_eq!(store.claim(&asked(two, 1)).unwrap(), Claimed::Full);
+    fail(&*store, run);
+    assert!(!store.plan_retry(run, at(300)).unwrap());
+    let newest = store.history(1).unwrap().pop().unwrap();
+    assert_eq!(
+        (newest.actor.as_str(), newest.summary.as_str()),
+        ("bob", "back up web-01 now")
+    );
+}

@@ -25,6 +25,9 @@ fn a_recorded_plan_reads_back_with_what_it_lists() {
     assert_eq!(found.summary.created_at, at(5));
     assert_eq!(found.summary.revision, new.revision);
     assert_eq!(store.plans(9).unwrap(), [found.summary]);
+    let listed = store.listed_by(id).unwrap();
+    let listed: Vec<SnapshotId> = listed.iter().map(|r| r.snapshot.id).collect();
+    assert_eq!(listed, [one, two]);
     assert_eq!(store.plan(PlanId(99)).unwrap(), None);
 }
 
@@ -105,6 +108,18 @@ fn plans_and_approvals_are_listed_newest_first_up_to_the_limit() {
     let (first, second, third) = (approve("a"), approve("b"), approve("a"));
     let plans: Vec<PlanId> = store.plans(2).unwrap().iter().map(|p| p.id).collect();
     assert_eq!(plans, [third, second]);
+    let further: Vec<PlanId> = store
+        .plans_page(2, 2)
+        .unwrap()
+        .iter()
+        .map(|p| p.id)
+        .collect();
+    assert_eq!(further, [first]);
+    assert_eq!(store.approvals_of(second).unwrap().len(), 1);
+    assert_eq!(
+        store.history_page(1, 1).unwrap(),
+        store.history(2).unwrap()[1..]
+    );
     let of = |host, limit| -> Vec<(PlanId, String)> {
         store
             .approvals(host, limit)

@@ -170,6 +170,11 @@ fn lists_can_be_narrowed_and_limited_newest_first() {
         ..backups
     };
     assert_eq!(ids(running, 9), [three]);
+    let older = RunFilter {
+        before: Some(three),
+        ..all
+    };
+    assert_eq!(ids(older, 1), [two]);
 }
 
 #[test]
