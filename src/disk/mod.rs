@@ -35,6 +35,7 @@ mod root;
 mod scan;
 mod space;
 mod trash;
+mod tree;
 mod unlink;
 mod whole;
 
@@ -53,4 +54,5 @@ pub use process_name::ProcessName;
 pub use root::{HostEntries, Root, RootState};
 pub use scan::{Found, Leftovers, Place, Record, Scan, Strange};
 pub use space::{FileSystem, Mount, Space};
+pub use tree::{Listing, Looked, Tree, TreeEntry, TreeKind, TreeName};
 pub use whole::{Damage, Expected};

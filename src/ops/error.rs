@@ -114,6 +114,26 @@ pub enum Error {
         /// Who holds it.
         holder: String,
     },
+    /// Another run is at work on the host.
+    #[error("run {run} is at work on {host}")]
+    AtWork {
+        /// The host.
+        host: HostName,
+        /// The run.
+        run: crate::core::model::RunId,
+    },
+    /// As many backups run as may at once.
+    #[error("{limit} backups run, which is as many as may at once")]
+    EnoughAtWork {
+        /// `max-concurrent`.
+        limit: u32,
+    },
+    /// There is no such run.
+    #[error("there is no run {run}")]
+    UnknownRun {
+        /// What was asked for.
+        run: crate::core::model::RunId,
+    },
     /// There is no such host.
     #[error("there is no host called {name}")]
     UnknownHost {
@@ -368,12 +388,15 @@ impl Error {
             | Self::Stale { .. }
             | Self::AppliedAlready { .. }
             | Self::NotTheExpectedPlan { .. } => Outcome::Stale,
-            Self::Locked { .. } => Outcome::Locked,
+            Self::Locked { .. } | Self::AtWork { .. } | Self::EnoughAtWork { .. } => {
+                Outcome::Locked
+            }
             Self::PlanWithOptions
             | Self::PlanWithoutState
             | Self::UnknownHost { .. }
             | Self::UnknownSnapshot { .. }
             | Self::UnknownPlan { .. }
+            | Self::UnknownRun { .. }
             | Self::UnknownAccount { .. }
             | Self::NotInPlan { .. }
             | Self::NoReceiver { .. }
@@ -407,7 +430,10 @@ impl Error {
     #[must_use]
     pub fn is_worth_a_retry(&self) -> bool {
         match self {
-            Self::Locked { .. } | Self::Store(StoreError::Busy { .. }) => true,
+            Self::Locked { .. }
+            | Self::AtWork { .. }
+            | Self::EnoughAtWork { .. }
+            | Self::Store(StoreError::Busy { .. }) => true,
             Self::Disk(error) => error.is_not_mounted(),
             _ => false,
         }
@@ -471,6 +497,9 @@ impl Error {
                 format!("the row is marked missing; bring the directory back and run pobsync discover-snapshots --host {host}, then plan again")
             }
             Self::NobodyToAsk { .. } => "say --yes to go on without asking".into(),
+            Self::AtWork { run, .. } => format!("wait for it, or stop it: pobsync cancel {run}"),
+            Self::EnoughAtWork { .. } => "wait for one to end, or raise `max-concurrent` in `global`".into(),
+            Self::UnknownRun { .. } => "pobsync runs lists them".into(),
             Self::Locked { .. } => "wait for it, or look at pobsync runs".into(),
             Self::PlanWithoutState => "carry it out with pobsync retention HOST --plan PLAN --apply".into(),
             Self::Program { help, .. } if !help.is_empty() => help.clone(),

@@ -53,17 +53,34 @@ pub enum Why {
 /// # Errors
 /// When the database cannot be read.
 pub fn upcoming(context: &Context, count: usize) -> Result<Vec<Upcoming>, Error> {
+    upcoming_of(context, count, |_| true)
+}
+
+/// The next run of one host; nothing if none is to come.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn next_of(context: &Context, host: &HostName) -> Result<Option<Upcoming>, Error> {
+    Ok(upcoming_of(context, 1, |name| name == host)?.pop())
+}
+
+fn upcoming_of(
+    context: &Context,
+    count: usize,
+    is_wanted: impl Fn(&HostName) -> bool,
+) -> Result<Vec<Upcoming>, Error> {
     let now = super::clock::now();
     let hosts = by_host(context.store.schedules()?);
     let mut found: Vec<Upcoming> = Vec::new();
-    for host in hosts.values() {
+    for host in hosts.values().filter(|host| is_wanted(&host.name)) {
         found.extend(
             host.lines
                 .iter()
                 .flat_map(|line| of_line(host, line, now, count)),
         );
     }
-    for retry in context.store.retries()? {
+    let retries = context.store.retries()?;
+    for retry in retries.into_iter().filter(|r| is_wanted(&r.host_name)) {
         let zone = hosts
             .get(&retry.host)
             .and_then(|host| host.lines.first())

@@ -1,6 +1,6 @@
 //! The daily wishes of an operator: a host that pauses, a run that stops, and what a run has said.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::time::Duration;
 
 use super::root::open_root_to_read;
@@ -61,6 +61,63 @@ pub enum LogOf {
     Host(HostName),
     /// One run.
     Run(RunId),
+}
+
+/// The end of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogTail {
+    /// Its last lines. What they say comes from a host: whoever shows them escapes them.
+    pub lines: Vec<String>,
+    /// There is more before them.
+    pub is_cut: bool,
+}
+
+/// One run.
+///
+/// # Errors
+/// When there is no such run.
+pub fn run(context: &Context, run: RunId) -> Result<RunRecord, Error> {
+    let filter = RunFilter {
+        run: Some(run),
+        ..RunFilter::default()
+    };
+    let found = context.store.runs(&filter, 1)?.pop();
+    found.ok_or(Error::UnknownRun { run })
+}
+
+/// The last lines of the log of a run, of at most `limit` bytes; nothing if it never had one, or it is gone.
+///
+/// # Errors
+/// When the root is not there or the log cannot be read.
+pub fn log_tail(
+    context: &Context,
+    record: &RunRecord,
+    limit: u64,
+) -> Result<Option<LogTail>, Error> {
+    let Some((dir, snapshot)) = place(context, record)? else {
+        return Ok(None);
+    };
+    let Some(mut file) = dir.open_log(snapshot.snapshot.kind, &snapshot.snapshot.name)? else {
+        return Ok(None);
+    };
+    let failed = |source| Error::File {
+        doing: "read",
+        path: "rsync.log".to_owned(),
+        source,
+    };
+    let end = file.seek(SeekFrom::End(0)).map_err(failed)?;
+    let from = end.saturating_sub(limit);
+    file.seek(SeekFrom::Start(from)).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let is_cut = from > 0;
+    // The first line of a cut log is the end of one.
+    let lines = text.lines().skip(usize::from(is_cut));
+    Ok(Some(LogTail {
+        lines: lines.map(str::to_owned).collect(),
+        is_cut,
+    }))
 }
 
 /// How often a log that is followed is looked at.

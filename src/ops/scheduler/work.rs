@@ -65,7 +65,7 @@ pub(super) fn work(context: &Context, job: &Job, transfers: &Stop) -> Done {
 
 fn attempt(job: &Job) -> u32 {
     match &job.wanted.cause {
-        DueCause::Fires { .. } => 1,
+        DueCause::Fires { .. } | DueCause::Asked { .. } => 1,
         DueCause::Retry { attempt, .. } => *attempt,
     }
 }

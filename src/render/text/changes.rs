@@ -159,7 +159,8 @@ pub(in crate::render) fn lines(list: &Value) -> Vec<String> {
 }
 
 /// A value as the file would write it, near enough to be recognised.
-pub(in crate::render) fn value(value: &Value) -> String {
+#[must_use]
+pub fn value(value: &Value) -> String {
     match value {
         Value::Null => "not set".to_owned(),
         Value::Bool(b) => format!("#{b}"),

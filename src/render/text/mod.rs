@@ -8,8 +8,8 @@ mod simulation;
 
 use std::fmt::Write as _;
 
-pub use changes::change_lines;
-pub(super) use changes::{lines, object_words, telling_fields, value};
+pub use changes::{change_lines, value};
+pub(super) use changes::{lines, object_words, telling_fields};
 pub(super) use retention::{approval_words, deletion_lines, keep_lines, wall_clock, zone_of};
 pub use retention::{
     policy_words, retention_text, size, standing_words, why_it_goes, why_it_stays,

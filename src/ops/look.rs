@@ -1,0 +1,84 @@
+//! Looking at one snapshot: what is recorded of it, and what is in it.
+
+use super::context::Facts;
+use super::{Context, Error};
+use crate::core::model::{HostName, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost};
+use crate::disk::{Root, Tree};
+use crate::store::{SnapshotFilter, SnapshotRecord};
+
+/// A snapshot and its host.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// The host.
+    pub host: SqlHost,
+    /// The snapshot.
+    pub record: SnapshotRecord,
+}
+
+/// What is recorded of a snapshot on the root in use, deleted ones included.
+///
+/// # Errors
+/// When there is no such host or snapshot.
+pub fn taken(
+    context: &Context,
+    host: &HostName,
+    kind: SnapshotKind,
+    name: &SnapshotName,
+) -> Result<Taken, Error> {
+    find(context, host, kind, name).map(|(_, taken)| taken)
+}
+
+/// Opens the tree of a visible snapshot. The root is only read: it is not taken into use, and may be of another database.
+///
+/// # Errors
+/// When there is no such snapshot on disk, or the root is not there.
+pub fn look_inside(
+    context: &Context,
+    host: &HostName,
+    kind: SnapshotKind,
+    name: &SnapshotName,
+) -> Result<Tree, Error> {
+    let (facts, taken) = find(context, host, kind, name)?;
+    let unknown = || Error::UnknownSnapshot {
+        host: host.clone(),
+        name: name.clone(),
+    };
+    // Others have no tree under their kind, or are on their way out.
+    if taken.record.snapshot.status != SnapshotStatus::Complete {
+        return Err(unknown());
+    }
+    let path = context.backup_root(&facts.state)?;
+    let root = Root::open(&path, facts.root_id())?;
+    let dir = root.find_host_dir(&taken.host.directory)?;
+    match dir {
+        Some(dir) => dir.tree(kind, name)?.ok_or_else(unknown),
+        None => Err(unknown()),
+    }
+}
+
+fn find(
+    context: &Context,
+    host: &HostName,
+    kind: SnapshotKind,
+    name: &SnapshotName,
+) -> Result<(Facts, Taken), Error> {
+    let facts = context.facts_about(|_| false)?;
+    let found = facts.host(host)?.clone();
+    let filter = SnapshotFilter {
+        host: Some(found.id),
+        root: facts.root_id().cloned(),
+        kind: Some(kind),
+        with_deleted: true,
+    };
+    let records = context.store.snapshots(&filter)?;
+    let record = records.into_iter().find(|r| r.snapshot.name == *name);
+    let record = record.ok_or_else(|| Error::UnknownSnapshot {
+        host: host.clone(),
+        name: name.clone(),
+    })?;
+    let taken = Taken {
+        host: found,
+        record,
+    };
+    Ok((facts, taken))
+}
