@@ -239,7 +239,7 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::Check(args) => report::check(common, &args, output)?.into(),
         Command::Trust(args) => trust::run(&open()?, &args, output)?.into(),
         Command::Test(args) => trust::test(&open()?, &args, output)?.into(),
-        Command::Serve(args) => serve::run(open()?, args, output)?.into(),
+        Command::Serve(args) => serve::run(open()?, common, args, output)?.into(),
         Command::CreateSuperuser(args) => {
             accounts::create(&create_context(common)?, &args, true, output)?.into()
         }

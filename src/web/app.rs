@@ -3,15 +3,20 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use camino::Utf8PathBuf;
 use chrono_tz::Tz;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::failure::Failure;
 use super::origin::Origin;
+use super::places::Places;
+use super::transfers::Transfers;
 use crate::ops::{Context, Error};
 
 /// Use cases at once: each holds a thread and a database connection.
 const AT_ONCE: usize = 16;
+/// Logs that are followed at once: each holds a thread for as long as somebody looks.
+const FOLLOWERS: usize = 16;
 /// Passwords hashed at once: each takes 19 MiB and a core.
 const HASHING_AT_ONCE: usize = 2;
 
@@ -25,6 +30,9 @@ struct Inner {
     proxies: Vec<IpAddr>,
     zone: Tz,
     at_once: Semaphore,
+    followers: Arc<Semaphore>,
+    transfers: Transfers,
+    places: Places,
     hashing: Semaphore,
 }
 
@@ -36,8 +44,22 @@ impl App {
             proxies,
             zone,
             at_once: Semaphore::new(AT_ONCE),
+            followers: Arc::new(Semaphore::new(FOLLOWERS)),
+            transfers: Transfers::new(),
+            places: Places::new(None),
             hashing: Semaphore::new(HASHING_AT_ONCE),
         }))
+    }
+
+    /// The same with a configuration file, whose lines are shown beside what is in force.
+    pub(super) fn with_file(self, file: Option<Utf8PathBuf>) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self(Arc::new(Inner {
+                places: Places::new(file),
+                ..inner
+            })),
+            Err(shared) => Self(shared),
+        }
     }
 
     pub(super) fn origin(&self) -> &Origin {
@@ -52,6 +74,26 @@ impl App {
     /// Says that `X-Forwarded-For` of this peer is believed.
     pub(super) fn is_proxy(&self, peer: IpAddr) -> bool {
         self.0.proxies.contains(&peer)
+    }
+
+    /// The backups that this server carries out.
+    pub(super) fn transfers(&self) -> &Transfers {
+        &self.0.transfers
+    }
+
+    /// What the configuration file says of places.
+    pub(super) fn places(&self) -> &Places {
+        &self.0.places
+    }
+
+    /// A place among those who follow a log, held until it is dropped; nothing if all are taken.
+    pub(super) fn follower(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.followers).try_acquire_owned().ok()
+    }
+
+    /// The database for another thread, for whoever asks.
+    pub(super) fn context_of(&self, actor: String) -> Context {
+        self.0.context.acting_as(actor)
     }
 
     /// Calls a use case off the threads that serve requests.

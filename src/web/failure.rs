@@ -12,6 +12,7 @@ use super::layout;
 use crate::core::model::visible;
 use crate::core::plan::Outcome;
 use crate::ops::Error;
+use crate::store::StoreError;
 
 /// A request that is not answered as asked.
 #[derive(Debug, Clone)]
@@ -69,14 +70,20 @@ impl From<Error> for Failure {
             (
                 Error::UnknownHost { .. }
                 | Error::UnknownSnapshot { .. }
+                | Error::UnknownRun { .. }
+                | Error::UnknownPlan { .. }
+                | Error::NoLog { .. }
                 | Error::UnknownAccount { .. },
                 _,
             ) => StatusCode::NOT_FOUND,
+            (Error::Store(StoreError::Unknown { .. }), _) => StatusCode::NOT_FOUND,
+            (Error::Store(StoreError::RunIs { .. } | StoreError::SnapshotIs { .. }), _)
+            | (Error::Retired { .. } | Error::Paused { .. }, _)
+            | (_, Outcome::Locked) => StatusCode::CONFLICT,
             (_, Outcome::Invalid | Outcome::Usage) => StatusCode::UNPROCESSABLE_ENTITY,
             (_, Outcome::Stale | Outcome::Refused | Outcome::ApprovalMissing) => {
                 StatusCode::CONFLICT
             }
-            (_, Outcome::Locked) => StatusCode::LOCKED,
             (_, Outcome::Unreachable) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

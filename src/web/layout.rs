@@ -17,7 +17,14 @@ static STYLE: LazyLock<String> =
 /// Its name changes with the program's version, so that browsers may keep it.
 const STYLE_PATH: &str = concat!("/static/style-", env!("CARGO_PKG_VERSION"), ".css");
 
-const NAVIGATION: [(&str, &str); 2] = [("/", "Dashboard"), ("/hosts/", "Hosts")];
+const NAVIGATION: [(&str, &str); 6] = [
+    ("/", "Dashboard"),
+    ("/hosts/", "Hosts"),
+    ("/runs/", "Runs"),
+    ("/plans/", "Plans"),
+    ("/configuration/", "Configuration"),
+    ("/audit/", "Audit"),
+];
 
 /// A page for somebody who is logged in.
 pub(super) fn page(title: &str, session: &Session, here: &str, body: &Markup) -> Markup {
@@ -56,6 +63,28 @@ pub(super) fn bare(title: &str, body: &Markup) -> Markup {
 /// What every form that changes something carries.
 pub(super) fn form_token(session: &Session) -> Markup {
     html! { input type="hidden" name="form_token" value=(session.form_token); }
+}
+
+/// Where one is, from the outside in; the last part is here.
+pub(super) fn crumbs(above: &[(&str, &str)], here: &str) -> Markup {
+    html! {
+        nav.crumbs aria-label="Breadcrumb" {
+            @for (path, name) in above { a href=(path) { (name) } " / " }
+            span aria-current="page" { (here) }
+        }
+    }
+}
+
+/// The ways to the pages before and after.
+pub(super) fn pager(previous: Option<(&str, &str)>, next: Option<(&str, &str)>) -> Markup {
+    html! {
+        @if previous.is_some() || next.is_some() {
+            nav.pager aria-label="Pages" {
+                @if let Some((path, name)) = previous { a rel="prev" href=(path) { (name) } }
+                @if let Some((path, name)) = next { a rel="next" href=(path) { (name) } }
+            }
+        }
+    }
 }
 
 fn frame(title: &str, body: &Markup) -> Markup {

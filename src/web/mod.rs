@@ -7,13 +7,17 @@ mod access;
 mod api;
 mod app;
 mod failure;
+mod flow;
 mod form;
 mod headers;
 mod layout;
 mod origin;
 mod pages;
+mod places;
 mod routes;
 mod serve;
 mod times;
+mod transfers;
+mod tree_path;
 
 pub use serve::{ServeOptions, serve};

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::app::App;
 use super::origin::Origin;
 use super::routes;
+use super::transfers::Transfers;
 use crate::ops::{Context, Error};
 
 /// How long requests that are under way may take to end once the server is told to stop.
@@ -28,6 +29,8 @@ pub struct ServeOptions {
     pub tls: Option<(Utf8PathBuf, Utf8PathBuf)>,
     /// Reverse proxies whose `X-Forwarded-For` is believed.
     pub proxies: Vec<IpAddr>,
+    /// The configuration file on this server, to show which line set a value. Never applied from here.
+    pub file: Option<Utf8PathBuf>,
     /// Where times are shown in; else the zone that most hosts have.
     pub zone: Option<Tz>,
 }
@@ -53,7 +56,8 @@ pub fn serve(
         Some(zone) => zone,
         None => common_zone(&context)?,
     };
-    let app = App::new(context, origin, options.proxies.clone(), zone);
+    let app =
+        App::new(context, origin, options.proxies.clone(), zone).with_file(options.file.clone());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -69,12 +73,27 @@ async fn run(
     options: &ServeOptions,
     ready: impl FnOnce(),
 ) -> Result<(), Error> {
-    let stopped = |source| failed("serve on", options.listen, source);
     let handle = Handle::new();
+    let transfers = app.transfers().clone();
+    let ended = listen(listener, app, options, ready, handle).await;
+    // Whatever ended the server: its runs say how they ended.
+    transfers.finish().await;
+    ended
+}
+
+async fn listen(
+    listener: TcpListener,
+    app: App,
+    options: &ServeOptions,
+    ready: impl FnOnce(),
+    handle: Handle<SocketAddr>,
+) -> Result<(), Error> {
+    let stopped = |source| failed("serve on", options.listen, source);
+    let transfers = app.transfers().clone();
     let service = routes::router(app).into_make_service_with_connect_info::<SocketAddr>();
     match &options.tls {
         None => {
-            tokio::spawn(stop_on_signal(handle.clone(), None)?);
+            tokio::spawn(stop_on_signal(handle.clone(), transfers, None)?);
             ready();
             axum_server::from_tcp(listener)
                 .map_err(stopped)?
@@ -87,7 +106,7 @@ async fn run(
             let config = RustlsConfig::from_pem_file(chain, key).await;
             let config = config.map_err(|source| failed("use", chain, source))?;
             let reload = (config.clone(), chain.clone(), key.clone());
-            tokio::spawn(stop_on_signal(handle.clone(), Some(reload))?);
+            tokio::spawn(stop_on_signal(handle.clone(), transfers, Some(reload))?);
             ready();
             axum_server::from_tcp_rustls(listener, config)
                 .map_err(stopped)?
@@ -99,9 +118,11 @@ async fn run(
     }
 }
 
-/// SIGTERM and SIGINT end it; SIGHUP reads a renewed certificate.
+/// SIGTERM and SIGINT end it, and ask the backups that it carries out to end; the second one kills them. SIGHUP reads a
+/// renewed certificate.
 fn stop_on_signal(
     handle: Handle<SocketAddr>,
+    transfers: Transfers,
     tls: Option<(RustlsConfig, Utf8PathBuf, Utf8PathBuf)>,
 ) -> Result<impl Future<Output = ()>, Error> {
     let heard = |kind| signal(kind).map_err(|source| failed("hear", "signals", source));
@@ -120,8 +141,9 @@ fn stop_on_signal(
             .await;
             if is_end {
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+                transfers.stop();
                 handle.graceful_shutdown(Some(GRACE));
-                return;
+                continue;
             }
             if let Some((config, chain, key)) = &tls {
                 match config.reload_from_pem_file(chain, key).await {

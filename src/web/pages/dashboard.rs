@@ -1,47 +1,182 @@
-//! The first page: how the backups are.
+//! The first page: who needs attention, what runs now, what comes next, and the room that is left.
 
 use axum::extract::{Extension, State};
+use chrono_tz::Tz;
 use maud::{Markup, html};
 
-use crate::ops::{self, Session};
+use super::hosts::state;
+use super::runs::run_table;
+use crate::core::model::{ByteCount, RunStatus, Timestamp, visible};
+use crate::ops::{self, HostStatus, RootRoom, Session, Status, Upcoming, Why};
+use crate::store::{Backlog, RunFilter, RunRecord};
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout;
-use crate::web::times::moment;
+use crate::web::times::{ago, moment};
 
-/// Shows who needs attention.
+/// Hosts that need attention on the page; the list of hosts has all.
+const SHOWN: usize = 20;
+/// Runs that are to come.
+const NEXT: usize = 8;
+/// Runs that are at work.
+const RUNNING: u32 = 50;
+
+struct Facts {
+    status: Status,
+    running: Vec<RunRecord>,
+    next: Vec<Upcoming>,
+    backlog: Backlog,
+    /// The room on the root, or why it is not known.
+    room: Result<Option<RootRoom>, String>,
+}
+
+/// Shows the page.
 pub(super) async fn show(
     State(app): State<App>,
     Extension(session): Extension<Session>,
 ) -> Result<Markup, Failure> {
-    let status = app.call(ops::status).await?;
-    let zone = app.zone();
-    let body = html! {
+    let facts = app
+        .call(|context| {
+            let running = RunFilter {
+                status: Some(RunStatus::Running),
+                ..RunFilter::default()
+            };
+            Ok(Facts {
+                status: ops::status(context)?,
+                running: context.store.runs(&running, RUNNING)?,
+                next: ops::upcoming(context, NEXT)?,
+                backlog: context.store.backlog()?,
+                room: ops::root_room(context).map_err(|error| visible(&error.to_string())),
+            })
+        })
+        .await?;
+    let body = page(&facts, app.zone(), ops::now());
+    Ok(layout::page("Dashboard", &session, "/", &body))
+}
+
+fn page(facts: &Facts, zone: Tz, now: Timestamp) -> Markup {
+    let status = &facts.status;
+    html! {
         h1 { "Dashboard" }
         dl.counts {
             div { dt { "well" } dd { (status.well) } }
-            div { dt { "need attention" } dd { (status.attention) } }
+            div class=[(status.attention > 0).then_some("alarm")] { dt { "need attention" } dd { (status.attention) } }
             div { dt { "paused" } dd { (status.paused) } }
+            div { dt { "at work now" } dd { (facts.running.len()) } }
             div { dt { "snapshots" } dd { (status.snapshots) } }
         }
-        @if status.attention > 0 {
-            h2 { "Need attention" }
-            div.scroll {
+        (backlog(&facts.backlog, zone))
+        (attention(status, zone, now))
+        h2 { "At work now" }
+        @if facts.running.is_empty() { p { "Nothing." } } @else { (run_table(&facts.running, zone, now, true)) }
+        (next(&facts.next, zone))
+        (room(&facts.room))
+    }
+}
+
+fn backlog(backlog: &Backlog, zone: Tz) -> Markup {
+    html! {
+        @if backlog.waiting > 0 || backlog.given_up > 0 {
+            p.problem {
+                "News that has not reached its receivers: "
+                @if backlog.waiting > 0 {
+                    (backlog.waiting) " waiting"
+                    @if let Some(since) = backlog.waiting_since { " since " (moment(since, zone)) }
+                }
+                @if backlog.given_up > 0 {
+                    @if backlog.waiting > 0 { ", " }
+                    (backlog.given_up) " given up"
+                }
+                "."
+            }
+        }
+    }
+}
+
+fn attention(status: &Status, zone: Tz, now: Timestamp) -> Markup {
+    let all: Vec<&HostStatus> = status.hosts.iter().filter(|h| h.needs_attention).collect();
+    html! {
+        h2 { "Need attention" }
+        @if status.hosts.is_empty() {
+            p { "There are no hosts yet. Write them into the KDL file, and apply it." }
+        } @else if all.is_empty() {
+            p { span.good { "✓ Nobody." } " Every host has a fresh backup." }
+        } @else {
+            div.scroll tabindex="0" role="region" aria-label="Hosts that need attention" {
                 table {
                     thead { tr { th scope="col" { "Host" } th scope="col" { "State" } th scope="col" { "Newest snapshot" } th scope="col" { "Last run" } } }
                     tbody {
-                        @for host in status.hosts.iter().filter(|host| host.needs_attention) {
+                        @for host in all.iter().take(SHOWN) {
                             tr {
-                                th scope="row" { (host.host) }
-                                td { (host.state) }
-                                td { @match host.newest { Some(at) => (moment(at, zone)), None => "none" } }
-                                td { (crate::core::model::visible(host.last_run.as_deref().unwrap_or(""))) }
+                                th scope="row" { a href={ "/hosts/" (host.host) "/" } { (host.host) } }
+                                td { (state(host)) }
+                                td { @match host.newest { Some(at) => { (moment(at, zone)) " " span.quiet-text { (ago(at, now)) } } None => "none" } }
+                                td.message { (visible(host.last_run.as_deref().unwrap_or(""))) }
+                            }
+                        }
+                    }
+                }
+            }
+            @if all.len() > SHOWN { p { a href="/hosts/?sort=state" { (all.len() - SHOWN) " more" } } }
+        }
+    }
+}
+
+fn next(next: &[Upcoming], zone: Tz) -> Markup {
+    html! {
+        h2 { "Next" }
+        @if next.is_empty() { p { "Nothing is scheduled." } }
+        @else {
+            div.scroll tabindex="0" role="region" aria-label="Next runs" {
+                table {
+                    thead { tr { th scope="col" { "Starts" } th scope="col" { "Host" } th scope="col" { "Why" } th scope="col" { "Then" } } }
+                    tbody {
+                        @for run in next {
+                            tr {
+                                td { (moment(run.starts_at, zone)) }
+                                th scope="row" { a href={ "/hosts/" (run.host) "/" } { (run.host) } }
+                                td { (why(run)) }
+                                td { @if run.prune { "prune" } }
                             }
                         }
                     }
                 }
             }
         }
-    };
-    Ok(layout::page("Dashboard", &session, "/", &body))
+    }
+}
+
+/// Why a run is to come.
+pub(super) fn why(run: &Upcoming) -> Markup {
+    html! {
+        @match run.why {
+            Why::Scheduled => "scheduled",
+            Why::Overdue => span.warn { "overdue: starts when a scheduler looks" },
+            Why::Retry => { "tried again" @if let Some(of) = run.retry_of { " after " a href={ "/runs/" (of) "/" } { "run " (of) } } }
+        }
+        @if let Some(cron) = &run.cron { " " code { (cron) } }
+    }
+}
+
+fn room(room: &Result<Option<RootRoom>, String>) -> Markup {
+    html! {
+        h2 { "Backup root" }
+        @match room {
+            Err(why) => p.problem { (why) },
+            Ok(None) => p { "None is set." },
+            Ok(Some(room)) => {
+                @let space = &room.space;
+                @let used = space.bytes_total.saturating_sub(space.bytes_available);
+                @let is_short = space.is_short_of_bytes(room.min_free) || space.is_short_of_inodes(room.min_free);
+                p {
+                    code { (visible(room.path.as_str())) } ": "
+                    (ByteCount(space.bytes_available)) " of " (ByteCount(space.bytes_total)) " are free"
+                    @if let (Some(free), Some(total)) = (space.inodes_available, space.inodes_total) { ", " (free) " of " (total) " inodes" }
+                    "."
+                }
+                meter min="0" max=(space.bytes_total) value=(used) aria-label="Bytes used" {}
+                @if is_short { p.problem { "Less than " (room.min_free) " is free: no run starts until there is room." } }
+            }
+        }
+    }
 }

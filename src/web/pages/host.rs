@@ -1,34 +1,29 @@
 //! One host: how it stands, its snapshots, runs, schedules and settings.
 
 use axum::extract::{Extension, Path, State};
-use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use serde::Deserialize;
 
-use crate::core::model::{
-    ByteCount, HostName, Run, RunStatus, Snapshot, SqlHost, Timestamp, visible,
-};
-use crate::ops::{self, Session};
+use super::dashboard::why;
+use super::runs::run_table;
+use super::snapshots::snapshot_table;
+use crate::core::model::{HostName, Snapshot, SqlHost, Timestamp, visible};
+use crate::ops::{self, Session, Upcoming, Why};
 use crate::render::policy_words;
-use crate::store::RunFilter;
-use crate::web::access::Asker;
+use crate::store::{RunFilter, RunRecord};
 use crate::web::app::App;
 use crate::web::failure::Failure;
-use crate::web::form::Posted;
-use crate::web::layout::{self, form_token};
-use crate::web::times::{ago, lasted, moment};
+use crate::web::layout::{self, crumbs, form_token};
+use crate::web::places::{self, Setting};
+use crate::web::times::moment;
 
 /// Snapshots and runs on the page; the rest is on pages of their own.
-const SHOWN: usize = 30;
-
-/// What a form without fields sends.
-#[derive(Deserialize)]
-pub(super) struct Nothing {}
+const SHOWN: usize = 20;
 
 struct Facts {
     host: SqlHost,
     snapshots: Vec<Snapshot>,
-    runs: Vec<Run>,
+    runs: Vec<RunRecord>,
+    next: Option<Upcoming>,
 }
 
 /// The host that a path names.
@@ -55,10 +50,12 @@ pub(super) async fn show(
                 ..RunFilter::default()
             };
             let runs = context.store.runs(&filter, 10)?;
+            let next = ops::next_of(context, &name)?;
             Ok(Facts {
                 host,
                 snapshots,
-                runs: runs.into_iter().map(|record| record.run).collect(),
+                runs,
+                next,
             })
         })
         .await?;
@@ -71,47 +68,81 @@ pub(super) async fn show(
     ))
 }
 
-/// Records what is on disk. Deletes nothing.
-pub(super) async fn discover(
-    State(app): State<App>,
-    Extension(asker): Extension<Asker>,
-    Path(host): Path<String>,
-    Posted(Nothing {}): Posted<Nothing>,
-) -> Result<Response, Failure> {
-    let name = named(&host)?;
-    let to = format!("/hosts/{name}/");
-    app.call(move |context| ops::discover(&context.acting_as(asker.0), Some(&name)))
-        .await?;
-    Ok(Redirect::to(&to).into_response())
-}
-
 fn page(facts: &Facts, session: &Session, app: &App, now: Timestamp) -> Markup {
     let host = &facts.host;
     html! {
-        nav.crumbs aria-label="Breadcrumb" { a href="/hosts/" { "Hosts" } " / " (host.name) }
+        (crumbs(&[("/hosts/", "Hosts")], host.name.as_str()))
         h1 { (host.name) }
         @if host.retired.is_some() { p.problem { "This host has retired: it has no more runs, and its snapshots stay." } }
-        @else if !host.settings.enabled { p.problem { "This host is paused: no runs, and nothing is pruned." } }
+        @else if !host.settings.enabled { p.problem { "Its configuration pauses this host: no runs, and nothing is pruned." } }
+        @else if let Some(pause) = &host.pause {
+            p.problem { "Paused since " (moment(pause.at, app.zone())) " by " (visible(&pause.by))
+                @if !pause.reason.is_empty() { ": " (visible(&pause.reason)) } ". No runs, and nothing is pruned." }
+        }
         dl.settings {
             div { dt { "address" } dd { (visible(&host.settings.address.to_string())) } }
             div { dt { "managed by" } dd { (host.managed_by) } }
             div { dt { "last changed" } dd { (moment(host.changed_at, app.zone())) " by " (visible(&host.changed_by)) } }
-            div { dt { "schedules" } dd { (schedules(host)) } }
+            div { dt { "schedules" } dd { (schedules(host, facts.next.as_ref(), app)) } }
             div { dt { "retention" } dd { (retention(host)) } }
         }
-        div.actions {
-            form method="post" action={ "/hosts/" (host.name) "/discover/" } {
-                (form_token(session))
-                button.quiet type="submit" { "Discover snapshots" }
-            }
+        (actions(facts, session))
+        h2 { "Snapshots" }
+        @if facts.snapshots.is_empty() { p { "There are none." } }
+        @else {
+            (snapshot_table(&host.name, facts.snapshots.iter().take(SHOWN), app.zone(), now))
+            p { a href={ "/hosts/" (host.name) "/snapshots/" } { "All " (facts.snapshots.len()) " snapshots" } }
         }
-        (snapshots(&facts.snapshots, app, now))
-        (runs(&facts.runs, app))
-        (settings(host))
+        h2 { "Runs" }
+        @if facts.runs.is_empty() { p { "There were none." } }
+        @else {
+            (run_table(&facts.runs, app.zone(), now, false))
+            p { a href={ "/runs/?host=" (host.name) } { "All runs of " (host.name) } }
+        }
+        (settings(&places::settings(host, app.places().read().as_deref())))
     }
 }
 
-fn schedules(host: &SqlHost) -> Markup {
+fn actions(facts: &Facts, session: &Session) -> Markup {
+    let host = &facts.host;
+    let button = |verb: &str, name: &str, is_quiet: bool| {
+        html! {
+            form method="post" action={ "/hosts/" (host.name) "/" (verb) "/" } {
+                (form_token(session))
+                button type="submit" class=[is_quiet.then_some("quiet")] { (name) }
+            }
+        }
+    };
+    let suspects = facts.snapshots.iter().filter(|s| s.suspect).count();
+    html! {
+        div.actions {
+            @if host.retired.is_none() && !host.is_paused() { (button("backup", "Back up now", false)) }
+            @if host.retired.is_none() { (button("discover", "Discover snapshots", true)) }
+            @if host.pause.is_some() { (button("resume", "Resume", true)) }
+            a.button.quiet href={ "/hosts/" (host.name) "/retention/" } { "Retention plan" }
+        }
+        @if suspects > 0 {
+            div.problem {
+                p { (suspects) " of its snapshots shrank or changed more than they should, and nobody has said that this is right. No unattended prune happens until then." }
+                (button("ack", "It is right: acknowledge", true))
+            }
+        }
+        @if host.retired.is_none() && host.pause.is_none() {
+            details {
+                summary { "Pause this host" }
+                p { "No unattended runs, and nothing pruned, until it is resumed." }
+                form.stacked method="post" action={ "/hosts/" (host.name) "/pause/" } {
+                    (form_token(session))
+                    label for="reason" { "Why (others will read it)" }
+                    input id="reason" name="reason" maxlength="500";
+                    button type="submit" { "Pause" }
+                }
+            }
+        }
+    }
+}
+
+fn schedules(host: &SqlHost, next: Option<&Upcoming>, app: &App) -> Markup {
     html! {
         @if host.settings.schedules.is_empty() { "none: it is backed up by hand" }
         @for (i, schedule) in host.settings.schedules.iter().enumerate() {
@@ -119,6 +150,7 @@ fn schedules(host: &SqlHost) -> Markup {
             code { (schedule.cron) } " " (schedule.timezone.name())
             @if schedule.prune { ", prunes afterwards" }
         }
+        @if let Some(next) = next { br; "next: " (moment(next.starts_at, app.zone())) @if next.why != Why::Scheduled { ", " (why(next)) } }
     }
 }
 
@@ -138,102 +170,20 @@ fn retention(host: &SqlHost) -> Markup {
     }
 }
 
-fn snapshots(all: &[Snapshot], app: &App, now: Timestamp) -> Markup {
-    html! {
-        h2 { "Snapshots" }
-        @if all.is_empty() { p { "There are none." } }
-        @else {
-            p.quiet-text { (all.len()) " snapshots" @if all.len() > SHOWN { ", the newest " (SHOWN) " shown" } }
-            div.scroll {
-                table {
-                    thead { tr { th scope="col" { "Snapshot" } th scope="col" { "Taken" } th scope="col" { "Kind" }
-                        th scope="col" { "Status" } th.number scope="col" { "Files" } th.number scope="col" { "Size" } th scope="col" { "Notes" } } }
-                    tbody {
-                        @for snapshot in all.iter().take(SHOWN) {
-                            tr {
-                                th scope="row" { code { (snapshot.name) } }
-                                td { (moment(snapshot.started_at, app.zone())) " " span.quiet-text { (ago(snapshot.started_at, now)) } }
-                                td { (snapshot.kind) }
-                                td { (snapshot.status) }
-                                td.number { @match snapshot.files { Some(n) => (n), None => "?" } }
-                                td.number { @match snapshot.bytes { Some(n) => (ByteCount(n)), None => "?" } }
-                                td {
-                                    @if snapshot.suspect { span.bad { "suspect " } }
-                                    @if let Some(hold) = &snapshot.hold { "held by " (visible(&hold.by)) ": " (visible(&hold.reason)) }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn runs(all: &[Run], app: &App) -> Markup {
-    html! {
-        h2 { "Runs" }
-        @if all.is_empty() { p { "There were none." } }
-        @else {
-            div.scroll {
-                table {
-                    thead { tr { th.number scope="col" { "Run" } th scope="col" { "Kind" } th scope="col" { "Status" }
-                        th scope="col" { "Started" } th scope="col" { "Took" } th scope="col" { "What came of it" } } }
-                    tbody {
-                        @for run in all {
-                            tr {
-                                td.number { (run.id) }
-                                td { (run.kind) }
-                                td class=[(!matches!(run.status, RunStatus::Complete | RunStatus::Running)).then_some("bad")] { (run.status) }
-                                td { (moment(run.started_at, app.zone())) }
-                                td { @match run.finished_at { Some(end) => (lasted(run.started_at, end)), None => "…" } }
-                                td { (visible(&run.message)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Every setting by its path, as diffs name them. References show their names, never what they stand for.
-fn settings(host: &SqlHost) -> Markup {
-    let value = serde_json::to_value(&host.settings).unwrap_or_default();
-    let mut rows = Vec::new();
-    flatten(String::new(), &value, &mut rows);
+/// Every setting that is in force, with the place that set it where that is known.
+fn settings(all: &[Setting]) -> Markup {
     html! {
         h2 { "Settings" }
         details {
-            summary { (rows.len()) " settings in force" }
-            dl.settings { @for (path, value) in rows { div { dt { code { (path) } } dd { (visible(&value)) } } } }
-        }
-    }
-}
-
-fn flatten(path: String, value: &serde_json::Value, rows: &mut Vec<(String, String)>) {
-    use serde_json::Value;
-    match value {
-        Value::Object(map) => {
-            for (key, inner) in map {
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
-                flatten(path, inner, rows);
+            summary { (all.len()) " settings in force" }
+            dl.settings {
+                @for setting in all {
+                    div {
+                        dt { code { (setting.path) } }
+                        dd { (visible(&setting.value)) @if let Some(place) = &setting.place { " " span.quiet-text { (visible(place)) } } }
+                    }
+                }
             }
         }
-        Value::Array(items) if items.iter().all(Value::is_string) => {
-            let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-            rows.push((path, words.join("  ")));
-        }
-        Value::Array(items) => {
-            for (i, inner) in items.iter().enumerate() {
-                flatten(format!("{path}.{i}"), inner, rows);
-            }
-        }
-        Value::String(text) => rows.push((path, text.clone())),
-        other => rows.push((path, other.to_string())),
     }
 }
