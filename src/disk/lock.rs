@@ -190,27 +190,44 @@ impl HostLock {
 
     /// Frees the lock and takes the note away. Dropping it frees the lock too and leaves the note, which blocks nobody.
     ///
+    /// The file keeps a byte, and with it the block that the next note needs: on a full disk there may be no other.
+    ///
     /// # Errors
     ///
     /// The note cannot be taken away; the lock is free all the same.
     pub fn release(self) -> Result<(), DiskError> {
-        self.file
-            .set_len(0)
-            .map_err(|source| DiskError::io("write", &self.host.path().join(FILE), source))
+        let emptied = self
+            .file
+            .write_all_at(b"\n", 0)
+            .and_then(|()| self.file.set_len(1))
+            .or_else(|_| self.file.set_len(0));
+        emptied.map_err(|source| DiskError::io("write", &self.host.path().join(FILE), source))
     }
 
+    /// A full disk takes the note and not the lock: a prune, which makes room, must be able to begin.
     fn write_note(&mut self) -> Result<(), DiskError> {
         let path = self.host.path().join(FILE);
         let failed = |source| DiskError::io("write", &path, source);
         let mut note = serde_json::to_vec(&self.holder).map_err(|e| failed(e.into()))?;
         note.push(b'\n');
-        self.file.write_all_at(&note, 0).map_err(failed)?;
-        self.file.set_len(note.len() as u64).map_err(failed)?;
+        let written = self
+            .file
+            .write_all_at(&note, 0)
+            .and_then(|()| self.file.set_len(note.len() as u64));
+        match written {
+            Err(error) if is_full(&error) => self.file.set_len(0).map_err(failed)?,
+            written => written.map_err(failed)?,
+        }
         self.file
             .seek(SeekFrom::Start(END_OF_INPUT))
             .map(|_end| ())
             .map_err(failed)
     }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
 impl Deref for HostLock {

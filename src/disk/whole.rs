@@ -103,7 +103,8 @@ impl HostDir {
         // A host that was renamed twice: its snapshots still say whose directory they are in.
         let directory = meta.other.get("directory").and_then(|name| name.as_str());
         let is_of_here = directory == Some(self.name().as_str());
-        let hosts = known_as.iter().chain([self.name()]);
+        let others = known_as.iter().filter(|name| *name != self.name());
+        let hosts = others.chain([self.name()]);
         meta.check_is_of(hosts.chain(is_of_here.then_some(&meta.host)), kind, name)
     }
 }

@@ -12,14 +12,15 @@ use super::pull::{Resolved, resolve};
 use super::pulse::{Pulse, with_pulse};
 use super::reconcile::reconcile;
 use super::root::{lock_host, open_root};
+use super::space::{check_room, room_of, scarce};
 use super::{Context, Error, PruneReport, PruneRequest};
 use crate::core::model::{
     ByteCount, HostName, Percent, Pulled, RunCause, RunId, RunKind, RunStatus, SnapshotId,
     SnapshotKind, SnapshotName, SnapshotStatus, SqlHost, Timestamp,
 };
 use crate::core::plan::{Authority, Outcome};
-use crate::disk::{DiskError, HostLock, Incomplete, Root, SnapshotMeta, Space, Suspect};
-use crate::rsync::{self, Class, Room, Stats, Stop, Verdict};
+use crate::disk::{DiskError, HostLock, Incomplete, Root, SnapshotMeta, Suspect};
+use crate::rsync::{self, Class, Stats, Stop, Verdict};
 use crate::store::{HostKey, NewRun, NewSnapshot, RunEnd, RunFilter, Settled, SnapshotEnd};
 
 /// What is to be backed up, and how.
@@ -149,13 +150,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
     let host = backed_up(&facts, &request.host)?;
     let resolved = resolve(context, host, &ServerLookup)?;
     let root = open_root(context, &facts, now)?;
-    let guard = facts
-        .state
-        .global
-        .as_ref()
-        .map(|g| g.settings.guard)
-        .unwrap_or_default();
-    check_room(&root, &facts, guard.min_free)?;
+    check_room(&root, &facts)?;
     let dir = root.host_dir(&host.directory)?;
     let mut lock = lock_host(&dir, host, "backup", now)?;
     settle_lost_runs(context, host)?;
@@ -234,41 +229,6 @@ pub(super) fn backed_up<'a>(facts: &'a Facts, name: &HostName) -> Result<&'a Sql
     } else {
         Ok(host)
     }
-}
-
-fn check_room(root: &Root, facts: &Facts, limit: Percent) -> Result<(), Error> {
-    let space = root.space()?;
-    let path = facts
-        .state
-        .global
-        .as_ref()
-        .and_then(|g| g.settings.backup_root.clone())
-        .ok_or(Error::NoBackupRoot)?;
-    let percent = |part: u64, whole: u64| {
-        u8::try_from(u128::from(part) * 100 / u128::from(whole.max(1))).unwrap_or(100)
-    };
-    if space.is_short_of_bytes(limit) {
-        let free = percent(space.bytes_available, space.bytes_total);
-        return Err(Error::TooFull {
-            what: "bytes",
-            root: path,
-            free,
-            limit,
-        });
-    }
-    if let (true, Some(available), Some(total)) = (
-        space.is_short_of_inodes(limit),
-        space.inodes_available,
-        space.inodes_total,
-    ) {
-        return Err(Error::TooFull {
-            what: "inodes",
-            root: path,
-            free: percent(available, total),
-            limit,
-        });
-    }
-    Ok(())
 }
 
 struct Attempt<'a> {
@@ -370,6 +330,7 @@ impl Attempt<'_> {
         report
             .warnings
             .extend(failed.iter().map(ToString::to_string));
+        report.warnings.extend(scarce(self.root, self.facts));
         Ok(report)
     }
 
@@ -707,13 +668,6 @@ fn cause_of(verdict: &Verdict) -> Option<RunCause> {
         Class::Partial => Some(RunCause::Unreadable),
         Class::Failed if verdict.retry => Some(RunCause::Passing),
         Class::Failed => Some(RunCause::Lasting),
-    }
-}
-
-fn room_of(space: Space) -> Room {
-    Room {
-        bytes_free: space.bytes_available,
-        inodes_free: space.inodes_available.unwrap_or(u64::MAX),
     }
 }
 

@@ -200,6 +200,16 @@ fn opened_root(root: &Root, path: &AbsolutePath, facts: &Facts) -> Vec<Finding> 
                 "make room, or lower `min-free` in `guard`",
             ))
         }
+        Ok(_) if !super::space::scarce(root, facts).is_empty() => {
+            found.extend(super::space::scarce(root, facts).into_iter().map(|line| {
+                finding(
+                    Level::Advice,
+                    "space",
+                    line,
+                    "make room: shorten a retention, or enlarge the disk",
+                )
+            }));
+        }
         Ok(space) => found.push(finding(
             Level::Good,
             "space",

@@ -41,6 +41,7 @@ mod root;
 mod saved;
 mod scheduler;
 mod simulate;
+mod space;
 mod stale;
 mod status;
 mod superseded;

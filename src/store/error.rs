@@ -277,7 +277,7 @@ impl StoreError {
             Self::NetworkFileSystem { .. } => {
                 "SQLite needs a local disk; or use MariaDB with --database mysql://…".into()
             }
-            Self::Full { .. } => "free some space; nothing of this change was written".into(),
+            Self::Full { .. } => "free some space on its disk; nothing of this change was written. Where the backup root shares that disk, no prune can begin before: remove what is no backup, or move the database to another disk and name it with --database".into(),
             Self::Busy { .. } => "try again; `pobsync runs` shows what is at work".into(),
             Self::Stale(_) => "make a new plan".into(),
             Self::Protected { .. } => {

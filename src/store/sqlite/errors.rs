@@ -12,6 +12,13 @@ use super::files;
 /// The store's error for one of SQLite's on the database at `path`.
 pub(super) fn classify(path: &Utf8Path, error: rusqlite::Error) -> StoreError {
     let database = path.to_string();
+    // The shared memory beside the database could not grow: SQLite has no other word for a full disk there.
+    let is_full = error
+        .sqlite_error()
+        .is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
+    if is_full {
+        return StoreError::Full { database };
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => StoreError::NotADatabase {
             database,
