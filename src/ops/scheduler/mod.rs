@@ -15,7 +15,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::{Context, Error, Stop};
-use crate::core::model::{HostName, RunId, Timestamp};
+use crate::core::model::{HostId, HostName, RunId, Timestamp};
 use crate::core::plan::Outcome;
 use crate::store::{Claim, Claimed};
 
@@ -151,6 +151,13 @@ struct Ending {
     backup_stands: bool,
 }
 
+/// A backup at work, with the prune behind it.
+struct AtWork<'s> {
+    host: HostId,
+    name: HostName,
+    thread: ScopedJoinHandle<'s, Done>,
+}
+
 struct Round<'s, 'e> {
     context: &'e Context,
     options: &'e SchedulerOptions,
@@ -160,7 +167,7 @@ struct Round<'s, 'e> {
     events: &'e (Sender<Event>, Receiver<Event>),
     scope: &'s Scope<'s, 'e>,
     queue: VecDeque<Wanted>,
-    running: BTreeMap<RunId, (HostName, ScopedJoinHandle<'s, Done>)>,
+    running: BTreeMap<RunId, AtWork<'s>>,
     chores: Option<ScopedJoinHandle<'s, ()>>,
     max_concurrent: usize,
     ended: Vec<Ending>,
@@ -170,8 +177,8 @@ struct Round<'s, 'e> {
 impl<'e> Round<'_, 'e> {
     /// Reads what is due, and begins as much of it as may run at once.
     fn tick(&mut self) -> Result<(), Error> {
-        let active: BTreeSet<RunId> = self.running.keys().copied().collect();
-        recover::recover(self.context, &active)?;
+        let at_work: BTreeSet<HostId> = self.running.values().map(|work| work.host).collect();
+        recover::recover(self.context, &at_work)?;
         let now = super::clock::now();
         let state = self.context.store.global_settings()?;
         self.max_concurrent = usize::try_from(state.max_concurrent).unwrap_or(usize::MAX);
@@ -210,7 +217,7 @@ impl<'e> Round<'_, 'e> {
 
     fn begin(&mut self, run: RunId, wanted: Wanted, now: Timestamp) {
         let context: &'e Context = self.context;
-        let name = wanted.name.clone();
+        let (host, name) = (wanted.host, wanted.name.clone());
         let job = Job {
             run,
             wanted,
@@ -222,7 +229,7 @@ impl<'e> Round<'_, 'e> {
             let _told = told;
             work(context, &job, &transfers)
         });
-        self.running.insert(run, (name, thread));
+        self.running.insert(run, AtWork { host, name, thread });
     }
 
     /// Until somebody wants it to stop.
@@ -274,7 +281,7 @@ impl<'e> Round<'_, 'e> {
     }
 
     fn end(&mut self, run: RunId) {
-        let Some((host, thread)) = self.running.remove(&run) else {
+        let Some(AtWork { name, thread, .. }) = self.running.remove(&run) else {
             return;
         };
         match thread.join() {
@@ -283,7 +290,7 @@ impl<'e> Round<'_, 'e> {
                 backup_stands: done.backup_stands,
             }),
             Err(_) => {
-                tracing::error!(%host, %run, "the run panicked, which is a bug; the next tick settles its row");
+                tracing::error!(host = %name, %run, "the run panicked, which is a bug; the next tick settles its row");
                 self.ended.push(Ending {
                     outcome: Outcome::Failed,
                     backup_stands: false,

@@ -7,15 +7,16 @@ use super::super::prune::{is_lost, settle_lost_runs};
 use super::super::reconcile::reconcile;
 use super::super::root::{lock_host, open_root};
 use super::super::{Context, Error, clock, process_name, sentence};
-use crate::core::model::{HostId, RunCause, RunId, RunStatus, SnapshotStatus, SqlHost};
+use crate::core::model::{HostId, RunCause, RunStatus, SnapshotStatus, SqlHost};
 use crate::core::schedule::retry_of_interrupted;
 use crate::store::{HostKey, RunEnd, RunFilter, RunRecord};
 
-/// Settles every run whose process has gone. `active` are the runs of this process.
+/// Settles every run whose process has gone. `at_work` are the hosts this process is at work on: what it does there, a
+/// prune behind a backup too, is nobody's loss.
 ///
 /// # Errors
 /// When the database cannot be worked with. What goes wrong with one host is told, and tried again on the next tick.
-pub(super) fn recover(context: &Context, active: &BTreeSet<RunId>) -> Result<(), Error> {
+pub(super) fn recover(context: &Context, at_work: &BTreeSet<HostId>) -> Result<(), Error> {
     let running = RunFilter {
         status: Some(RunStatus::Running),
         ..RunFilter::default()
@@ -25,7 +26,7 @@ pub(super) fn recover(context: &Context, active: &BTreeSet<RunId>) -> Result<(),
     let mut lost: Vec<RunRecord> = Vec::new();
     for record in context.store.runs(&running, u32::MAX)? {
         if record.run.process == own {
-            if !active.contains(&record.run.id) {
+            if !at_work.contains(&record.host) {
                 interrupt(context, &record)?;
             }
         } else if is_lost(&record, now) {
@@ -127,4 +128,57 @@ fn whole_after_all(context: &Context, lost: &[RunRecord]) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::super::configure::{HostEdit, configure_host};
+    use super::super::super::{Context, clock, process_name};
+    use super::recover;
+    use crate::core::model::{HostId, RunId, RunKind, RunStatus};
+    use crate::store::{NewRun, RunFilter};
+
+    fn begun(context: &Context, host: HostId) -> RunId {
+        let new = NewRun {
+            host,
+            kind: RunKind::Prune,
+            started_at: clock::now(),
+            process: process_name(),
+            plan: None,
+            log_path: None,
+        };
+        context.store.begin_run(&new).unwrap()
+    }
+
+    fn status(context: &Context, run: RunId) -> RunStatus {
+        let filter = RunFilter {
+            run: Some(run),
+            ..RunFilter::default()
+        };
+        context.store.runs(&filter, 1).unwrap()[0].run.status
+    }
+
+    #[test]
+    fn the_prune_behind_a_backup_of_this_process_is_left_to_its_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = camino::Utf8PathBuf::from_path_buf(folder.path().join("p.db")).unwrap();
+        let context = Context::create(&path).unwrap();
+        let edit = HostEdit {
+            address: Some("192.0.2.7".parse().unwrap()),
+            ..HostEdit::default()
+        };
+        let mut hosts = Vec::new();
+        for name in ["web", "db"] {
+            let name = name.parse().unwrap();
+            configure_host(&context, &name, &edit).unwrap();
+            let state = context.store.load_state().unwrap();
+            hosts.push(state.host(&name).unwrap().id);
+        }
+        let (at_work, lost) = (begun(&context, hosts[0]), begun(&context, hosts[1]));
+        recover(&context, &BTreeSet::from([hosts[0]])).unwrap();
+        assert_eq!(status(&context, at_work), RunStatus::Running);
+        assert_eq!(status(&context, lost), RunStatus::Interrupted);
+    }
 }
