@@ -115,3 +115,67 @@ pub(super) fn wanted(context: &Context, now: Timestamp) -> Result<Vec<Wanted>, E
     wanted.sort_by(|a, b| (a.starts_at, &a.name).cmp(&(b.starts_at, &b.name)));
     Ok(wanted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::configure::{HostEdit, configure_host, schedule};
+    use super::super::super::{Context, clock};
+    use super::wanted;
+    use crate::core::model::{HostName, RunStatus, Span, Timestamp};
+    use crate::store::{Claim, Claimed, RunEnd};
+
+    /// A host whose nightly backup with a prune failed and is to be tried again at the moment returned.
+    fn failed(context: &Context, name: &HostName) -> Timestamp {
+        let edit = HostEdit {
+            address: Some("192.0.2.7".parse().unwrap()),
+            ..HostEdit::default()
+        };
+        configure_host(context, name, &edit).unwrap();
+        with_prune(context, name, true);
+        let at = clock::now().plus(Span::from_hours(48));
+        let due = wanted(context, at).unwrap().remove(0);
+        assert!(due.prune);
+        let claim = Claim {
+            host: due.host,
+            cause: due.cause,
+            prune: due.prune,
+            at,
+            process: "p".to_owned(),
+            max_concurrent: 1,
+        };
+        let Claimed::Run(run) = context.store.claim(&claim).unwrap() else {
+            panic!("not claimed");
+        };
+        let end = RunEnd {
+            run,
+            status: RunStatus::Failed,
+            at,
+            message: String::new(),
+            cause: None,
+        };
+        context.store.finish_run(&end).unwrap();
+        assert!(context.store.plan_retry(run, at).unwrap());
+        at
+    }
+
+    fn with_prune(context: &Context, name: &HostName, prune: bool) {
+        let line = ("15 2 * * *".parse().unwrap(), Span::from_seconds(0), prune);
+        schedule(context, name, &Some(line)).unwrap();
+    }
+
+    #[test]
+    fn what_is_tried_again_is_what_the_schedules_ask_for_by_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = camino::Utf8PathBuf::from_path_buf(folder.path().join("p.db")).unwrap();
+        let context = Context::create(&path).unwrap();
+        let web: HostName = "web".parse().unwrap();
+        let at = failed(&context, &web);
+        assert!(wanted(&context, at).unwrap()[0].prune);
+        with_prune(&context, &web, false);
+        let retries = wanted(&context, at).unwrap();
+        assert_eq!(retries.len(), 1, "{retries:?}");
+        assert!(!retries[0].prune, "the prune was taken back meanwhile");
+        schedule(&context, &web, &None).unwrap();
+        assert_eq!(wanted(&context, at).unwrap(), []);
+    }
+}

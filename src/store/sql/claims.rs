@@ -133,16 +133,20 @@ pub(super) fn plan_retry(
         return Ok(false);
     }
     let met = session.execute(
-        "UPDATE runs SET retry_at = ? WHERE id = ? AND fires_at IS NOT NULL",
+        "UPDATE runs SET retry_at = ? WHERE id = ? AND fires_at IS NOT NULL \
+         AND EXISTS (SELECT 1 FROM schedules s WHERE s.host_id = runs.host_id)",
         args![at, run],
     )?;
     Ok(met == 1)
 }
 
+/// What is to be tried again; with a prune only if a schedule of the host wants one still.
 pub(super) fn retries(session: &mut dyn Session) -> Result<Vec<PendingRetry>, StoreError> {
     all(
         session,
-        "SELECT r.id, r.host_id, h.name, r.retry_at, r.fires_at, r.attempt, r.prune, r.status \
+        "SELECT r.id, r.host_id, h.name, r.retry_at, r.fires_at, r.attempt, \
+         r.prune = 1 AND EXISTS (SELECT 1 FROM schedules p \
+         WHERE p.host_id = r.host_id AND p.prune = 1), r.status \
          FROM runs r JOIN hosts h ON h.id = r.host_id \
          WHERE r.retry_at IS NOT NULL AND r.status <> 'complete' AND h.active_name IS NOT NULL AND h.enabled = 1 \
          AND h.paused_at IS NULL AND NOT EXISTS (SELECT 1 FROM runs n \

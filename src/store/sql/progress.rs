@@ -40,6 +40,13 @@ pub(super) fn follow(
             args![host, cron.as_str(), zone.as_str()],
         )?;
     }
+    if wanted.is_empty() {
+        // What no schedule asks for any more is not tried again either.
+        session.execute(
+            "UPDATE runs SET retry_at = NULL WHERE host_id = ? AND retry_at IS NOT NULL",
+            args![host],
+        )?;
+    }
     for (cron, zone) in wanted.difference(&known) {
         session.execute(
             "INSERT INTO schedule_progress (host_id, cron, timezone, settled_until) \
