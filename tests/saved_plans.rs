@@ -93,6 +93,22 @@ fn a_plan_that_is_no_whole_own_and_unchanged_one_is_refused_in_its_own_words() {
 }
 
 #[test]
+fn a_plan_of_some_kinds_is_for_looking_and_approves_nothing() {
+    let program = program();
+    program.ends(0, &["plan", "--kind", "manual", "--out", "plan.json"]);
+    let before = state(&program);
+    let said = program.ends(64, &["apply", "plan.json", "--yes"]);
+    assert!(
+        said.err.contains("shows manual snapshots alone"),
+        "{}",
+        said.err
+    );
+    assert!(said.err.contains("without --kind"), "{}", said.err);
+    assert_eq!(state(&program), before);
+    program.ends(0, &["show-plan", "plan.json"]);
+}
+
+#[test]
 fn a_plan_of_another_database_says_which() {
     let (program, other) = (program(), program());
     other.ends(0, &["plan", "--out", "plan.json"]);

@@ -100,6 +100,14 @@ pub enum Error {
     /// A saved plan without the state that an apply needs.
     #[error("this plan is about retention alone; it changes no configuration")]
     PlanWithoutState,
+    /// A saved plan that shows a part of what an apply would approve.
+    #[error(
+        "this plan shows {kinds} snapshots alone, and an apply approves policies for all their kinds"
+    )]
+    PlanOfKinds {
+        /// Those kinds.
+        kinds: Kinds,
+    },
     /// A saved plan that does not speak of the host.
     #[error("the saved plan does not speak of {host}")]
     NotInPlan {
@@ -393,6 +401,7 @@ impl Error {
             }
             Self::PlanWithOptions
             | Self::PlanWithoutState
+            | Self::PlanOfKinds { .. }
             | Self::UnknownHost { .. }
             | Self::UnknownSnapshot { .. }
             | Self::UnknownPlan { .. }
@@ -501,6 +510,7 @@ impl Error {
             Self::EnoughAtWork { .. } => "wait for one to end, or raise `max-concurrent` in `global`".into(),
             Self::UnknownRun { .. } => "pobsync runs lists them".into(),
             Self::Locked { .. } => "wait for it, or look at pobsync runs".into(),
+            Self::PlanOfKinds { .. } => "make a plan without --kind, and look at that one".into(),
             Self::PlanWithoutState => "carry it out with pobsync retention HOST --plan PLAN --apply".into(),
             Self::Program { help, .. } if !help.is_empty() => help.clone(),
             _ => return None,

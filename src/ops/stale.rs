@@ -59,6 +59,10 @@ pub fn saved_for_apply(
 ) -> Result<(Plan, DesiredState), Error> {
     let saved = read_plan(path)?;
     let desired = saved.desired.clone().ok_or(Error::PlanWithoutState)?;
+    // Its apply would approve policies whole, of which it shows, and the guards count, a part.
+    if let Some(kinds) = saved.kinds {
+        return Err(Error::PlanOfKinds { kinds });
+    }
     let applied = context
         .store
         .plan_by_fingerprint(PlanKind::Apply, &saved.fingerprint)?;
