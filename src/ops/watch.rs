@@ -196,13 +196,18 @@ impl Watch {
     fn settled(&mut self) -> Option<Loaded> {
         let start = Instant::now();
         loop {
+            let was_checkout = self.is_checkout();
             let loaded = self.look();
-            match self.receive(Instant::now()) {
+            let is_quiet = match self.receive(Instant::now()) {
                 Ok(Wake::End) => return None,
-                Err(_) if !self.is_checkout() => return Some(loaded),
-                _ if start.elapsed() > LONGEST => return Some(loaded),
-                _ if self.quiet() => {}
-                _ => return None,
+                received => received.is_err(),
+            };
+            let is_checkout = was_checkout || self.is_checkout();
+            if is_settled(is_quiet, is_checkout, start.elapsed()) {
+                return Some(loaded);
+            }
+            if !self.quiet() {
+                return None;
             }
         }
     }
@@ -292,6 +297,12 @@ impl Watch {
     }
 }
 
+/// Says that what was read may be acted upon. However long things go on, the middle of a checkout never is: it may lack half of
+/// the hosts.
+fn is_settled(is_quiet: bool, is_checkout: bool, since: Duration) -> bool {
+    !is_checkout && (is_quiet || since > LONGEST)
+}
+
 enum Waited {
     Look,
     Nothing,
@@ -335,4 +346,18 @@ fn changed(before: &[SourceFile], after: &[SourceFile]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST, is_settled};
+
+    #[test]
+    fn what_a_checkout_has_half_written_is_never_taken() {
+        let late = LONGEST * 2;
+        assert!(is_settled(true, false, LONGEST / 2));
+        assert!(!is_settled(false, false, LONGEST / 2));
+        assert!(is_settled(false, false, late), "it may go on for ever");
+        assert!(!is_settled(true, true, late));
+    }
 }
