@@ -401,6 +401,7 @@ fn marking_text(marking: Marking) -> &'static str {
         Marking::NotListed => "the recorded plan does not list it",
         Marking::SerialMoved => "the configuration has changed meanwhile: make a new plan",
         Marking::Held => "it is held",
+        Marking::Paused => "its host was paused meanwhile",
         Marking::Live => "a run is at work on it",
         Marking::LaterPlan => "a later plan is deleting it",
         Marking::Gone(_) => "it is gone already",

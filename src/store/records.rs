@@ -197,6 +197,8 @@ pub enum Marking {
     SerialMoved,
     /// A hold is in force.
     Held,
+    /// Its host was paused meanwhile.
+    Paused,
     /// A run is at work on it.
     Live,
     /// A later plan is deleting it already.

@@ -20,6 +20,8 @@ pub(super) fn mark_deleting(
          AND (hold_since IS NULL OR hold_until <= ?) \
          AND NOT EXISTS (SELECT 1 FROM runs r \
          WHERE r.snapshot_id = snapshots.id AND r.status = 'running') \
+         AND EXISTS (SELECT 1 FROM hosts h WHERE h.id = snapshots.host_id \
+         AND (h.paused_at IS NULL OR h.active_name IS NULL)) \
          AND EXISTS (SELECT 1 FROM plan_deletions d JOIN plans p ON p.id = d.plan_id \
          JOIN meta m ON m.serial = p.serial \
          WHERE d.plan_id = ? AND d.snapshot_id = snapshots.id)",
@@ -28,7 +30,7 @@ pub(super) fn mark_deleting(
     if met == 1 {
         return Ok(Marking::Marked);
     }
-    why_not(session, snapshot, plan)
+    why_not(session, snapshot, plan, at)
 }
 
 /// Says which condition did not hold, within the same transaction.
@@ -36,6 +38,7 @@ fn why_not(
     session: &mut dyn Session,
     snapshot: SnapshotId,
     plan: PlanId,
+    at: Timestamp,
 ) -> Result<Marking, StoreError> {
     let Some(record) = snapshots::get(session, snapshot)? else {
         return Ok(Marking::Unknown);
@@ -60,8 +63,17 @@ fn why_not(
         Some(true) if status == SnapshotStatus::Deleting && record.plan > Some(plan) => {
             Marking::LaterPlan
         }
-        // Of the conditions of the update only the one on holds is left.
-        Some(true) => Marking::Held,
+        Some(true)
+            if record
+                .snapshot
+                .hold
+                .as_ref()
+                .is_some_and(|hold| hold.is_in_force(at)) =>
+        {
+            Marking::Held
+        }
+        // Of the conditions of the update only the one on the host is left.
+        Some(true) => Marking::Paused,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The last step before a directory goes.
 
-use crate::core::model::{HostId, PlanId, SnapshotId, SnapshotStatus};
-use crate::store::{Marking, PlanKind, Settled, SnapshotFilter, Store};
+use crate::core::model::{HostId, Pause, PlanId, SnapshotId, SnapshotStatus, SnapshotsOnRemoval};
+use crate::store::{HostWrite, Marking, PlanKind, Settled, SnapshotFilter, Store};
 
 use super::snapshots::{get, hold_until};
 use super::support::*;
@@ -118,6 +118,30 @@ fn a_hold_stops_it_while_it_is_in_force() {
     assert_eq!(status(&*store, id), SnapshotStatus::Complete);
     assert!(!hold_until(Some(at(100))).is_in_force(at(100)));
     assert_eq!(mark(100), Marking::Marked);
+}
+
+#[test]
+fn a_pause_stops_what_was_planned_before_it_until_the_host_leaves() {
+    let store = fresh();
+    let (_, id, plan) = listed(&*store);
+    let web = host(&*store, "web-01").id;
+    let pause = Pause {
+        at: at(50),
+        by: "bob".to_owned(),
+        reason: "moved".to_owned(),
+    };
+    assert!(store.pause(web, &pause).unwrap());
+    let mark = |plan| store.mark_deleting(id, plan, at(60)).unwrap();
+    assert_eq!(mark(plan), Marking::Paused);
+    assert_eq!(status(&*store, id), SnapshotStatus::Complete);
+    write(
+        &*store,
+        vec![HostWrite::Retire {
+            host: web,
+            snapshots: SnapshotsOnRemoval::Delete,
+        }],
+    );
+    assert_eq!(mark(record(&*store, vec![id])), Marking::Marked);
 }
 
 #[test]
