@@ -357,6 +357,34 @@ fn unattended_prunes_need_the_approval_of_the_policy_in_force() {
 }
 
 /// Tells the database that the program was last at work `days` from now.
+#[test]
+fn a_policy_that_came_during_a_pause_deletes_nothing_that_no_plan_has_shown() {
+    let program = with_snapshots("last=9", &[1, 2, 3, 4]);
+    program.ends(0, &["pause", "web"]);
+    program.write("pobsync.kdl", &FILE.replace("KEEP", "last=2"));
+    let plan = program.ends(2, &["plan", "--detailed-exitcode"]);
+    assert!(plan.out.contains("delete 0 of 4 snapshots"), "{}", plan.out);
+    let applied = program.ends(0, &["apply", "--yes"]);
+    assert!(
+        applied.err.contains("Not approved: the policy of web"),
+        "{}",
+        applied.err
+    );
+    program.ends(0, &["apply", "--yes"]);
+    program.ends(0, &["resume", "web"]);
+    program.ends(14, &["backup", "web", "--prune"]);
+    assert_eq!(days(&program), [1, 2, 3, 4]);
+    // Nothing changes any more, and yet this apply is what lets them go.
+    let plan = program.ends(3, &["plan", "--detailed-exitcode"]);
+    assert!(plan.out.contains("3 by this change"), "{}", plan.out);
+    program.ends(0, &["apply", "--yes"]);
+    program.ends(0, &["backup", "web", "--prune"]);
+    assert!(
+        days(&program).is_empty(),
+        "the two manual ones are the last"
+    );
+}
+
 #[allow(
     clippy::disallowed_methods,
     reason = "the test sets what the program will compare with its clock"

@@ -81,6 +81,11 @@ fn carry_out(
         "\nApplied as serial {}; its policies are approved.\n",
         configured.serial
     ));
+    for host in approved.plan().unseen() {
+        output.say(&format!(
+            "Not approved: the policy of {host}, which is paused. Apply again once it goes on, when the plan shows what goes."
+        ));
+    }
     let pruned = if deletes {
         prune_listed(context, approved.plan(), output)
     } else {

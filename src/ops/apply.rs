@@ -49,24 +49,12 @@ pub fn apply(
     Ok(context.store.configure(&change)?)
 }
 
-/// Says that every policy of the file stands approved already, so that an apply without changes has nothing to do.
+/// Says that every policy that the plan approves stands approved already, so that an apply without changes has nothing to do.
 #[must_use]
 pub fn approves_nothing_new(facts: &Facts, plan: &Plan, desired: &DesiredState) -> bool {
-    let looked_at = |name: &HostName| plan.hosts.is_empty() || plan.hosts.contains(name);
-    desired
-        .hosts
-        .iter()
-        .filter(|host| looked_at(&host.name))
-        .all(|host| {
-            let wanted = host
-                .settings
-                .retention
-                .as_ref()
-                .map(crate::core::model::Policy::fingerprint);
-            let approved =
-                active(facts, host.name.as_str()).and_then(|sql| sql.approved_policy.clone());
-            wanted.is_none() || wanted == approved
-        })
+    plan.approvals(desired).iter().all(|(host, policy)| {
+        active(facts, host.as_str()).and_then(|sql| sql.approved_policy.as_ref()) == Some(policy)
+    })
 }
 
 /// Says that the file has taken up nothing that drifted, so that there is nothing to record either.

@@ -8,7 +8,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::Facts;
 use super::{Error, load, random_bytes};
 use crate::core::desired::DesiredState;
-use crate::core::model::{HostId, ManagedBy, SnapshotsOnRemoval, SqlGlobal, SqlHost, Timestamp};
+use crate::core::model::{
+    HostId, ManagedBy, Policy, SnapshotsOnRemoval, SqlGlobal, SqlHost, Timestamp,
+};
 
 /// Reads the version that `base` names: a file, or a revision of the repository that holds `file`, includes too.
 ///
@@ -55,7 +57,8 @@ pub fn as_if_applied(facts: Facts, base: &DesiredState) -> Facts {
             applied: Some(host.settings.clone()),
             retired: None,
             pause: row.and_then(|row| row.pause.clone()),
-            approved_policy: row.and_then(|row| row.approved_policy.clone()),
+            // An apply of it approves its policies.
+            approved_policy: host.settings.retention.as_ref().map(Policy::fingerprint),
             changed_at: epoch,
             changed_by: String::new(),
         });

@@ -1,5 +1,7 @@
 //! From a plan to an approved one: the only thing an apply takes.
 
+use std::collections::BTreeSet;
+
 use super::{Plan, Refusal, RefusalScope};
 use crate::core::desired::DesiredState;
 use crate::core::model::{Fingerprint, HostName};
@@ -40,23 +42,38 @@ impl ApprovedPlan {
         &self.desired
     }
 
-    /// The policy of every host that stands in the file and was looked at: what this plan approves.
+    /// What it approves.
     #[must_use]
     pub fn approvals(&self) -> Vec<(HostName, Fingerprint)> {
-        let policy_of = |host: &crate::core::desired::DesiredHost| {
-            Some((
-                host.name.clone(),
-                host.settings.retention.as_ref()?.fingerprint(),
-            ))
-        };
-        let looked_at = |name: &HostName| {
-            !self.plan.partial || self.plan.hosts.is_empty() || self.plan.hosts.contains(name)
-        };
-        self.desired
-            .hosts
+        self.plan.approvals(&self.desired)
+    }
+}
+
+impl Plan {
+    /// Paused hosts whose policy an apply does not approve.
+    pub fn unseen(&self) -> impl Iterator<Item = &HostName> {
+        self.retention
             .iter()
-            .filter(|host| looked_at(&host.name))
-            .filter_map(policy_of)
+            .filter(|plan| plan.paused && !plan.approved && plan.policy.is_some())
+            .map(|plan| &plan.host)
+    }
+
+    /// What an apply of this plan, made from `desired`, approves: the policy of every host of the file that was looked at.
+    ///
+    /// Not the new policy of a host that is paused: the plan shows that it loses nothing, and once the pause is over it
+    /// would lose what no reviewer has seen. The next plan after that shows it.
+    #[must_use]
+    pub fn approvals(&self, desired: &DesiredState) -> Vec<(HostName, Fingerprint)> {
+        let unseen: BTreeSet<&HostName> = self.unseen().collect();
+        let is_approved = |name: &HostName| {
+            (self.hosts.is_empty() || self.hosts.contains(name)) && !unseen.contains(name)
+        };
+        let hosts = desired.hosts.iter().filter(|host| is_approved(&host.name));
+        hosts
+            .filter_map(|host| {
+                let policy = host.settings.retention.as_ref()?;
+                Some((host.name.clone(), policy.fingerprint()))
+            })
             .collect()
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::core::desired::{DesiredHost, DesiredState};
 use crate::core::diff::{Change, Comparison, Object, Scope, compare};
 use crate::core::model::{
-    AbsolutePath, Fingerprint, Guard, HostId, HostName, Kinds, Schedule, Snapshot,
+    AbsolutePath, Fingerprint, Guard, HostId, HostName, Kinds, Policy, Schedule, Snapshot,
     SnapshotsOnRemoval, Span, SqlHost, SqlState, Timestamp,
 };
 use crate::core::retention::{EmptyPolicy, Mode, Question, Side, Verdict, plan_host};
@@ -70,6 +70,8 @@ struct HostSides<'a> {
     in_force: Side<'a>,
     proposed: Side<'a>,
     approved: Option<&'a Fingerprint>,
+    /// It stands in the file: an apply approves its policy.
+    is_of_file: bool,
     schedules: &'a [Schedule],
 }
 
@@ -87,6 +89,9 @@ impl<'a> Planner<'a> {
         let compared = compare(desired, self.state, &scope);
         let sides = self.sides(desired, &compared);
         let retention = self.retention(&sides)?;
+        let awaiting = sides.iter().filter(|side| side.awaits_approval());
+        let awaiting = awaiting.map(|side| side.directory.clone()).collect();
+        let by_change = guards::deletions_by_change(&retention, &compared, &awaiting);
         let limits = Limits::of(
             self.guard(&desired.global.guard),
             desired,
@@ -100,11 +105,18 @@ impl<'a> Planner<'a> {
                 state: self.state,
                 compared: &compared,
                 retention: &retention,
+                by_change,
                 root: &self.root,
                 fleet: self.fleet(),
             },
         );
-        Ok(self.finish(source, compared, refusals, retention, Some(desired)))
+        Ok(self.finish(
+            source,
+            compared,
+            refusals,
+            (retention, by_change),
+            Some(desired),
+        ))
     }
 
     /// Plans the retention that is in force for `hosts`, whatever a file says.
@@ -120,7 +132,7 @@ impl<'a> Planner<'a> {
             Source::default(),
             Comparison::default(),
             refusals,
-            retention,
+            (retention, 0),
             None,
         );
         plan.partial = true;
@@ -277,7 +289,7 @@ impl<'a> Planner<'a> {
             }
         }
         let policy = side.proposed.policy;
-        let fingerprint = policy.map(crate::core::model::Policy::fingerprint);
+        let fingerprint = policy.map(Policy::fingerprint);
         Ok(RetentionPlan {
             host: side.host.clone(),
             directory: side.directory.clone(),
@@ -302,7 +314,7 @@ impl<'a> Planner<'a> {
         source: Source,
         compared: Comparison,
         refusals: Vec<Refusal>,
-        retention: Vec<RetentionPlan>,
+        (retention, by_change): (Vec<RetentionPlan>, usize),
         desired: Option<&DesiredState>,
     ) -> Plan {
         let mut summary = Summary {
@@ -313,8 +325,8 @@ impl<'a> Planner<'a> {
         for plan in &retention {
             summary.count_retention(plan);
         }
-        summary.delete_by_change = guards::deletions_by_change(&retention, &compared);
-        let outcome = match (compared.changes.is_empty(), summary.delete_by_change) {
+        summary.delete_by_change = by_change;
+        let outcome = match (compared.changes.is_empty(), by_change) {
             (true, 0) => Outcome::NoChanges,
             (false, 0) => Outcome::Changes,
             (_, _) => Outcome::ChangesDelete,
@@ -350,6 +362,12 @@ impl<'a> Planner<'a> {
 }
 
 impl<'a> HostSides<'a> {
+    /// Nobody has approved the policy in force, so that no night carries it out, and an apply would change that.
+    fn awaits_approval(&self) -> bool {
+        let in_force = self.in_force.policy.map(Policy::fingerprint);
+        self.is_of_file && in_force.as_ref() != self.approved
+    }
+
     fn unchanged(sql: &'a SqlHost) -> Self {
         Self {
             host: sql.name.clone(),
@@ -358,6 +376,7 @@ impl<'a> HostSides<'a> {
             in_force: side_in_force(sql),
             proposed: side_in_force(sql),
             approved: sql.approved_policy.as_ref(),
+            is_of_file: false,
             schedules: if sql.retired.is_none() && !sql.is_paused() {
                 &sql.settings.schedules
             } else {
@@ -370,6 +389,7 @@ impl<'a> HostSides<'a> {
         Self {
             host: host.name.clone(),
             proposed: side_desired(host, sql.pause.is_some()),
+            is_of_file: true,
             schedules: if host.settings.enabled && sql.pause.is_none() {
                 &host.settings.schedules
             } else {
@@ -410,6 +430,7 @@ impl<'a> HostSides<'a> {
             },
             proposed: side_desired(host, false),
             approved: None,
+            is_of_file: true,
             schedules: &host.settings.schedules,
         }
     }

@@ -71,6 +71,8 @@ pub(super) struct Asked<'a> {
     pub(super) state: &'a SqlState,
     pub(super) compared: &'a Comparison,
     pub(super) retention: &'a [RetentionPlan],
+    /// How many snapshots go because of the change.
+    pub(super) by_change: usize,
     pub(super) root: &'a RootFacts,
     /// Snapshots on disk of all hosts, whether looked at or not.
     pub(super) fleet: usize,
@@ -103,8 +105,13 @@ pub(super) fn prune_refusals<'a>(
         .collect()
 }
 
-/// How many snapshots go because of the change, and would stay without it.
-pub(super) fn deletions_by_change(retention: &[RetentionPlan], compared: &Comparison) -> usize {
+/// How many snapshots go because of the change, and would stay without it: what only the new policies delete, and what a
+/// policy in force deletes that nobody has approved yet, in the directories `awaiting` it.
+pub(super) fn deletions_by_change(
+    retention: &[RetentionPlan],
+    compared: &Comparison,
+    awaiting: &BTreeSet<HostName>,
+) -> usize {
     let leaving: BTreeSet<&str> = compared
         .changes
         .iter()
@@ -114,6 +121,11 @@ pub(super) fn deletions_by_change(retention: &[RetentionPlan], compared: &Compar
     let of_host = |plan: &RetentionPlan| {
         let counts = plan.totals.delete_by_reason;
         counts.policy_change
+            + if awaiting.contains(&plan.directory) {
+                counts.expired
+            } else {
+                0
+            }
             + if leaving.contains(plan.host.as_str()) {
                 counts.host_removed
             } else {
@@ -259,7 +271,7 @@ fn max_retire(limits: &Limits<'_>, asked: &Asked<'_>) -> Option<Refusal> {
 }
 
 fn fleet_delete(limits: &Limits<'_>, asked: &Asked<'_>) -> Option<Refusal> {
-    let deleted = deletions_by_change(asked.retention, asked.compared);
+    let deleted = asked.by_change;
     let fleet = asked.fleet;
     let limit = limits.guard.max_fleet_delete_percent;
     let is_lifted = limits

@@ -226,6 +226,59 @@ fn what_expires_anyway_is_no_change() {
 }
 
 #[test]
+fn what_a_policy_in_force_would_delete_once_an_apply_approves_it_goes_by_this_change() {
+    let mut host = row(1, "web", Some("daily=2"));
+    host.approved_policy = None;
+    let state = sql(vec![host]);
+    let snapshots = Snapshots::from([(HostId(1), nightly(140))]);
+    let desired = file(vec![wanted("web", Some("daily=2"))]);
+    let found = plan(&desired, &state, &snapshots);
+    assert_eq!(found.changes, []);
+    assert_eq!(
+        (found.outcome, found.summary.delete_by_change),
+        (Outcome::ChangesDelete, 138)
+    );
+    assert!(
+        found
+            .refusals
+            .iter()
+            .any(|r| r.guard == "max-fleet-delete-percent")
+    );
+    // No file, no approval.
+    let host = &state.hosts[0];
+    let shown = planner(&state, &snapshots, &[]).in_force(&[host]).unwrap();
+    assert_eq!(shown.summary.delete_by_change, 0);
+    // What this file does not have it does not approve.
+    let mut state = state.clone();
+    state.hosts[0].managed_by = ManagedBy::Cli;
+    let other = plan(&file(vec![wanted("db", None)]), &state, &snapshots);
+    assert_eq!(other.summary.delete_by_change, 0);
+}
+
+#[test]
+fn the_new_policy_of_a_paused_host_is_not_approved_unseen() {
+    let mut host = row(1, "web", Some("daily=5"));
+    host.pause = Some(Pause {
+        at: now(),
+        by: "bob".into(),
+        reason: String::new(),
+    });
+    let mut state = sql(vec![host]);
+    let snapshots = Snapshots::from([(HostId(1), nightly(7))]);
+    let shown = |state: &SqlState, keep, enabled| {
+        let mut desired = file(vec![wanted("web", Some(keep))]);
+        desired.hosts[0].settings.enabled = enabled;
+        let plan = plan(&desired, state, &snapshots);
+        (plan.summary.deletions(), plan.approvals(&desired).len())
+    };
+    assert_eq!(shown(&state, "daily=1", true), (0, 0));
+    assert_eq!(shown(&state, "daily=1", false), (0, 0));
+    assert_eq!(shown(&state, "daily=5", true), (0, 1), "seen before");
+    state.hosts[0].pause = None;
+    assert_eq!(shown(&state, "daily=1", true), (6, 1));
+}
+
+#[test]
 fn a_removed_host_loses_its_snapshots_only_on_purpose() {
     let state = sql(vec![row(1, "web", Some("last=9"))]);
     let snapshots = Snapshots::from([(HostId(1), nightly(4))]);
