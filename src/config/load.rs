@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 
+use super::bundle::Bundle;
 use super::include::{self, IncludeError, MOST_FILES};
 use super::lines::Lines;
 use super::parse::{self, Include};
@@ -92,11 +93,26 @@ pub fn load_text(name: &str, text: impl Into<Vec<u8>>) -> Loaded {
     loader.finish()
 }
 
+/// Reads files that came from elsewhere: they include each other and nothing of this machine.
+#[must_use]
+pub fn load_bundle(bundle: Bundle) -> Loaded {
+    let entry = bundle.entry().to_owned();
+    let mut loader = Loader {
+        root: bundle.root().to_owned(),
+        shown_root: bundle.root().to_owned(),
+        includes: Includes::Within(bundle),
+        ..Loader::default()
+    };
+    loader.file(&entry, None);
+    loader.finish()
+}
+
 /// What is done about includes.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(PartialEq, Eq, Default)]
 enum Includes {
     #[default]
     Followed,
+    Within(Bundle),
     LeftAlone,
     Refused,
 }
@@ -208,16 +224,18 @@ impl Loader {
     }
 
     fn file(&mut self, real: &Utf8Path, from: Option<At>) {
-        let bytes = match self.instead.remove(real) {
-            Some(text) => text.into_bytes(),
-            None => match read_bounded(real) {
-                Ok(bytes) => bytes,
-                Err(error) => return self.unreadable(&self.shown(real), &error, from),
-            },
+        let (on_disk, read) = match (&self.includes, self.instead.remove(real)) {
+            (Includes::Within(bundle), _) => (None, Ok(bundle.bytes(real))),
+            (_, Some(text)) => (Some(real), Ok(text.into_bytes())),
+            (_, None) => (Some(real), read_bounded(real)),
+        };
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(error) => return self.unreadable(&self.shown(real), &error, from),
         };
         self.real.insert(real.to_owned());
         self.open.push(real.to_owned());
-        self.text(self.shown(real), Some(real), bytes);
+        self.text(self.shown(real), on_disk, bytes);
         self.open.pop();
     }
 
@@ -309,7 +327,11 @@ impl Loader {
             .last()
             .and_then(|file| file.parent())
             .unwrap_or(&self.root);
-        match include::files(&self.root, folder, &include.pattern, &mut self.watched) {
+        let found = match &self.includes {
+            Includes::Within(bundle) => bundle.included(folder, &include.pattern),
+            _ => include::files(&self.root, folder, &include.pattern, &mut self.watched),
+        };
+        match found {
             Ok(found) if found.is_empty() && !include.optional => {
                 let help = "correct the pattern, or add `optional=#true`";
                 self.wrong(include, "no-match", "no file matches this include", help);

@@ -3,6 +3,7 @@
 //! Owns the language: what a file may say, and how mistakes are told. Reads files below the configuration's folder and
 //! nothing else; runs no command; resolves nothing.
 
+mod bundle;
 mod document;
 mod edit;
 mod export;
@@ -28,6 +29,7 @@ mod tests;
 mod watched;
 mod words;
 
+pub use bundle::{Bundle, BundleError};
 pub use edit::{
     EditError, Edited, EditedFile, RefusedField, Wanted, edit, inherited_excludes,
     settings_of_new_host,
@@ -35,7 +37,7 @@ pub use edit::{
 pub use export::{Content, Exported, export};
 pub use guard::LARGEST;
 pub use laid_out::{LaidOut, LaidOutFile, lay_out, lay_out_text};
-pub use load::{Loaded, SourceFile, load, load_as, load_text};
+pub use load::{Loaded, SourceFile, load, load_as, load_bundle, load_text};
 pub use report::Report;
 pub use starter::starter;
 pub use watched::Watched;

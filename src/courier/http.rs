@@ -20,7 +20,7 @@ const WHOLE: Duration = Duration::from_secs(30);
 /// When the address cannot be used, or the answer is not 2xx.
 pub fn post(address: &str, event: &Event, body: &str) -> Result<(), Undelivered> {
     let address = checked(address)?;
-    let answer = agent()
+    let answer = agent(WHOLE)
         .post(address)
         .header("content-type", "application/json")
         .header("x-pobsync-event", &event.id)
@@ -34,7 +34,7 @@ pub fn post(address: &str, event: &Event, body: &str) -> Result<(), Undelivered>
 /// As [`post`].
 pub fn ping(address: &str, event: &Event) -> Result<(), Undelivered> {
     let address = checked(&ping_address(address, event.event))?;
-    let answer = agent()
+    let answer = agent(WHOLE)
         .get(address)
         .header("x-pobsync-event", &event.id)
         .call();
@@ -61,7 +61,7 @@ fn checked(address: &str) -> Result<Uri, Undelivered> {
 
 /// Proxies are those of the environment (`HTTPS_PROXY`, `NO_PROXY` and their kin), since some servers have no other way
 /// out. Redirects are not followed: where an event goes is written in the configuration and nowhere else.
-fn agent() -> Agent {
+pub(super) fn agent(whole: Duration) -> Agent {
     let mut tls = TlsConfig::builder();
     if let Some(pem) = roots::of_this_machine() {
         let found: Vec<_> = ureq::tls::parse_pem(&pem)
@@ -78,7 +78,7 @@ fn agent() -> Agent {
         .tls_config(tls.build())
         .user_agent(concat!("pobsync/", env!("CARGO_PKG_VERSION")))
         .timeout_connect(Some(CONNECT))
-        .timeout_global(Some(WHOLE))
+        .timeout_global(Some(whole))
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -101,7 +101,7 @@ fn judge(answer: Result<u16, Error>) -> Result<(), Undelivered> {
 }
 
 /// The library's own words may hold the address, so these are ours.
-fn words(error: &Error) -> &'static str {
+pub(super) fn words(error: &Error) -> &'static str {
     match error {
         Error::Io(error) => words_of(error.kind()),
         Error::Timeout(_) => "it took too long",

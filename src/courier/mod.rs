@@ -1,4 +1,4 @@
-//! Carrying one event to one receiver: HTTP and mail.
+//! What leaves this machine: one event to one receiver by HTTP or mail, and one question to a running server.
 //!
 //! It knows neither who is to be told nor where addresses stand. An address is a secret (whoever knows a webhook can write
 //! to it): no error of this room holds one, nor anything that a receiver answered.
@@ -6,9 +6,11 @@
 mod http;
 mod mail;
 mod roots;
+mod server;
 
 pub use http::{ping, post};
 pub use mail::{MailServer, Transport, send_mail};
+pub use server::{Answer, Unanswered, ask, check_origin};
 
 use crate::core::notify::Refusal;
 

@@ -5,7 +5,7 @@ use super::plan::as_row;
 use super::{Context, Error};
 use crate::core::desired::DesiredState;
 use crate::core::diff::{Action, Change, Object};
-use crate::core::model::{HostName, ManagedBy, SnapshotsOnRemoval, SqlHost};
+use crate::core::model::{Fingerprint, HostName, ManagedBy, SnapshotsOnRemoval, SqlHost};
 use crate::core::plan::{ApprovedPlan, Plan};
 use crate::store::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite, PlanKind};
 
@@ -47,6 +47,38 @@ pub fn apply(
         plan: Some(as_row(facts, plan, PlanKind::Apply)?),
     };
     Ok(context.store.configure(&change)?)
+}
+
+/// Holds a plan against what somebody said it is.
+///
+/// # Errors
+/// When it has another fingerprint.
+pub fn expect_plan(plan: &Plan, expected: &Fingerprint) -> Result<(), Error> {
+    if *expected == plan.fingerprint {
+        return Ok(());
+    }
+    Err(Error::NotTheExpectedPlan {
+        expected: expected.clone(),
+        actual: plan.fingerprint.clone(),
+    })
+}
+
+/// The plan as it may be applied, and whether that would change nothing and approve nothing new.
+///
+/// # Errors
+/// With the refusals that stand against it.
+pub fn to_be_applied(
+    facts: &Facts,
+    plan: Plan,
+    desired: DesiredState,
+    prune: bool,
+) -> Result<(ApprovedPlan, bool), Error> {
+    let is_nothing = plan.changes.is_empty()
+        && approves_nothing_new(facts, &plan, &desired)
+        && records_nothing_new(facts, &plan, &desired);
+    let approved =
+        ApprovedPlan::new(plan, desired, prune).map_err(|refusals| Error::Refused { refusals })?;
+    Ok((approved, is_nothing))
 }
 
 /// Says that every policy that the plan approves stands approved already, so that an apply without changes has nothing to do.

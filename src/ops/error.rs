@@ -338,6 +338,57 @@ pub enum Error {
     /// The export does not fit into one file.
     #[error("the export is larger than one file may be (4 MiB)")]
     ExportTooLarge,
+    /// Files that cannot be sent, or were sent and are no configuration.
+    #[error("this is no configuration that can be sent: {problem}")]
+    NotSendable {
+        /// Why.
+        problem: String,
+    },
+    /// A configuration that was sent points at what nobody has chosen on the server.
+    #[error(
+        "a configuration that is sent holds references that are not in force at the same setting"
+    )]
+    NewReferences {
+        /// Each setting and its reference, a line each.
+        places: Vec<String>,
+    },
+    /// The server that was asked is not reached.
+    #[error("{server}: {problem}")]
+    ServerUnreachable {
+        /// Its address.
+        server: String,
+        /// Why.
+        problem: String,
+    },
+    /// The server that was asked says no.
+    #[error("{message}")]
+    ServerSays {
+        /// What it says.
+        message: String,
+        /// How the command ends.
+        outcome: Outcome,
+        /// Further lines.
+        details: Vec<String>,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// The address of a server cannot be used.
+    #[error("{server} is no server that can be asked: {problem}")]
+    ServerAddress {
+        /// The address.
+        server: String,
+        /// Why.
+        problem: &'static str,
+    },
+    /// There is no token to ask a server with.
+    #[error("a server is asked with a token, and there is none")]
+    NoToken,
+    /// An option that a server does not take.
+    #[error("a server takes no {option}")]
+    NotForServer {
+        /// The option.
+        option: &'static str,
+    },
     /// A value could not be written as JSON.
     #[error("cannot write JSON")]
     Json(#[source] serde_json::Error),
@@ -355,7 +406,14 @@ impl Error {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
+            Self::ServerUnreachable { .. } => Outcome::Unreachable,
+            Self::ServerSays { outcome, .. } => *outcome,
+            Self::ServerAddress { .. } | Self::NoToken | Self::NotForServer { .. } => {
+                Outcome::Usage
+            }
             Self::Invalid(_)
+            | Self::NotSendable { .. }
+            | Self::NewReferences { .. }
             | Self::EmptyPolicy(_)
             | Self::Value(_)
             | Self::Password { .. }
@@ -512,6 +570,17 @@ impl Error {
             Self::Locked { .. } => "wait for it, or look at pobsync runs".into(),
             Self::PlanOfKinds { .. } => "make a plan without --kind, and look at that one".into(),
             Self::PlanWithoutState => "carry it out with pobsync retention HOST --plan PLAN --apply".into(),
+            Self::NewReferences { .. } => {
+                "apply it once on the server itself: from then on it can be sent".into()
+            }
+            Self::ServerSays { help, .. } => return help.clone(),
+            Self::ServerAddress { .. } => {
+                "write it like https://backup.example.net; http:// is for 127.0.0.1 alone".into()
+            }
+            Self::NoToken => {
+                "set POBSYNC_TOKEN or say --token-file FILE; on the server: pobsync token create NAME --scope plan".into()
+            }
+            Self::NotForServer { .. } => "do that on the server itself".into(),
             Self::Program { help, .. } if !help.is_empty() => help.clone(),
             _ => return None,
         })
@@ -542,6 +611,8 @@ impl Error {
     pub fn details(&self) -> &[String] {
         match self {
             Self::Stale { moved } => moved,
+            Self::NewReferences { places } => places,
+            Self::ServerSays { details, .. } => details,
             Self::NotExportable { settings } | Self::NotEditable { settings } => settings,
             _ => &[],
         }

@@ -86,10 +86,14 @@ fn revision() -> Option<String> {
     let found = named
         .into_iter()
         .find_map(|name| std::env::var(name).ok())?;
-    let is_plain = !found.is_empty()
-        && found.len() <= 128
-        && found
+    Some(found).filter(|found| plain_revision(found))
+}
+
+/// Says that a revision is one that any table, page or log may show as it is.
+pub(super) fn plain_revision(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 128
+        && text
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/'));
-    is_plain.then_some(found)
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/'))
 }

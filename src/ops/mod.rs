@@ -34,12 +34,15 @@ mod pull;
 mod pulse;
 mod reconcile;
 mod recorded;
+mod remote;
 mod replace;
 mod retention;
 mod room;
 mod root;
+mod rows;
 mod saved;
 mod scheduler;
+mod sent;
 mod simulate;
 mod space;
 mod stale;
@@ -56,7 +59,7 @@ pub use accounts::{
     LogIn, SESSION_IDLE, SESSION_LENGTH, Session, create_account, create_token, expiry,
     is_password_of, log_in, log_out, revoke_token, session, set_password, set_rights, token,
 };
-pub use apply::{apply, approves_nothing_new, records_nothing_new};
+pub use apply::{apply, approves_nothing_new, expect_plan, records_nothing_new, to_be_applied};
 pub use backup::{BackupReport, BackupRequest, backup, backup_line};
 pub use base::{as_if_applied, load_base};
 pub use check::{Finding, Level, check};
@@ -83,11 +86,18 @@ pub use plan::{Asked, VERSION, plan_desired, plan_in_force};
 pub use prune::{PruneReport, PruneRequest, prune};
 pub use pull::dry_run;
 pub use recorded::{Recorded, recorded_plan};
+pub use remote::Server;
 pub use retention::{approve, listed_by_saved, plan_host};
 pub use room::{RootRoom, root_room};
 pub use root::{FoundRoot, adopt_root, root_to_adopt};
+pub use rows::{
+    HistoryRow, HoldRow, HostDetail, HostRow, Page, Paging, PlanRow, RunRow, ScheduleRow,
+    SnapshotRow, history_page, history_rows, host_detail, host_page, host_rows, plan_page,
+    plan_rows, run_page, run_row, run_rows, snapshot_page, snapshot_rows,
+};
 pub use saved::{SavedPlanError, looks_like_a_plan, read_plan};
 pub use scheduler::{Beat, Scheduler, SchedulerOptions, Waker};
+pub use sent::{Applied, ApplyRequest, PlanRequest, Sent, apply_sent, load_to_send, plan_sent};
 pub use simulate::{AskedSimulation, Instead, SimulationError, Subject, simulate};
 pub use stale::{Staleness, saved_for_apply, staleness};
 pub use status::{HostProblem, HostStatus, Status, status};

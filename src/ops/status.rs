@@ -1,6 +1,7 @@
 //! How the backups are, in one screen: from the newest of what happened to each host, not from years of rows.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::tell::is_overdue;
 use super::{Context, Error};
@@ -9,11 +10,13 @@ use crate::core::model::{HostName, Timestamp, visible};
 use crate::store::Backlog;
 
 /// The whole service.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Status {
     /// When it was looked at.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// How much the worst of it matters.
+    #[schema(value_type = String)]
     pub severity: Severity,
     /// Every host.
     pub hosts: Vec<HostStatus>,
@@ -28,25 +31,29 @@ pub struct Status {
     /// Complete snapshots.
     pub snapshots: usize,
     /// What has not reached its receivers.
+    #[schema(value_type = Object)]
     pub notifications: Backlog,
     /// It was given up, or has waited for so long that somebody should look.
     pub notifications_overdue: bool,
 }
 
 /// One host.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct HostStatus {
     /// Its name.
+    #[schema(value_type = String)]
     pub host: HostName,
     /// `well`, its worst problem, `paused` or `retired`.
     pub state: &'static str,
     /// Somebody should look at it.
     pub needs_attention: bool,
     /// How much the worst of it matters.
+    #[schema(value_type = String)]
     pub severity: Severity,
     /// All that is wrong, worst first.
     pub problems: Vec<HostProblem>,
     /// When its newest complete snapshot began.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub newest: Option<Timestamp>,
     /// How many complete snapshots it has.
     pub snapshots: usize,
@@ -55,9 +62,10 @@ pub struct HostStatus {
 }
 
 /// One thing that is wrong with a host.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct HostProblem {
     /// What.
+    #[schema(value_type = String)]
     pub problem: Problem,
     /// How so.
     pub text: String,

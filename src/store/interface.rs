@@ -12,7 +12,7 @@ use crate::core::model::{
 
 use super::{
     Accounts, Approval, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery,
-    HistoryEntry, HostKey, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, Outbox,
+    HistoryEntry, HostKey, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, Outbox, Pages,
     PendingRetry, PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord,
     SnapshotCounts, SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
 };
@@ -23,7 +23,7 @@ use super::{
 ///
 /// # Errors
 /// Every call fails with [`StoreError`] when the database cannot be read or written, and names what else can go wrong.
-pub trait Store: Accounts + Outbox + Send + Sync {
+pub trait Store: Accounts + Outbox + Pages + Send + Sync {
     /// The identity of the database.
     fn lineage(&self) -> Result<Lineage, StoreError>;
 

@@ -14,6 +14,7 @@ mod claim;
 mod error;
 mod interface;
 mod outbox;
+mod pages;
 mod plans;
 mod records;
 mod session;
@@ -34,6 +35,7 @@ pub use outbox::{
     Backlog, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryStatus, EndedRun, NewEvent,
     Outbox, Raising, Settlement, SnapshotCounts,
 };
+pub use pages::Pages;
 pub use plans::{Approval, NewPlan, PlanKind, PlanSummary, RecordedPlan};
 pub use records::{
     Discovered, Discovery, HistoryEntry, HostKey, HostSchedule, Marking, NewRun, NewSnapshot,

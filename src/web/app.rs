@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use chrono_tz::Tz;
@@ -20,6 +21,11 @@ const FOLLOWERS: usize = 16;
 /// Passwords hashed at once: each takes 19 MiB and a core.
 const HASHING_AT_ONCE: usize = 2;
 
+/// Configurations planned at once: each may hold every snapshot of the fleet.
+const PLANNING_AT_ONCE: usize = 2;
+/// How long one waits for its turn to be planned.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The state that handlers share.
 #[derive(Clone)]
 pub(super) struct App(Arc<Inner>);
@@ -34,6 +40,7 @@ struct Inner {
     transfers: Transfers,
     places: Places,
     hashing: Semaphore,
+    planning: Arc<Semaphore>,
 }
 
 impl App {
@@ -48,6 +55,7 @@ impl App {
             transfers: Transfers::new(),
             places: Places::new(None),
             hashing: Semaphore::new(HASHING_AT_ONCE),
+            planning: Arc::new(Semaphore::new(PLANNING_AT_ONCE)),
         }))
     }
 
@@ -110,6 +118,28 @@ impl App {
         work: impl FnOnce(&Context) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Failure> {
         self.run(&self.0.hashing, work).await
+    }
+
+    /// Calls a use case that reads a configuration which was sent: few at once. One that nobody waits for any more still
+    /// counts for as long as it works.
+    pub(super) async fn plan<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Context) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let turn = Arc::clone(&self.0.planning).acquire_owned();
+        let Ok(Ok(permit)) = tokio::time::timeout(PATIENCE, turn).await else {
+            return Err(Failure::busy("Other plans are being made."));
+        };
+        let inner = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&inner.context);
+            drop(permit);
+            done
+        });
+        match done.await {
+            Ok(done) => done.map_err(Failure::from),
+            Err(_) => Err(Failure::internal()),
+        }
     }
 
     async fn run<T: Send + 'static>(

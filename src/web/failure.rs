@@ -1,5 +1,7 @@
 //! What a request can end with when it does not end well: a page for people, problem+json (RFC 9457) below `/api/`.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -7,10 +9,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use maud::html;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::layout;
 use crate::core::model::visible;
-use crate::core::plan::Outcome;
+use crate::core::plan::{Outcome, Refusal};
 use crate::ops::Error;
 use crate::store::StoreError;
 
@@ -23,6 +26,17 @@ pub(super) struct Failure {
     /// What to do about it.
     pub(super) help: Option<String>,
     pub(super) outcome: Option<Outcome>,
+    /// What else there is to say, for programs.
+    more: Arc<More>,
+}
+
+/// What belongs to a failure besides its sentence.
+#[derive(Debug, Default)]
+struct More {
+    details: Vec<String>,
+    refusals: Vec<Refusal>,
+    /// Every mistake of a configuration.
+    findings: Option<serde_json::Value>,
 }
 
 impl Failure {
@@ -32,6 +46,7 @@ impl Failure {
             message: message.into(),
             help: None,
             outcome: None,
+            more: Arc::default(),
         }
     }
 
@@ -56,6 +71,11 @@ impl Failure {
             StatusCode::INTERNAL_SERVER_ERROR,
             "Something went wrong in the server; its log says more.",
         )
+    }
+
+    /// Too much is asked at once.
+    pub(super) fn busy(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message).with_help("Try again in a while.")
     }
 
     fn title(&self) -> &'static str {
@@ -97,6 +117,22 @@ impl From<Error> for Failure {
             message: said,
             help: error.help().map(|help| visible(&help)),
             outcome: Some(outcome),
+            more: Arc::new(More::of(&error)),
+        }
+    }
+}
+
+impl More {
+    fn of(error: &Error) -> Self {
+        let findings = match error {
+            Error::Invalid(report) => serde_json::to_value(report.document()).ok(),
+            _ => None,
+        };
+        Self {
+            details: error.details().iter().map(|line| visible(line)).collect(),
+            refusals: error.refusals().to_vec(),
+            findings: findings
+                .and_then(|mut document| document.get_mut("findings").map(serde_json::Value::take)),
         }
     }
 }
@@ -125,26 +161,29 @@ pub(super) async fn show(request: Request, next: Next) -> Response {
         );
     }
     let status = response.status();
-    // The router's own answers have no body worth showing.
-    if status == StatusCode::NOT_FOUND || status == StatusCode::METHOD_NOT_ALLOWED {
-        let is_ours = response
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-        if !is_ours {
-            let message = if status == StatusCode::NOT_FOUND {
-                "There is no such page."
-            } else {
-                "This page cannot be asked for in that way."
-            };
-            let failure = Failure::new(status, message);
-            let body = if is_api {
-                problem(&failure)
-            } else {
-                page(&failure)
-            };
-            return with_headers_of(&response, body);
-        }
+    // What the router and its layers answer by themselves has no body worth showing.
+    let is_ours = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if (status.is_client_error() || status.is_server_error()) && !is_ours {
+        let message = match status {
+            StatusCode::NOT_FOUND => "There is no such page.",
+            StatusCode::METHOD_NOT_ALLOWED => "This page cannot be asked for in that way.",
+            StatusCode::PAYLOAD_TOO_LARGE => "That is more than can be sent here.",
+            StatusCode::SERVICE_UNAVAILABLE => "This took too long, and was given up.",
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                "Something went wrong in the server; its log says more."
+            }
+            _ => "This cannot be answered.",
+        };
+        let failure = Failure::new(status, message);
+        let body = if is_api {
+            problem(&failure)
+        } else {
+            page(&failure)
+        };
+        return with_headers_of(&response, body);
     }
     response
 }
@@ -159,16 +198,35 @@ fn with_headers_of(from: &Response, mut to: Response) -> Response {
     to
 }
 
-#[derive(Serialize)]
-struct Problem<'a> {
+/// A failure as programs read it (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub(super) struct Problem<'a> {
+    /// `about:blank`: the status says it all.
     r#type: &'static str,
+    /// What the status means.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// One sentence: what is wrong.
     detail: &'a str,
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<&'a str>,
+    /// The word that the command of that name ends with: `invalid`, `stale`, `refused` and so on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     outcome: Option<Outcome>,
+    /// Further lines: what makes a plan stale, say.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    details: &'a [String],
+    /// What stands against it, as in a plan.
+    #[serde(skip_serializing_if = "<[Refusal]>::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    refusals: &'a [Refusal],
+    /// Every mistake of a configuration, as `validate --format json` prints it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    findings: Option<&'a serde_json::Value>,
 }
 
 fn problem(failure: &Failure) -> Response {
@@ -179,6 +237,9 @@ fn problem(failure: &Failure) -> Response {
         detail: &failure.message,
         help: failure.help.as_deref(),
         outcome: failure.outcome,
+        details: &failure.more.details,
+        refusals: &failure.more.refusals,
+        findings: failure.more.findings.as_ref(),
     };
     let mut response = (failure.status, Json(body)).into_response();
     response.headers_mut().insert(

@@ -1,6 +1,7 @@
 //! Every route of the site, each with who may take it: a handler cannot be reached without.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::middleware;
 use axum::routing::{MethodRouter, get, post};
@@ -54,6 +55,11 @@ impl Route {
         }
     }
 
+    /// The same, with a body of at most so many bytes.
+    pub(super) fn of_at_most(self, body: usize) -> Self {
+        Self { body, ..self }
+    }
+
     /// The same path, posted to.
     pub(super) fn and_action<H, T>(self, handler: H) -> Self
     where
@@ -92,6 +98,9 @@ pub(super) fn router(app: App) -> Router {
         router = router.route(route.path, handlers);
     }
     router
+        .layer(middleware::from_fn(api::only_if_changed))
+        // Each route has a limit of its own.
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(app.clone(), access::is_ours))
         .layer(TimeoutLayer::with_status_code(
             axum::http::StatusCode::SERVICE_UNAVAILABLE,
@@ -113,10 +122,12 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::core::model::{TokenScope, TokenScopes};
     use crate::ops::{self, Context, LogIn};
     use crate::web::origin::Origin;
 
     struct Site {
+        context: Context,
         router: Router,
         cookie: String,
         _folder: tempfile::TempDir,
@@ -139,6 +150,7 @@ mod tests {
         let address: SocketAddr = "127.0.0.1:8000".parse().unwrap();
         let origin = Origin::of_listener(address, false);
         Site {
+            context: context.acting_as("root".to_owned()),
             router: router(App::new(context, origin, Vec::new(), chrono_tz::Tz::UTC)),
             cookie: format!("pobsync={secret}"),
             _folder: folder,
@@ -146,6 +158,14 @@ mod tests {
     }
 
     impl Site {
+        /// What a program with a token of these scopes sends.
+        fn token(&self, scopes: &[TokenScope]) -> String {
+            let scopes = TokenScopes::new(scopes.iter().copied()).unwrap();
+            let name = "ci".parse().unwrap();
+            let made = ops::create_token(&self.context, "root", &name, &scopes, None);
+            format!("Bearer {}", made.unwrap().1)
+        }
+
         async fn ask(&self, method: &Method, path: &str, headers: &[(&str, &str)]) -> Response {
             let mut request = Request::builder().method(method).uri(path);
             if !headers.iter().any(|(name, _)| *name == "host") {
@@ -190,6 +210,132 @@ mod tests {
                     );
                     assert!(is_refused, "{method} {path}: {status}");
                 }
+            }
+        });
+    }
+
+    #[test]
+    fn a_token_opens_what_its_scope_is_about_and_nothing_else() {
+        let site = site();
+        let tokens = TokenScope::ALL
+            .iter()
+            .map(|scope| (*scope, site.token(&[*scope])));
+        let tokens: Vec<(TokenScope, String)> = tokens.collect();
+        let everything = site.token(TokenScope::ALL);
+        block_on(async {
+            let mut seen = 0;
+            for route in all() {
+                let path = concrete(&route);
+                for method in [Method::GET, Method::POST] {
+                    for (scope, token) in &tokens {
+                        let bearer = [("authorization", token.as_str())];
+                        let status = site.ask(&method, &path, &bearer).await.status();
+                        let may = match route.access {
+                            Access::Public => continue,
+                            Access::Api(wanted) => wanted == *scope,
+                            Access::Staff | Access::Superuser => false,
+                        };
+                        let is_refused = matches!(
+                            status,
+                            StatusCode::FORBIDDEN
+                                | StatusCode::UNAUTHORIZED
+                                | StatusCode::SEE_OTHER
+                        );
+                        let is_other_method = status == StatusCode::METHOD_NOT_ALLOWED;
+                        assert!(
+                            is_other_method || is_refused != may,
+                            "{method} {path} with {scope}: {status}"
+                        );
+                        seen += usize::from(!is_other_method);
+                    }
+                }
+            }
+            assert!(seen > 30, "{seen}");
+            // What is refused is refused for its scope, and not because the token is unknown.
+            for (path, wrong) in [
+                ("/api/plan/", "read"),
+                ("/api/apply/", "plan"),
+                ("/api/", "plan"),
+            ] {
+                let token = tokens.iter().find(|(scope, _)| scope.as_str() == wrong);
+                let bearer = [("authorization", token.unwrap().1.as_str())];
+                let method = if path == "/api/" {
+                    Method::GET
+                } else {
+                    Method::POST
+                };
+                let status = site.ask(&method, path, &bearer).await.status();
+                assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
+                let bearer = [("authorization", everything.as_str())];
+                let status = site.ask(&method, path, &bearer).await.status();
+                assert_ne!(status, StatusCode::FORBIDDEN, "{path}");
+            }
+        });
+    }
+
+    #[test]
+    fn junk_in_a_query_of_the_api_is_told() {
+        let site = site();
+        let token = site.token(&[TokenScope::Read]);
+        let bearer = [("authorization", token.as_str())];
+        block_on(async {
+            let mut seen = 0;
+            for route in all()
+                .iter()
+                .filter(|r| r.access == Access::Api(TokenScope::Read))
+            {
+                let path = format!("{}?junk=1", concrete(route));
+                let status = site.ask(&Method::GET, &path, &bearer).await.status();
+                assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+                seen += 1;
+            }
+            assert!(seen > 10);
+            for path in [
+                "/api/runs/?limit=0",
+                "/api/runs/?limit=501",
+                "/api/runs/?limit=x",
+                "/api/runs/?after=-1",
+                "/api/runs/?limit=1&limit=2",
+                "/api/runs/?host=a/b",
+                "/api/snapshots/?all=maybe",
+                "/api/hosts/1/retention/?kind=weekly",
+            ] {
+                let response = site.ask(&Method::GET, path, &bearer).await;
+                assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{path}");
+                assert_eq!(
+                    response.headers()["content-type"],
+                    "application/problem+json"
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn an_answer_that_has_not_changed_is_not_sent_again() {
+        let site = site();
+        let token = site.token(&[TokenScope::Read]);
+        block_on(async {
+            let bearer = [("authorization", token.as_str())];
+            let first = site.ask(&Method::GET, "/api/plans/", &bearer).await;
+            let tag = first.headers()["etag"].to_str().unwrap().to_owned();
+            for method in [Method::GET, Method::HEAD] {
+                let again = [
+                    ("authorization", token.as_str()),
+                    ("if-none-match", tag.as_str()),
+                ];
+                let second = site.ask(&method, "/api/plans/", &again).await;
+                assert_eq!(second.status(), StatusCode::NOT_MODIFIED, "{method}");
+                assert_eq!(second.headers()["etag"], tag.as_str());
+                let body = axum::body::to_bytes(second.into_body(), 1000)
+                    .await
+                    .unwrap();
+                assert!(body.is_empty());
+                let other = [
+                    ("authorization", token.as_str()),
+                    ("if-none-match", "\"x\""),
+                ];
+                let other = site.ask(&method, "/api/plans/", &other).await;
+                assert_eq!(other.status(), StatusCode::OK, "{method}");
             }
         });
     }

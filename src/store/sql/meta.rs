@@ -108,6 +108,23 @@ pub(super) fn history(
     )
 }
 
+pub(super) fn history_before(
+    session: &mut dyn Session,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<(i64, HistoryEntry)>, StoreError> {
+    all(
+        session,
+        "SELECT id, at, actor, summary, serial_before, serial_after, detail FROM audit \
+         WHERE id < ? ORDER BY id DESC LIMIT ?",
+        args![before.unwrap_or(i64::MAX), limit],
+        |row| {
+            let id = Reader::new(row, "audit").int("id")?;
+            Ok((id, read_history(row)?))
+        },
+    )
+}
+
 pub(super) fn sign_of_life(session: &mut dyn Session) -> Result<Option<Timestamp>, StoreError> {
     first(
         session,

@@ -9,6 +9,7 @@ mod events;
 mod hosts;
 mod meta;
 mod outbox;
+mod pages;
 mod plans;
 mod progress;
 mod prune;

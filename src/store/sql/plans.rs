@@ -105,6 +105,19 @@ pub(super) fn list(
     )
 }
 
+pub(super) fn before(
+    session: &mut dyn Session,
+    before: Option<PlanId>,
+    limit: u32,
+) -> Result<Vec<PlanSummary>, StoreError> {
+    all(
+        session,
+        &format!("{SUMMARY} WHERE p.id < ? ORDER BY p.id DESC LIMIT ?"),
+        args![before.map_or(i64::MAX, |plan| plan.0), limit],
+        read_summary,
+    )
+}
+
 pub(super) fn by_fingerprint(
     session: &mut dyn Session,
     kind: PlanKind,

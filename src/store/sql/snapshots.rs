@@ -27,6 +27,46 @@ pub(super) fn list(
     session: &mut dyn Session,
     filter: &SnapshotFilter,
 ) -> Result<Vec<SnapshotRecord>, StoreError> {
+    let (mut conditions, args) = conditions(filter);
+    if !filter.with_deleted {
+        conditions.push("s.status <> 'deleted'");
+    }
+    let conditions = conditions.join(" AND ");
+    all(
+        session,
+        &format!("{SELECT} WHERE {conditions} {ORDER}"),
+        &args,
+        read,
+    )
+}
+
+/// One page of a list, the row that is newest first.
+pub(in crate::store) fn before(
+    session: &mut dyn Session,
+    filter: &SnapshotFilter,
+    before: Option<SnapshotId>,
+    limit: u32,
+) -> Result<Vec<SnapshotRecord>, StoreError> {
+    let (mut conditions, mut args) = conditions(filter);
+    if !filter.with_deleted {
+        conditions.push("s.status NOT IN ('deleted', 'missing')");
+    }
+    if let Some(before) = before {
+        conditions.push("s.id < ?");
+        args.push(Val::from(before));
+    }
+    args.push(Val::from(limit));
+    let conditions = conditions.join(" AND ");
+    all(
+        session,
+        &format!("{SELECT} WHERE {conditions} ORDER BY s.id DESC LIMIT ?"),
+        &args,
+        read,
+    )
+}
+
+/// What `filter` narrows, but for deleted ones.
+fn conditions(filter: &SnapshotFilter) -> (Vec<&'static str>, Vec<Val<'_>>) {
     let mut conditions = vec!["1 = 1"];
     let mut args = Vec::new();
     if let Some(host) = filter.host {
@@ -41,16 +81,7 @@ pub(super) fn list(
         conditions.push("s.kind = ?");
         args.push(Val::from(kind.as_str()));
     }
-    if !filter.with_deleted {
-        conditions.push("s.status <> 'deleted'");
-    }
-    let conditions = conditions.join(" AND ");
-    all(
-        session,
-        &format!("{SELECT} WHERE {conditions} {ORDER}"),
-        &args,
-        read,
-    )
+    (conditions, args)
 }
 
 /// The snapshots of all hosts in one statement.

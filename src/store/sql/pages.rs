@@ -1,0 +1,34 @@
+//! Pages of long lists: by row, so that the last page costs what the first one does.
+
+use crate::core::model::{PlanId, SnapshotId};
+use crate::store::session::Database;
+use crate::store::{HistoryEntry, Pages, PlanSummary, SnapshotFilter, SnapshotRecord, StoreError};
+
+use super::{meta, plans, snapshots};
+
+impl<D: Database> Pages for D {
+    fn snapshots_before(
+        &self,
+        filter: &SnapshotFilter,
+        before: Option<SnapshotId>,
+        limit: u32,
+    ) -> Result<Vec<SnapshotRecord>, StoreError> {
+        self.read(|s| snapshots::before(s, filter, before, limit))
+    }
+
+    fn plans_before(
+        &self,
+        before: Option<PlanId>,
+        limit: u32,
+    ) -> Result<Vec<PlanSummary>, StoreError> {
+        self.read(|s| plans::before(s, before, limit))
+    }
+
+    fn history_before(
+        &self,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<(i64, HistoryEntry)>, StoreError> {
+        self.read(|s| meta::history_before(s, before, limit))
+    }
+}
