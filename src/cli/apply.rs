@@ -5,8 +5,7 @@ use super::output::{Output, ask, heard};
 use super::prune::Pruned;
 use super::{file_path, prune};
 use crate::core::desired::DesiredState;
-use crate::core::model::Fingerprint;
-use crate::core::plan::{Allow, ApprovedPlan, Authority, Outcome, Plan};
+use crate::core::plan::{Allow, Authority, Outcome, Plan};
 use crate::ops::{self, Asked, Configuration, Context, Error, Facts};
 use crate::render::plan_text;
 
@@ -58,12 +57,8 @@ fn carry_out(
     // Nothing is done that could not be shown.
     heard()?;
 
-    let is_nothing = plan.changes.is_empty()
-        && ops::approves_nothing_new(facts, &plan, &desired)
-        && ops::records_nothing_new(facts, &plan, &desired);
     let deletes = args.prune && plan.summary.deletions() > 0;
-    let approved = ApprovedPlan::new(plan, desired, args.prune)
-        .map_err(|refusals| Error::Refused { refusals })?;
+    let (approved, is_nothing) = ops::to_be_applied(facts, plan, desired, args.prune)?;
     if is_nothing && !deletes {
         output.text("Nothing to apply.\n");
         report(
@@ -109,22 +104,14 @@ fn allowances(args: &ApplyArgs, desired: &DesiredState) -> Vec<Allow> {
 }
 
 fn expect(args: &ApplyArgs, plan: &Plan) -> Result<(), Error> {
-    let Some(expected) = &args.expect else {
-        return Ok(());
-    };
-    let expected: Fingerprint = expected.parse()?;
-    if expected == plan.fingerprint {
-        Ok(())
-    } else {
-        Err(Error::NotTheExpectedPlan {
-            expected,
-            actual: plan.fingerprint.clone(),
-        })
+    match &args.expect {
+        Some(expected) => ops::expect_plan(plan, &expected.parse()?),
+        None => Ok(()),
     }
 }
 
 /// Where snapshots go, the number is typed: a reflex does not answer it.
-fn confirm(args: &ApplyArgs, plan: &Plan, deletes: bool) -> Result<(), Error> {
+pub(super) fn confirm(args: &ApplyArgs, plan: &Plan, deletes: bool) -> Result<(), Error> {
     if args.yes {
         return Ok(());
     }
@@ -183,7 +170,7 @@ struct Applied<'a> {
     pruned: Vec<Pruned>,
 }
 
-fn report(
+pub(super) fn report(
     output: &Output,
     plan: &Plan,
     outcome: Outcome,

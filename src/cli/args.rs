@@ -289,10 +289,23 @@ pub(super) struct SelectionArgs {
     pub(super) kind: Option<Kinds>,
 }
 
+/// The server that is asked.
+#[derive(Debug, Default, Args)]
+pub(super) struct ServerArgs {
+    /// Ask the running `serve` at this URL instead of the database, with the token in POBSYNC_TOKEN
+    #[arg(long, value_name = "URL")]
+    pub(super) server: Option<String>,
+    /// Read the token from the first line of this file
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(super) token_file: Option<Utf8PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     pub(super) file: FileArg,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
     /// Save the plan, to be reviewed and applied as it is
@@ -308,10 +321,10 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) html_into: Option<Utf8PathBuf>,
     /// Compare with another version of the file, or a git revision of it, instead of with what is in force
-    #[arg(long, value_name = "FILE|REV", conflicts_with = "out")]
+    #[arg(long, value_name = "FILE|REV", conflicts_with_all = ["out", "server"])]
     pub(super) base: Option<String>,
     /// Plan from an inventory instead of the database
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
     pub(super) inventory: Option<Utf8PathBuf>,
     /// End with 2 for changes and 3 for changes that delete snapshots
     #[arg(long)]
@@ -320,7 +333,7 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "TIME")]
     pub(super) as_of: Option<Timestamp>,
     /// Lift a limit, as its refusal names it
-    #[arg(long, value_name = "WHAT")]
+    #[arg(long, value_name = "WHAT", conflicts_with = "server")]
     pub(super) allow: Vec<Allow>,
 }
 
@@ -329,6 +342,8 @@ pub(super) struct ApplyArgs {
     /// The configuration or a saved plan, instead of --file
     #[arg(value_name = "FILE|PLAN")]
     pub(super) path: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
     /// Do not ask; needed where there is no terminal
     #[arg(long, short = 'y')]
     pub(super) yes: bool,
@@ -351,6 +366,10 @@ impl ApplyArgs {
     pub(super) const fn unattended() -> Self {
         Self {
             path: None,
+            server: ServerArgs {
+                server: None,
+                token_file: None,
+            },
             yes: true,
             prune: false,
             max_delete: None,

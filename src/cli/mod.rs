@@ -16,6 +16,7 @@ mod notify;
 mod output;
 mod plan;
 mod prune;
+mod remote;
 mod report;
 mod retention;
 mod scheduler;
@@ -202,7 +203,10 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::Plan(args) => plan::run(common, &args, output)?,
         Command::ShowPlan(args) => plan::show(common, &args, output)?.into(),
         Command::CheckPlan(args) => plan::check(&open()?, &args, output)?.into(),
-        Command::Apply(args) => apply::run(&open()?, common, &args, output)?.into(),
+        Command::Apply(args) => match remote::apply(common, &args, output)? {
+            Some(outcome) => outcome.into(),
+            None => apply::run(&open()?, common, &args, output)?.into(),
+        },
         Command::Watch(args) => watch::run(common, &args, output)?.into(),
         Command::Drift(args) => drift::run(&open()?, common, &args, output)?,
         Command::ConfigureGlobal(args) => configure::global(common, &args, output)?.into(),

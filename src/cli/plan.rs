@@ -4,35 +4,18 @@ use camino::Utf8Path;
 
 use super::args::{Common, InventoryArgs, PlanArgs, SavedPlanArg, ShowPlanArg};
 use super::output::{Output, print_document};
-use super::{Ended, file_path, open_context};
+use super::{Ended, file_path, open_context, remote};
 use crate::core::model::{PlanId, visible};
-use crate::core::plan::{Outcome, Selection};
-use crate::ops::{self, Asked, Context, Error, FileKind, Staleness};
+use crate::core::plan::{Outcome, Plan, Selection};
+use crate::ops::{self, Asked, Configuration, Context, Error, FileKind, Staleness};
 use crate::render::{BUDGET, document, plan_html, plan_markdown};
 
 pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<Ended, Error> {
-    let file = file_path(common, args.file.path.as_ref());
     ops::check_targets(&targets(args))?;
-    let loaded = ops::load(&file)?;
-    let mut facts = match &args.inventory {
-        Some(path) => ops::read_inventory(path)?,
-        None => open_context(common)?.facts()?,
+    let (plan, loaded) = match remote::plan(common, args, output)? {
+        Some(planned) => planned,
+        None => made_here(common, args, output)?,
     };
-    if let Some(base) = &args.base {
-        facts = ops::as_if_applied(facts, &ops::load_base(&file, base)?);
-        output.say(&format!("Compared with {base}, not with what is in force."));
-    }
-    let asked = Asked {
-        selection: Selection {
-            hosts: (!args.selection.hosts.is_empty())
-                .then(|| args.selection.hosts.iter().cloned().collect()),
-            kinds: args.selection.kind,
-        },
-        as_of: args.as_of,
-        allow: args.allow.clone(),
-        look_for_root: false,
-    };
-    let plan = ops::plan_desired(&facts, &loaded.desired, loaded.source, &asked)?;
     if let Some(path) = &args.json_into {
         ops::write_file(path, FileKind::Plan, &document(&plan))?;
     }
@@ -58,6 +41,36 @@ pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<E
         is_text: false,
         code: None,
     })
+}
+
+/// The plan by the database or an inventory of it.
+fn made_here(
+    common: &Common,
+    args: &PlanArgs,
+    output: &Output,
+) -> Result<(Plan, Configuration), Error> {
+    let file = file_path(common, args.file.path.as_ref());
+    let loaded = ops::load(&file)?;
+    let mut facts = match &args.inventory {
+        Some(path) => ops::read_inventory(path)?,
+        None => open_context(common)?.facts()?,
+    };
+    if let Some(base) = &args.base {
+        facts = ops::as_if_applied(facts, &ops::load_base(&file, base)?);
+        output.say(&format!("Compared with {base}, not with what is in force."));
+    }
+    let asked = Asked {
+        selection: Selection {
+            hosts: (!args.selection.hosts.is_empty())
+                .then(|| args.selection.hosts.iter().cloned().collect()),
+            kinds: args.selection.kind,
+        },
+        as_of: args.as_of,
+        allow: args.allow.clone(),
+        look_for_root: false,
+    };
+    let plan = ops::plan_desired(&facts, &loaded.desired, loaded.source.clone(), &asked)?;
+    Ok((plan, loaded))
 }
 
 fn targets(args: &PlanArgs) -> Vec<(&Utf8Path, FileKind)> {
