@@ -60,6 +60,33 @@ fn a_prune_makes_room_on_a_disk_that_has_none_left() {
     assert!(names_below(&rig.program.root().join("web/.trash")).is_empty());
 }
 
+#[test]
+fn a_disk_that_fills_up_is_told_of_before_no_run_begins() {
+    let program = Program::new();
+    let Some(_mount) = Mount::tmpfs(&program.root(), "size=20m") else {
+        return;
+    };
+    let rig = Rig::prepared(program, LOCAL, "guard { min-free 40 }");
+    let said = rig.program.ends(0, &["backup", "web"]);
+    assert!(!said.err.contains("min-free"), "{}", said.err);
+    std::fs::write(rig.program.root().join("other"), vec![7; 8 << 20]).unwrap();
+    let said = rig.program.ends(0, &["backup", "web"]);
+    assert!(
+        said.err
+            .contains("% of the bytes of the backup root are free"),
+        "{}",
+        said.err
+    );
+    let said = rig.program.run(&["check"]);
+    assert!(
+        said.out.contains("with less than 40% no run begins"),
+        "{}",
+        said.out
+    );
+    std::fs::write(rig.program.root().join("other"), vec![7; 14 << 20]).unwrap();
+    rig.program.ends(10, &["backup", "web"]);
+}
+
 /// Takes every block that is free, for files and for directories.
 fn fill(root: &Path) {
     use std::io::Write as _;
