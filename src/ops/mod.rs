@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apply;
+mod attempt;
 mod backup;
 mod base;
 mod check;
@@ -51,6 +52,7 @@ mod superseded;
 mod tell;
 mod trust;
 mod upcoming;
+mod verdict;
 mod watch;
 mod wishes;
 
