@@ -63,7 +63,7 @@ fn detail(entry: &HistoryEntry) -> Markup {
         @if !matches!(text.as_str(), "" | "null" | "{}" | "[]") {
             details {
                 summary { "What exactly" }
-                pre { code { (visible(&text)) @if is_cut { "…" } } }
+                pre tabindex="0" role="region" aria-label="Detail" { code { (visible(&text)) @if is_cut { "…" } } }
                 @if is_cut { p.quiet-text { "Cut; the whole of it: " code { "pobsync history --format json" } } }
             }
         }

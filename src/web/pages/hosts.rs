@@ -102,7 +102,7 @@ fn page(hosts: &[HostStatus], wanted: &Wanted, zone: Tz, now: Timestamp) -> Mark
             p { @if wanted.q.is_empty() { "There are no hosts yet. Write them into the KDL file, and apply it." } @else { "No host is like that." } }
         } @else {
             p.quiet-text { (hosts.len()) " hosts" @if pages > 1 { ", page " (number) " of " (pages) } }
-            div.scroll {
+            div.scroll tabindex="0" role="region" aria-label="Hosts" {
                 table {
                     thead { tr {
                         @for (sort, word, title) in Sort::ALL {

@@ -23,8 +23,8 @@ use crate::web::times::moment;
 const LONGEST_TEXT: usize = 200_000;
 /// Rows of one table; the rest is counted.
 const SHOWN: usize = 500;
-/// The page of a plan brings its style with it, and allows it by its digest; here it is only kept apart.
-const OWN_POLICY: &str = "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; \
+/// The page of a plan brings its one style sheet with it, and its own policy allows that alone, by its digest: both hold.
+const OWN_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; \
      base-uri 'none'; form-action 'none'";
 
 struct Facts {

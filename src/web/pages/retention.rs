@@ -169,7 +169,7 @@ fn going(retention: &RetentionPlan, zone: Tz) -> Markup {
         } @else {
             p { (retention.totals.delete) " snapshots of " (size_words(Some(retention.totals.delete_bytes)))
                 "; files that others share are counted, so that less comes free." }
-            div.scroll {
+            div.scroll tabindex="0" role="region" aria-label="What would go" {
                 table {
                     thead { tr { th scope="col" { "Snapshot" } th scope="col" { "Taken" } th scope="col" { "Kind" }
                         th scope="col" { "Reason" } th.number scope="col" { "Size" } } }
@@ -203,7 +203,7 @@ fn staying(retention: &RetentionPlan, zone: Tz) -> Markup {
         @if retention.keep.is_empty() {
             p { "There are no snapshots." }
         } @else {
-            div.scroll {
+            div.scroll tabindex="0" role="region" aria-label="What stays" {
                 table {
                     thead { tr { th scope="col" { "Snapshot" } th scope="col" { "Taken" } th scope="col" { "Kind" }
                         th scope="col" { "Reasons" } th scope="col" { "Until" } th.number scope="col" { "Size" } } }
@@ -242,7 +242,7 @@ fn further(host: &SqlHost, retention: &RetentionPlan, chosen: Option<&str>) -> M
     html! {
         h2 { "How to go on" }
         p { "This page deletes nothing. On the server:" }
-        pre {
+        pre tabindex="0" role="region" aria-label="Commands" {
             code {
                 "pobsync retention " (host.name) (kind) "\n"
                 @if retention.policy.is_some() && !retention.approved {

@@ -179,7 +179,7 @@ fn accounts_table(accounts: &[Account], session: &Session, zone: Tz) -> Markup {
     };
     html! {
         h2 { "Accounts" }
-        div.scroll {
+        div.scroll tabindex="0" role="region" aria-label="Accounts" {
             table {
                 thead { tr {
                     th scope="col" { "Name" } th scope="col" { "Last log-in" }
@@ -241,7 +241,7 @@ fn tokens_table(tokens: &[ApiToken], session: &Session, zone: Tz) -> Markup {
         @if tokens.is_empty() {
             p { "There are none. CI and monitoring need one to use the JSON API." }
         } @else {
-            div.scroll {
+            div.scroll tabindex="0" role="region" aria-label="Tokens" {
                 table {
                     thead { tr {
                         th scope="col" { "Name" } th scope="col" { "For" } th scope="col" { "Made" }
