@@ -137,6 +137,10 @@ pub(super) enum Command {
     Inventory(InventoryArgs),
     /// Write what the database holds as the KDL file that asks for it
     Export(ExportArgs),
+    /// Read the YAML of the older service into the database, or with --out into KDL; changes nothing it reads
+    ImportLegacy(ImportLegacyArgs),
+    /// Write what the database holds as YAML of the older service
+    ExportLegacy(ExportLegacyArgs),
     /// Record the snapshots that are on disk; deletes nothing
     DiscoverSnapshots(DiscoverArgs),
     /// Pin a snapshot, so that no prune deletes it
@@ -242,6 +246,23 @@ pub(super) struct ExportArgs {
     /// Write it here instead of to stdout; a fleet too large for one file puts its hosts into `hosts/` beside it
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportLegacyArgs {
+    /// Where the older service lives: the folder that holds config/global.yaml and config/hosts/
+    #[arg(long, value_name = "DIR", default_value = "/opt/pobsync")]
+    pub(super) prefix: Utf8PathBuf,
+    /// Write a new KDL file instead of into the database
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportLegacyArgs {
+    /// Below which folder config/global.yaml and config/hosts/ are written; files that are there are never replaced
+    #[arg(long, value_name = "DIR")]
+    pub(super) prefix: Utf8PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod export;
 mod fmt;
 mod hold;
 mod init;
+mod legacy;
 mod lists;
 mod notify;
 mod output;
@@ -228,6 +229,8 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         },
         Command::Inventory(args) => plan::inventory(&open()?, &args)?.into(),
         Command::Export(args) => export::run(&open()?, &args, output)?.into(),
+        Command::ImportLegacy(args) => legacy::import(common, &args, output)?.into(),
+        Command::ExportLegacy(args) => legacy::export(&open()?, &args, output)?.into(),
         Command::DiscoverSnapshots(args) => lists::discover(&open()?, &args, output)?.into(),
         Command::Hold(args) => hold::hold(&open()?, &args, output)?.into(),
         Command::Unhold(args) => hold::unhold(&open()?, &args, output)?.into(),

@@ -1,7 +1,7 @@
 //! KDL text into parts with their places, and findings into reports.
 //!
-//! Owns the language: what a file may say, and how mistakes are told. Reads files below the configuration's folder and
-//! nothing else; runs no command; resolves nothing.
+//! Owns the language: what a file may say, and how mistakes are told. Reads files below the configuration's folder, or
+//! below the prefix of the older service, and nothing else; runs no command; resolves nothing.
 
 mod bundle;
 mod document;
@@ -12,6 +12,7 @@ mod include;
 mod laid_out;
 mod layer;
 mod layout;
+mod legacy;
 mod lexer;
 mod lines;
 mod load;
@@ -37,6 +38,10 @@ pub use edit::{
 pub use export::{Content, Exported, export};
 pub use guard::LARGEST;
 pub use laid_out::{LaidOut, LaidOutFile, lay_out, lay_out_text};
+pub use legacy::{
+    Legacy, LegacyFile, LegacyFolderError, LegacyNote, LegacyText, Weight, legacy_files,
+    read_legacy, write_legacy,
+};
 pub use load::{Loaded, SourceFile, load, load_as, load_bundle, load_text};
 pub use report::Report;
 pub use starter::starter;

@@ -170,7 +170,7 @@ fn schedule_once(
 
 /// Tries again when another command changed the configuration in between: what was read is read anew, and one setting
 /// set by one command and another by another both stand. Each round lets one of them through.
-fn again<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+pub(super) fn again<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
     /// More commands at once than this come of a loop that went wrong.
     const ROUNDS: usize = 100;
     for _ in 1..ROUNDS {
@@ -254,7 +254,7 @@ fn write_of(
     }
 }
 
-fn configure(
+pub(super) fn configure(
     context: &Context,
     facts: &Facts,
     summary: &str,

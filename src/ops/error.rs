@@ -323,6 +323,15 @@ pub enum Error {
         /// What was asked for.
         name: AccountName,
     },
+    /// The files of the older service.
+    #[error(transparent)]
+    LegacyFolder(#[from] config::LegacyFolderError),
+    /// The files of the older service hold mistakes.
+    #[error("the files of the older service hold mistakes, and nothing was imported")]
+    LegacyMistakes {
+        /// Each of them, a line each.
+        mistakes: Vec<String>,
+    },
     /// SQL holds what no file can say.
     #[error("the database holds settings that no file can ask for, and nothing was written")]
     NotExportable {
@@ -416,6 +425,7 @@ impl Error {
             | Self::NewReferences { .. }
             | Self::EmptyPolicy(_)
             | Self::Value(_)
+            | Self::LegacyMistakes { .. }
             | Self::Password { .. }
             | Self::RootIsSlash => Outcome::Invalid,
             // Bytes that are no text are a file that is no plan.
@@ -489,6 +499,7 @@ impl Error {
             | Self::NotEditable { .. }
             | Self::ExportTooLarge
             | Self::Program { .. }
+            | Self::LegacyFolder(_)
             | Self::Json(_) => Outcome::Failed,
         }
     }
@@ -553,6 +564,7 @@ impl Error {
             }
             Self::NotExportable { .. } => "set them otherwise with pobsync configure-host, then export again".into(),
             Self::ExportTooLarge => "say --out FILE: the hosts then go into files of their own beside it".into(),
+            Self::LegacyMistakes { .. } => "mend them in a copy of the folder, and name that with --prefix".into(),
             Self::NoBase { .. } => "name a file, or a revision of the repository that holds the file".into(),
             Self::ChangedMeanwhile { .. } => "try again".into(),
             Self::RootIsSlash => "name a folder of its own, on the disk that holds the backups".into(),
@@ -614,6 +626,7 @@ impl Error {
             Self::NewReferences { places } => places,
             Self::ServerSays { details, .. } => details,
             Self::NotExportable { settings } | Self::NotEditable { settings } => settings,
+            Self::LegacyMistakes { mistakes } => mistakes,
             _ => &[],
         }
     }
