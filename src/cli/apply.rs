@@ -36,7 +36,7 @@ pub(super) fn configuration(
 ) -> Result<Outcome, Error> {
     let facts = context.facts()?;
     let asked = Asked {
-        allow: allowances(args, &loaded.desired),
+        allow: allowances(args),
         look_for_root: true,
         ..Asked::default()
     };
@@ -92,14 +92,9 @@ fn carry_out(
     Ok(outcome)
 }
 
-/// `--max-delete N` replaces the guard's limit for this command: every host may lose up to N.
-fn allowances(args: &ApplyArgs, desired: &DesiredState) -> Vec<Allow> {
-    let at_most = args.max_delete.map(|n| n as usize);
-    let each = desired.hosts.iter().zip(at_most.into_iter().cycle());
-    let by_number = each.map(|(host, at_most)| Allow::Delete {
-        host: host.name.clone(),
-        at_most,
-    });
+/// What the command line lifts; `--max-delete N` replaces the guard's number for this command.
+fn allowances(args: &ApplyArgs) -> Vec<Allow> {
+    let by_number = args.max_delete.map(|at_most| Allow::MaxDelete { at_most });
     args.allow.iter().cloned().chain(by_number).collect()
 }
 

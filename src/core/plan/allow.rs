@@ -15,6 +15,11 @@ pub enum Allow {
         /// At most this many.
         at_most: usize,
     },
+    /// `max-delete:N`: up to N snapshots of each host instead of the guard's number, be that more or less. Other limits stay.
+    MaxDelete {
+        /// At most this many.
+        at_most: u32,
+    },
     /// `retire:N`: up to N hosts.
     Retire {
         /// At most this many.
@@ -52,6 +57,9 @@ impl std::str::FromStr for Allow {
                 host: host.parse().map_err(|_| refused())?,
                 at_most: number(n)?,
             }),
+            ["max-delete", n] => Ok(Self::MaxDelete {
+                at_most: n.parse().map_err(|_| refused())?,
+            }),
             ["retire", n] => Ok(Self::Retire {
                 at_most: number(n)?,
             }),
@@ -68,6 +76,7 @@ impl std::fmt::Display for Allow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Delete { host, at_most } => write!(f, "delete:{host}:{at_most}"),
+            Self::MaxDelete { at_most } => write!(f, "max-delete:{at_most}"),
             Self::Retire { at_most } => write!(f, "retire:{at_most}"),
             Self::FleetDelete { at_most } => write!(f, "fleet-delete:{at_most}"),
             Self::Empty => f.write_str("empty"),

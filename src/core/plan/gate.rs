@@ -238,8 +238,7 @@ fn limit_refusals(
     match authority {
         Authority::ByName { max_delete } => {
             if let Some(n) = max_delete {
-                limits.guard.max_delete = n;
-                limits.set_by_command("--max-delete");
+                limits.replace_max_delete(n);
             }
             guards::max_delete(&limits, plan).into_iter().collect()
         }

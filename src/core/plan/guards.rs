@@ -13,6 +13,8 @@ use crate::core::retention::Cause;
 pub(super) struct Limits<'a> {
     pub(super) guard: Guard,
     place: String,
+    /// The word of the command line that replaced the number for one host.
+    max_delete_flag: Option<&'static str>,
     allow: &'a [Allow],
 }
 
@@ -32,11 +34,7 @@ impl<'a> Limits<'a> {
             }
             _ => "built in; a change of it counts from the next apply".to_owned(),
         };
-        Self {
-            guard,
-            place,
-            allow,
-        }
+        Self::with(guard, place, allow)
     }
 
     pub(super) fn in_force(state: &SqlState, allow: &'a [Allow]) -> Self {
@@ -50,18 +48,30 @@ impl<'a> Limits<'a> {
         } else {
             "the guard last applied"
         };
-        Self {
-            guard,
-            place: place.to_owned(),
-            allow,
-        }
+        Self::with(guard, place.to_owned(), allow)
     }
-}
 
-impl Limits<'_> {
-    /// Says that a word of the command line has replaced a limit.
-    pub(super) fn set_by_command(&mut self, flag: &str) {
-        flag.clone_into(&mut self.place);
+    fn with(guard: Guard, place: String, allow: &'a [Allow]) -> Self {
+        let mut limits = Self {
+            guard,
+            place,
+            max_delete_flag: None,
+            allow,
+        };
+        let number = allow.iter().find_map(|allow| match allow {
+            Allow::MaxDelete { at_most } => Some(*at_most),
+            _ => None,
+        });
+        if let Some(number) = number {
+            limits.replace_max_delete(number);
+        }
+        limits
+    }
+
+    /// Puts a number of the command line in the place of the guard's for one host; it lifts no other limit.
+    pub(super) fn replace_max_delete(&mut self, number: u32) {
+        self.guard.max_delete = number;
+        self.max_delete_flag = Some("--max-delete");
     }
 }
 
@@ -315,7 +325,9 @@ pub(super) fn max_delete(limits: &Limits<'_>, plan: &RetentionPlan) -> Option<Re
         limit: Some(limit as u64),
         actual: Some(deleted as u64),
         of: Some((plan.totals.keep + deleted) as u64),
-        set_at: limits.place.clone(),
+        set_at: limits
+            .max_delete_flag
+            .map_or_else(|| limits.place.clone(), str::to_owned),
         lift: format!(
             "--allow delete:{host}:{deleted}, or pobsync retention {host} --apply --max-delete {deleted}"
         ),
