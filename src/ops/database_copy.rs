@@ -22,8 +22,8 @@ pub(super) fn copy_if_due(context: &Context, now: Timestamp) -> Result<(), Error
     }
     let root = open_root(context, &facts, now)?;
     let copies = root.database_copies()?;
-    let newest = copies.list()?.into_iter().next_back();
-    if !is_due(newest.map(|copy| copy.at), now)? {
+    let made = copies.list()?.into_iter().map(|copy| copy.at);
+    if !is_due(made, now)? {
         return Ok(());
     }
     let path = copies.path_of(now);
@@ -35,9 +35,9 @@ pub(super) fn copy_if_due(context: &Context, now: Timestamp) -> Result<(), Error
     Ok(())
 }
 
-fn is_due(newest: Option<Timestamp>, now: Timestamp) -> Result<bool, Error> {
-    // A copy from the future was made by a clock that was wrong.
-    let Some(newest) = newest.filter(|newest| *newest <= now) else {
+fn is_due(made: impl Iterator<Item = Timestamp>, now: Timestamp) -> Result<bool, Error> {
+    // A copy from the future was made by a clock that was wrong, and says nothing of when the last one was made.
+    let Some(newest) = made.filter(|at| *at <= now).max() else {
         return Ok(true);
     };
     let next = Cron::parse(WHEN)?.next_after(chrono_tz::Tz::UTC, newest);
@@ -51,11 +51,13 @@ mod tests {
     #[test]
     fn a_copy_is_made_at_first_and_then_once_a_night() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let due = |newest: Option<&str>, now| is_due(newest.map(at), at(now)).unwrap();
-        assert!(due(None, "2026-11-24T12:00:00Z"));
-        assert!(!due(Some("2026-11-24T12:00:00Z"), "2026-11-25T04:59:59Z"));
-        assert!(due(Some("2026-11-24T12:00:00Z"), "2026-11-25T05:00:00Z"));
-        assert!(due(Some("2026-11-20T05:00:00Z"), "2026-11-24T12:00:00Z"));
-        assert!(due(Some("2036-11-24T12:00:00Z"), "2026-11-24T12:00:00Z"));
+        let due = |made: &[&str], now| is_due(made.iter().map(|text| at(text)), at(now)).unwrap();
+        assert!(due(&[], "2026-11-24T12:00:00Z"));
+        assert!(!due(&["2026-11-24T12:00:00Z"], "2026-11-25T04:59:59Z"));
+        assert!(due(&["2026-11-24T12:00:00Z"], "2026-11-25T05:00:00Z"));
+        assert!(due(&["2026-11-20T05:00:00Z"], "2026-11-24T12:00:00Z"));
+        assert!(due(&["2036-11-24T12:00:00Z"], "2026-11-24T12:00:00Z"));
+        let after_a_wrong_clock = ["2026-11-24T12:00:00Z", "2036-11-24T12:00:00Z"];
+        assert!(!due(&after_a_wrong_clock, "2026-11-24T12:01:00Z"));
     }
 }
