@@ -127,14 +127,21 @@ fn max_delete_of_an_apply_replaces_one_number_and_lifts_nothing_else() {
     let days: Vec<u32> = (1..=12).collect();
     let program = with_snapshots("last=20", &days);
     program.write("pobsync.kdl", &FILE.replace("KEEP", "last=10"));
-    let apply = |code, n: &str| program.ends(code, &["apply", "--yes", "--prune", "--max-delete", n]);
+    let apply =
+        |code, n: &str| program.ends(code, &["apply", "--yes", "--prune", "--max-delete", n]);
     let said = apply(10, "1").err;
-    assert!(said.contains("delete 2 snapshots, over the limit of 1"), "{said}");
+    assert!(
+        said.contains("delete 2 snapshots, over the limit of 1"),
+        "{said}"
+    );
     assert!(said.contains("set: --max-delete"), "{said}");
     apply(0, "2");
     program.write("pobsync.kdl", &FILE.replace("KEEP", "last=2"));
     let said = apply(10, "20").err;
-    assert!(said.contains("max-delete-percent: a prune of web would delete 8 of 10"), "{said}");
+    assert!(
+        said.contains("max-delete-percent: a prune of web would delete 8 of 10"),
+        "{said}"
+    );
     assert_eq!(program.visible("web", "scheduled").len(), 10);
     program.ends(0, &["apply", "--yes", "--prune", "--allow", "delete:web:8"]);
     assert_eq!(program.visible("web", "scheduled").len(), 2);

@@ -3,11 +3,15 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
+use super::faithful::is_empty;
 use super::*;
 use crate::config::export::{Content, export};
 use crate::config::lexer::Token;
 use crate::config::table::{Form, global_table, host_table};
 use crate::config::{load, samples};
+use crate::core::desired::DesiredState;
+use crate::core::diff::changed_fields;
+use crate::core::model::Policy;
 
 struct Folder(tempfile::TempDir);
 
