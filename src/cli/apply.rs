@@ -76,11 +76,7 @@ fn carry_out(
         "\nApplied as serial {}; its policies are approved.\n",
         configured.serial
     ));
-    for host in approved.plan().unseen() {
-        output.say(&format!(
-            "Not approved: the policy of {host}, which is paused. Apply again once it goes on, when the plan shows what goes."
-        ));
-    }
+    say_unseen(approved.plan(), output);
     let pruned = if deletes {
         prune_listed(context, approved.plan(), output)
     } else {
@@ -154,6 +150,15 @@ fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Vec<Pruned> 
         pruned.push(prune::carry_out(context, &request, output));
     }
     pruned
+}
+
+/// Says whose policy was not approved with the rest.
+pub(super) fn say_unseen(plan: &Plan, output: &Output) {
+    for host in plan.unseen() {
+        output.say(&format!(
+            "Not approved: the policy of {host}, which is paused. Apply again once it goes on, when the plan shows what goes."
+        ));
+    }
 }
 
 #[derive(serde::Serialize)]

@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 
-use super::apply::{confirm, report};
+use super::apply::{confirm, report, say_unseen};
 use super::args::{ApplyArgs, Common, PlanArgs, ServerArgs};
 use super::file_path;
 use super::output::{Output, heard};
@@ -109,6 +109,9 @@ pub(super) fn apply(
         Some(serial) => output.text(&format!(
             "\nApplied as serial {serial}; its policies are approved.\n"
         )),
+    }
+    if applied.serial.is_some() {
+        say_unseen(&applied.plan, output);
     }
     report(
         output,
