@@ -13,6 +13,7 @@ use common::program::Program;
 
 const OLD: &str = "20260101-021500Z__aaaaaa";
 const NEW: &str = "20260102-021500Z__bbbbbb";
+const FAILED: &str = "20260103-021500Z__cccccc";
 
 /// The prefix of the older service with `global.yaml` and one host.
 fn service(program: &Program, global: &str, host: &str) -> PathBuf {
@@ -84,6 +85,14 @@ fn a_server_moves_in_and_its_next_backup_is_linked_against_the_old_ones() {
     );
     snapshot(&program, OLD, &source, None);
     let old = snapshot(&program, NEW, &source, Some(OLD));
+    let failed = snapshot(&program, FAILED, &source, Some(NEW));
+    let meta = program
+        .root()
+        .join("web-01/scheduled")
+        .join(FAILED)
+        .join("meta/meta.yaml");
+    let text = std::fs::read_to_string(&meta).unwrap();
+    std::fs::write(&meta, text.replace("status: success", "status: failed")).unwrap();
     let before = everything(&prefix);
     let prefix = prefix.to_str().unwrap();
 
@@ -104,7 +113,13 @@ fn a_server_moves_in_and_its_next_backup_is_linked_against_the_old_ones() {
     let said = program.ends(13, &["import-legacy", "--prefix", prefix]);
     assert!(said.out.contains("Nothing changes"), "{}", said.out);
 
-    program.ends(0, &["discover-snapshots"]);
+    let said = program.run(&["discover-snapshots"]);
+    assert!(
+        format!("{}{}", said.out, said.err).contains(&format!("{FAILED}: not recorded")),
+        "{}{}",
+        said.out,
+        said.err
+    );
     let plan = program.json(0, &["retention", "web-01"]);
     assert_eq!(plan["policy"]["daily"], 1, "{plan}");
     assert_eq!(plan["policy"]["timezone"], "Europe/Amsterdam");
@@ -129,11 +144,15 @@ fn a_server_moves_in_and_its_next_backup_is_linked_against_the_old_ones() {
 
     // What was imported is not approved: nothing of it is pruned unattended.
     program.ends(14, &["backup", "web-01", "--prune"]);
-    assert_eq!(program.visible("web-01", "scheduled").len(), 2);
+    assert_eq!(program.visible("web-01", "scheduled").len(), 3);
     program.ends(0, &["retention", "web-01", "--approve", "--yes"]);
     program.ends(0, &["backup", "web-01", "--prune", "--scheduled"]);
     let scheduled = program.visible("web-01", "scheduled");
     assert!(!scheduled.contains(&OLD.to_owned()), "{scheduled:?}");
+    assert!(
+        failed.join("stays").exists(),
+        "what was never recorded is never deleted"
+    );
 }
 
 #[test]

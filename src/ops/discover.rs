@@ -63,10 +63,11 @@ pub(super) fn discover_host(
     facts: &Facts,
 ) -> Result<HostDiscovery, Error> {
     let known = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-    let (scan, foreign) = match root.find_host_dir(&host.directory)? {
+    let (mut scan, mut foreign) = match root.find_host_dir(&host.directory)? {
         Some(dir) => without_foreign(dir.scan()?, &dir, host),
         None => Default::default(),
     };
+    foreign.extend(without_failures(&mut scan));
     let rows: Vec<Discovered> = scan
         .found
         .iter()
@@ -132,6 +133,30 @@ fn without_foreign(mut scan: Scan, dir: &HostDir, host: &SqlHost) -> (Scan, Vec<
         }
     });
     (scan, foreign)
+}
+
+/// Takes out what the older service did not finish and left beside its good ones, and says so. Counted as complete it
+/// would fill buckets and be linked against, and in time whole snapshots would go for its sake. It stays on disk.
+fn without_failures(scan: &mut Scan) -> Vec<String> {
+    let mut failures = Vec::new();
+    scan.found.retain(|found| {
+        let status = match &found.record {
+            Record::Legacy(legacy) if found.place == Place::Visible => legacy.status,
+            _ => None,
+        };
+        let is_failure = matches!(
+            status,
+            Some(SnapshotStatus::Failed | SnapshotStatus::Running)
+        );
+        if is_failure {
+            failures.push(format!(
+                "{}: not recorded, the older service did not finish it; remove it by hand once nobody wants it",
+                found.name
+            ));
+        }
+        !is_failure
+    });
+    failures
 }
 
 /// Under its kind, a directory without data is no snapshot that anybody could restore.

@@ -97,6 +97,11 @@ pub fn read_legacy(global: Option<&LegacyFile>, hosts: &[LegacyFile]) -> Legacy 
         if let Some((settings, names_zone)) = read_host(&name, &node, &base, &mut notes) {
             is_by_default |=
                 !names_zone && (!settings.schedules.is_empty() || settings.retention.is_some());
+            if settings.schedules.is_empty() && settings.enabled {
+                // The older program left the times to cron.
+                let what = "it has no schedule here, so nothing backs it up by itself: set one";
+                notes.push(Weight::Told, 1, what);
+            }
             legacy.hosts.push((name, settings));
         }
     }

@@ -189,7 +189,7 @@ fn patterns_of_a_source_become_patterns_of_the_host() {
         .map(|pattern| pattern.as_str())
         .collect();
     assert_eq!(own, ["/srv/\\[a]/cache", "*.tmp"]);
-    assert_eq!(told(&legacy, Weight::Told).len(), 2);
+    assert_eq!(told(&legacy, Weight::Told).len(), 3);
 }
 
 #[test]
