@@ -22,6 +22,7 @@ pub(super) fn run(
         tls: args.tls_certificate.zip(args.tls_key),
         proxies: args.proxies,
         zone: args.timezone,
+        metrics: args.metrics_listen,
     };
     serve(context, &options, |address, origin| {
         output.say(&format!("Listening on {address}, for {origin}/"));

@@ -3,6 +3,7 @@
 //! Decides nothing and reads nothing: values in, text out. Whatever comes from outside is escaped here.
 
 mod chart;
+mod exposition;
 mod html;
 mod json;
 mod markdown;
@@ -13,6 +14,7 @@ mod timeline;
 mod words;
 
 pub use chart::Marks;
+pub use exposition::{EXPOSITION_TYPE, Exposition};
 pub use html::{HTML_START, plan_html};
 pub use json::{document, line};
 pub use markdown::{BUDGET, MARKDOWN_START, plan_markdown};

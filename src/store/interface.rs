@@ -11,10 +11,10 @@ use crate::core::model::{
 };
 
 use super::{
-    Accounts, Approval, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery,
-    HistoryEntry, HostKey, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, Outbox, Pages,
-    PendingRetry, PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord,
-    SnapshotCounts, SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
+    Accounts, Approval, BackupFigures, Claim, Claimed, ConfigChange, Configured, Discovered,
+    Discovery, HistoryEntry, HostKey, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, Outbox,
+    Pages, PendingRetry, PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter,
+    RunRecord, SnapshotCounts, SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
 };
 
 /// Everything that the program asks of its database. Each call is one transaction.
@@ -260,6 +260,12 @@ pub trait Store: Accounts + Outbox + Pages + Send + Sync {
     /// The newest of what happened to every host, in four statements that read a few rows a host, however long its
     /// history is.
     fn activity(&self, root: Option<&RootId>) -> Result<BTreeMap<HostId, Activity>, StoreError>;
+
+    /// Figures of the backups of every host, in two statements that read a few rows a host; hosts without any are left out.
+    fn backup_figures(
+        &self,
+        root: Option<&RootId>,
+    ) -> Result<BTreeMap<HostId, BackupFigures>, StoreError>;
 
     /// How many complete snapshots every host has on a root, in one statement; hosts without any are left out.
     fn snapshot_counts(

@@ -32,8 +32,8 @@ pub use claim::{Claim, Claimed, DueCause, PendingRetry, SettledFire};
 pub use error::{StaleSerial, StoreError};
 pub use interface::Store;
 pub use outbox::{
-    Backlog, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryStatus, EndedRun, NewEvent,
-    Outbox, Raising, Settlement, SnapshotCounts,
+    Backlog, BackupFigures, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryStatus,
+    EndedRun, NewEvent, Outbox, Raising, Settlement, SnapshotCounts,
 };
 pub use pages::Pages;
 pub use plans::{Approval, NewPlan, PlanKind, PlanSummary, RecordedPlan};

@@ -244,6 +244,19 @@ pub struct Backlog {
     pub given_up: usize,
 }
 
+/// Figures of a host's backups, for monitoring.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BackupFigures {
+    /// Bytes of all files of its newest complete snapshot.
+    pub bytes: Option<u64>,
+    /// How many of them went over the wire.
+    pub bytes_transferred: Option<u64>,
+    /// How many files it has.
+    pub files: Option<u64>,
+    /// Backups since the last complete one that ended otherwise; those that somebody stopped do not count.
+    pub failures: u64,
+}
+
 /// How many snapshots a host has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SnapshotCounts {

@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::failure::Failure;
+use super::metrics::Told;
 use super::origin::Origin;
 use super::places::Places;
 use super::transfers::Transfers;
@@ -41,6 +42,7 @@ struct Inner {
     places: Places,
     hashing: Semaphore,
     planning: Arc<Semaphore>,
+    figures: Told,
 }
 
 impl App {
@@ -56,6 +58,7 @@ impl App {
             places: Places::new(None),
             hashing: Semaphore::new(HASHING_AT_ONCE),
             planning: Arc::new(Semaphore::new(PLANNING_AT_ONCE)),
+            figures: Told::default(),
         }))
     }
 
@@ -68,6 +71,11 @@ impl App {
             })),
             Err(shared) => Self(shared),
         }
+    }
+
+    /// The figures for monitoring that were told last.
+    pub(super) fn figures(&self) -> &Told {
+        &self.0.figures
     }
 
     pub(super) fn origin(&self) -> &Origin {

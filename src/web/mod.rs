@@ -11,6 +11,7 @@ mod flow;
 mod form;
 mod headers;
 mod layout;
+mod metrics;
 mod origin;
 mod pages;
 mod places;

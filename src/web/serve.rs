@@ -11,8 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::app::App;
 use super::origin::Origin;
-use super::routes;
 use super::transfers::Transfers;
+use super::{metrics, routes};
 use crate::ops::{Context, Error};
 
 /// How long requests that are under way may take to end once the server is told to stop.
@@ -33,6 +33,8 @@ pub struct ServeOptions {
     pub file: Option<Utf8PathBuf>,
     /// Where times are shown in; else the zone that most hosts have.
     pub zone: Option<Tz>,
+    /// The address on which figures are told to whoever asks.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Serves until a signal ends it. `ready` hears the address once it is listened on.
@@ -44,9 +46,8 @@ pub fn serve(
     options: &ServeOptions,
     ready: impl FnOnce(SocketAddr, &str),
 ) -> Result<(), Error> {
-    let listener = TcpListener::bind(options.listen)
-        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-        .map_err(|source| failed("listen on", options.listen, source))?;
+    let listener = bound(options.listen)?;
+    let figures = options.metrics.map(bound).transpose()?;
     let address = listener
         .local_addr()
         .map_err(|source| failed("listen on", options.listen, source))?;
@@ -62,19 +63,35 @@ pub fn serve(
         .enable_all()
         .build()
         .map_err(|source| failed("start", "the web server", source))?;
-    let done = runtime.block_on(run(listener, app, options, move || ready(address, &said)));
+    let done = runtime.block_on(run(listener, figures, app, options, move || {
+        ready(address, &said);
+    }));
     runtime.shutdown_timeout(GRACE);
     done
 }
 
+fn bound(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .map_err(|source| failed("listen on", address, source))
+}
+
 async fn run(
     listener: TcpListener,
+    figures: Option<TcpListener>,
     app: App,
     options: &ServeOptions,
     ready: impl FnOnce(),
 ) -> Result<(), Error> {
     let handle = Handle::new();
     let transfers = app.transfers().clone();
+    if let Some(figures) = figures {
+        let service = metrics::router(app.clone()).into_make_service();
+        let server = axum_server::from_tcp(figures)
+            .map_err(|source| failed("serve", "the metrics", source))?;
+        // It ends with the process: a scrape that is cut off is made again.
+        tokio::spawn(server.serve(service));
+    }
     let ended = listen(listener, app, options, ready, handle).await;
     // Whatever ended the server: its runs say how they ended.
     transfers.finish().await;

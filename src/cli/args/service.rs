@@ -28,6 +28,9 @@ pub(in crate::cli) struct ServeArgs {
     /// The origin that browsers use, where a reverse proxy with TLS stands in front
     #[arg(long, value_name = "URL", env = "POBSYNC_PUBLIC_URL")]
     pub(in crate::cli) public_url: Option<String>,
+    /// Another address, on which /metrics is told to whoever asks, without a token
+    #[arg(long, value_name = "ADDRESS")]
+    pub(in crate::cli) metrics_listen: Option<std::net::SocketAddr>,
     /// The certificate chain, PEM; SIGHUP reads it again
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(in crate::cli) tls_certificate: Option<Utf8PathBuf>,

@@ -19,7 +19,7 @@ use crate::core::model::{HostId, HostName, RunId, Timestamp};
 use crate::core::plan::Outcome;
 use crate::store::{Claim, Claimed};
 
-pub(super) use queue::{Scheduled, by_host};
+pub(super) use queue::{Scheduled, by_host, waiting};
 use queue::{Wanted, wanted};
 use work::{Done, Job, work};
 

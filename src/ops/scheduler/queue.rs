@@ -48,6 +48,14 @@ pub(in super::super) fn by_host(rows: Vec<HostSchedule>) -> BTreeMap<HostId, Sch
     hosts
 }
 
+/// How many hosts are due at `now`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(in super::super) fn waiting(context: &Context, now: Timestamp) -> Result<usize, Error> {
+    Ok(wanted(context, now)?.len())
+}
+
 /// Every host that is due at `now`, the one that should have started first before others; by name where that is equal.
 ///
 /// # Errors

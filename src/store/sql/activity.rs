@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::core::health::{Activity, LastRun};
 use crate::core::model::{HostId, RootId, RunKind};
 use crate::store::session::{Session, args};
-use crate::store::{SnapshotCounts, StoreError};
+use crate::store::{BackupFigures, SnapshotCounts, StoreError};
 
 use super::reader::Reader;
 use super::runs;
@@ -74,6 +74,49 @@ fn last_runs(
             Ok(())
         },
     )
+}
+
+/// Of every host what its newest complete snapshot holds, and how often it has failed since it last succeeded.
+pub(in crate::store) fn figures(
+    session: &mut dyn Session,
+    root: Option<&RootId>,
+) -> Result<BTreeMap<HostId, BackupFigures>, StoreError> {
+    let mut hosts: BTreeMap<HostId, BackupFigures> = BTreeMap::new();
+    session.query(
+        "SELECT h.id, s.bytes, s.bytes_transferred, s.files FROM hosts h JOIN snapshots s \
+         ON s.id = (SELECT n.id FROM snapshots n WHERE n.root_id = ? AND n.status = 'complete' \
+         AND n.host_id = h.id ORDER BY n.started_at DESC LIMIT 1)",
+        args![root.map_or(NO_ROOT, RootId::as_str)],
+        &mut |row| {
+            let mut row = Reader::new(row, "snapshots");
+            let host = HostId(row.int("host_id")?);
+            let figures = BackupFigures {
+                bytes: row.opt_size("bytes")?,
+                bytes_transferred: row.opt_size("bytes_transferred")?,
+                files: row.opt_size("files")?,
+                failures: 0,
+            };
+            hosts.insert(host, figures);
+            Ok(())
+        },
+    )?;
+    session.query(
+        "SELECT h.id, (SELECT COUNT(*) FROM runs r WHERE r.host_id = h.id AND r.kind = 'backup' \
+         AND r.status NOT IN ('running', 'cancelled', 'complete') AND r.id > COALESCE((SELECT l.id \
+         FROM runs l WHERE l.host_id = h.id AND l.kind = 'backup' AND l.status = 'complete' \
+         ORDER BY l.id DESC LIMIT 1), 0)) FROM hosts h",
+        args![],
+        &mut |row| {
+            let mut row = Reader::new(row, "runs");
+            let host = HostId(row.int("host_id")?);
+            let failures = row.opt_size("failures")?.unwrap_or_default();
+            if failures > 0 {
+                hosts.entry(host).or_default().failures = failures;
+            }
+            Ok(())
+        },
+    )?;
+    Ok(hosts)
 }
 
 pub(super) fn counts(

@@ -33,9 +33,9 @@ use crate::core::model::{
 
 use super::session::Database;
 use super::{
-    Approval, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery, HistoryEntry,
-    HostKey, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, PendingRetry, PlanKind,
-    PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotCounts,
+    Approval, BackupFigures, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery,
+    HistoryEntry, HostKey, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, PendingRetry,
+    PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotCounts,
     SnapshotEnd, SnapshotFilter, SnapshotRecord, Store, StoreError,
 };
 
@@ -259,6 +259,13 @@ impl<D: Database> Store for D {
 
     fn activity(&self, root: Option<&RootId>) -> Result<BTreeMap<HostId, Activity>, StoreError> {
         self.read(|s| activity::newest(s, root))
+    }
+
+    fn backup_figures(
+        &self,
+        root: Option<&RootId>,
+    ) -> Result<BTreeMap<HostId, BackupFigures>, StoreError> {
+        self.read(|s| activity::figures(s, root))
     }
 
     fn snapshot_counts(

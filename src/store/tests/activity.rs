@@ -114,3 +114,32 @@ fn years_of_rows_are_not_read() {
     );
     assert!(untold.contains("runs_told (told=?)"), "{untold}");
 }
+
+#[test]
+fn figures_are_of_the_newest_snapshot_and_failures_count_from_the_last_success() {
+    let store = fresh();
+    let web = with_host(&*store);
+    assert!(store.backup_figures(Some(&root())).unwrap().is_empty());
+    let failed = |status: RunStatus| {
+        let run = begin_run(&*store, web);
+        let end = RunEnd {
+            status,
+            ..end_of_run(run)
+        };
+        store.finish_run(&end).unwrap();
+    };
+    failed(RunStatus::Failed);
+    let of = || store.backup_figures(Some(&root())).unwrap()[&web];
+    assert_eq!((of().failures, of().bytes), (1, None));
+    complete(&*store, web, "20261122-021500Z__ab12cd");
+    failed(RunStatus::Complete);
+    assert_eq!(of().failures, 0);
+    assert!(of().bytes.is_some());
+    failed(RunStatus::Failed);
+    failed(RunStatus::Cancelled);
+    failed(RunStatus::Interrupted);
+    begin_run(&*store, web);
+    assert_eq!(of().failures, 2);
+    // Snapshots of another root are none of this one.
+    assert_eq!(store.backup_figures(None).unwrap()[&web].bytes, None);
+}
