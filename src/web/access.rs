@@ -66,7 +66,8 @@ pub(super) async fn is_ours(State(app): State<App>, mut request: Request, next: 
             .into_response();
     }
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    if !is_safe && !is_same_origin(&app, request.headers()) {
+    let is_api = request.uri().path().starts_with("/api/");
+    if !is_safe && !is_same_origin(&app, request.headers(), is_api) {
         return Failure::forbidden("This request was sent by another site.").into_response();
     }
     let peer = peer(&app, &request);
@@ -75,15 +76,17 @@ pub(super) async fn is_ours(State(app): State<App>, mut request: Request, next: 
 }
 
 /// Browsers say where a request was made (`Sec-Fetch-Site`, else `Origin`). Programs with a token say nothing, and carry
-/// no cookie that could be abused.
-fn is_same_origin(app: &App, headers: &HeaderMap) -> bool {
+/// no cookie that could be abused; one that has forgotten its token is told so.
+fn is_same_origin(app: &App, headers: &HeaderMap, is_api: bool) -> bool {
     let text = |name: &HeaderName| headers.get(name).map(|value: &HeaderValue| value.to_str());
     match (text(&header::ORIGIN), text(&SEC_FETCH_SITE)) {
         (Some(Ok(origin)), _) => app.origin().is_origin(origin),
         (Some(Err(_)), _) => false,
         (None, Some(Ok(site))) => site == "same-origin",
         (None, Some(Err(_))) => false,
-        (None, None) => bearer(headers).is_some() && !headers.contains_key(header::COOKIE),
+        (None, None) => {
+            (is_api || bearer(headers).is_some()) && !headers.contains_key(header::COOKIE)
+        }
     }
 }
 

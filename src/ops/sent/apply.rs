@@ -15,7 +15,7 @@ pub struct ApplyRequest {
     /// The configuration.
     pub configuration: Sent,
     /// The fingerprint of the plan that was reviewed.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^sha256:[0-9a-f]{64}$")]
     pub expect: Fingerprint,
 }
 

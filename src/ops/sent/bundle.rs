@@ -15,6 +15,7 @@ use crate::ops::{Configuration, Error};
 #[serde(deny_unknown_fields)]
 pub struct Sent {
     /// The file that is read first.
+    #[schema(min_length = 1, max_length = 1024)]
     pub entry: String,
     /// The text of each file by its name; all but the entry lie below the entry's folder.
     pub files: BTreeMap<String, String>,

@@ -42,6 +42,7 @@ pub(super) struct Snapshots {
     #[param(minimum = 1)]
     after: Option<i64>,
     /// Of this host alone.
+    #[param(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
     host: Option<String>,
     /// Deleted and missing ones too.
     all: Option<bool>,
@@ -74,6 +75,7 @@ pub(super) struct Runs {
     #[param(minimum = 1)]
     after: Option<i64>,
     /// Of this host alone.
+    #[param(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
     host: Option<String>,
 }
 

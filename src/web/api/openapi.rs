@@ -87,6 +87,11 @@ pub(super) fn description() -> Value {
             "plan": { "$ref": "#/components/schemas/Plan" },
         },
     });
+    components["schemas"]["PlanRequest"]["properties"]["kinds"]["items"] =
+        json!({ "enum": ["scheduled", "manual"] });
+    components["schemas"]["PlanRequest"]["properties"]["kinds"]["minItems"] = json!(1);
+    components["schemas"]["PlanRequest"]["properties"]["hosts"]["items"]["pattern"] =
+        json!("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$");
     components["securitySchemes"] = json!({
         "token": { "type": "http", "scheme": "bearer", "description": "pobsync token create NAME --scope SCOPE" },
     });
@@ -130,6 +135,10 @@ fn who_and_how_it_fails(operations: &mut Map<String, Value>, access: Access) {
         _ => TokenScope::Read,
     };
     for (method, operation) in operations {
+        // The names of our files are no groups that anybody looks for.
+        if let Some(operation) = operation.as_object_mut() {
+            operation.remove("tags");
+        }
         operation["security"] = json!([{ "token": [] }]);
         operation["x-pobsync-scope"] = json!(scope.as_str());
         let mut ways = vec![

@@ -31,6 +31,7 @@ pub(super) const LARGEST: usize = 8 << 20;
 #[into_params(parameter_in = Query)]
 pub(super) struct Expected {
     /// The fingerprint of the plan that was reviewed; with a body of JSON it stands there.
+    #[param(pattern = "^sha256:[0-9a-f]{64}$")]
     expect: Option<String>,
 }
 
@@ -97,6 +98,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn text(body: &Bytes) -> Result<String, Failure> {
+    // A command that has failed sends nothing, and means no fleet without hosts.
+    if body.is_empty() {
+        return Err(wrong("The body is empty: it is the configuration."));
+    }
     let text = String::from_utf8(body.to_vec());
     text.map_err(|error| {
         let at = error.utf8_error().valid_up_to();
