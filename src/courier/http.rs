@@ -103,6 +103,10 @@ fn judge(answer: Result<u16, Error>) -> Result<(), Undelivered> {
 /// The library's own words may hold the address, so these are ours.
 pub(super) fn words(error: &Error) -> &'static str {
     match error {
+        // rustls tells of certificates in this way.
+        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            "its certificate is not trusted, or TLS failed"
+        }
         Error::Io(error) => words_of(error.kind()),
         Error::Timeout(_) => "it took too long",
         Error::HostNotFound => "its name cannot be looked up",

@@ -162,6 +162,7 @@ async fn admit_program(
             ),
             None => Err(Box::new(unauthorized(
                 "The token is unknown, over or taken back.",
+                scope,
             ))),
         };
     }
@@ -174,13 +175,15 @@ async fn admit_program(
         Some(_) => refused(Failure::forbidden("This is for programs with a token.")),
         None => Err(Box::new(unauthorized(
             "Send a token: Authorization: Bearer TOKEN.",
+            scope,
         ))),
     }
 }
 
-fn unauthorized(message: &str) -> Response {
-    let failure = Failure::new(StatusCode::UNAUTHORIZED, message)
-        .with_help("Make one: pobsync token create NAME --scope read");
+fn unauthorized(message: &str, scope: TokenScope) -> Response {
+    let failure = Failure::new(StatusCode::UNAUTHORIZED, message).with_help(format!(
+        "Make one: pobsync token create NAME --scope {scope}"
+    ));
     let mut response = failure.into_response();
     response.headers_mut().insert(
         header::WWW_AUTHENTICATE,
