@@ -249,6 +249,11 @@ fn nothing_is_imported_while_a_mistake_stands() {
     for place in ["web-01.yaml:1", "web-01.yaml:2", "web-02.yaml:2"] {
         assert!(said.err.contains(place), "{place}: {}", said.err);
     }
+    assert!(
+        said.err.contains("the key address is there twice"),
+        "{}",
+        said.err
+    );
     assert!(!program.path("state/pobsync.db").exists());
 }
 

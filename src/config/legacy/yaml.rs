@@ -58,9 +58,22 @@ pub(super) fn read(text: &str) -> Result<Node, Unreadable> {
                 .location()
                 .map(|place| place.line())
                 .filter(|l| *l > 0),
-            why: error.to_string(),
+            why: why(&error),
         })?;
     Ok(node(raw, text))
+}
+
+/// The parser's words, but for what it says to programmers.
+fn why(error: &serde_saphyr::Error) -> String {
+    match error.without_snippet() {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key {key} is there twice")
+        }
+        serde_saphyr::Error::Budget { .. } => {
+            "it holds, or by its aliases becomes, more than any such file has to say".to_owned()
+        }
+        other => other.to_string(),
+    }
 }
 
 enum Raw {
@@ -238,7 +251,8 @@ mod tests {
             let aliases = vec![format!("*a{}", i - 1); 10].join(", ");
             bomb.push_str(&format!("a{i}: &a{i} [{aliases}]\n"));
         }
-        assert!(read(&bomb).is_err());
+        let error = read(&bomb).unwrap_err();
+        assert!(error.why.contains("by its aliases"), "{error:?}");
         assert!(read(&"[".repeat(10_000)).is_err());
         assert!(read(&format!("{}x", "- ".repeat(10_000))).is_err());
     }
