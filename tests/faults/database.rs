@@ -19,28 +19,6 @@ fn hold(rig: &Rig) -> rusqlite::Connection {
     connection
 }
 
-/// Begins a slow pull and waits until it is on its way.
-fn half_way(rig: &Rig) -> std::process::Child {
-    std::fs::write(rig.source.join("large"), vec![7; 2 << 20]).unwrap();
-    rig.configure(&format!("{LOCAL}; rsync {{ bwlimit \"1MiB\" }}"));
-    let mut child = rig
-        .program
-        .command(&["backup", "web"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let is_on_its_way = || {
-        let mut names = rig.left().into_iter().flat_map(|tree| names_below(&tree));
-        names.any(|n| n.starts_with(".large."))
-    };
-    while !is_on_its_way() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
-        std::thread::yield_now();
-    }
-    child
-}
-
 #[test]
 fn a_database_that_another_holds_stops_writers_in_time_and_no_reader() {
     let rig = Rig::local();
@@ -82,7 +60,7 @@ fn a_database_that_another_holds_stops_writers_in_time_and_no_reader() {
 #[test]
 fn a_database_that_is_busy_for_long_at_the_end_of_a_pull_loses_nothing_of_it() {
     let rig = Rig::local();
-    let pull = half_way(&rig);
+    let pull = rig.half_way(LOCAL, 2);
     let held = hold(&rig);
     // It says so each time that it has waited in vain.
     let mut pull = pull;
@@ -109,7 +87,7 @@ fn a_database_without_room_at_the_end_of_a_pull_says_so_and_the_next_backup_find
         return;
     };
     let rig = Rig::prepared(program, LOCAL, "");
-    let pull = half_way(&rig);
+    let pull = rig.half_way(LOCAL, 2);
     let filler = rig.program.path("state/filler");
     std::fs::write(&filler, vec![0; 8 << 20]).unwrap_err();
     let said = Said::of(pull.wait_with_output().unwrap());

@@ -1,7 +1,7 @@
 //! One host with a good snapshot, and what must hold of it whatever goes wrong afterwards.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use crate::common::program::{Program, Said, names_below};
 use crate::common::{Sshd, assert_same_tree};
@@ -163,6 +163,28 @@ impl Rig {
         names
             .map(|n| folder.join(n).join("data").join(inner))
             .collect()
+    }
+
+    /// Begins a backup under these settings, slow enough to be caught, and waits until a file of `mib` MiB is on its way.
+    pub(crate) fn half_way(&self, settings: &str, mib: usize) -> Child {
+        std::fs::write(self.source.join("large"), vec![7; mib << 20]).unwrap();
+        self.configure(&format!("{settings}; rsync {{ bwlimit \"1MiB\" }}"));
+        let mut child = self
+            .program
+            .command(&["backup", "web"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let is_on_its_way = || {
+            let mut names = self.left().into_iter().flat_map(|tree| names_below(&tree));
+            names.any(|n| n.starts_with(".large."))
+        };
+        while !is_on_its_way() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+            std::thread::yield_now();
+        }
+        child
     }
 
     pub(crate) fn last_run(&self) -> serde_json::Value {

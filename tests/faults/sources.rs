@@ -1,7 +1,6 @@
 //! What is to be pulled is not there, not readable, or goes away.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
 
 use crate::common::program::{Said, names_below};
 use crate::disks::Mount;
@@ -98,24 +97,8 @@ fn a_file_that_vanishes_while_the_pull_goes_on_is_noted_and_the_snapshot_complet
     let remote = Remote::with(AS_ASKED);
     let rig = Rig::over_ssh(&remote.sshd);
     let settings = ssh(&remote.sshd, "127.0.0.1");
-    rig.configure(&format!("{settings}; rsync {{ bwlimit \"1MiB\" }}"));
-    std::fs::write(rig.source.join("large"), vec![7; 2 << 20]).unwrap();
     std::fs::write(rig.source.join("vanishes"), "x").unwrap();
-    let mut child = rig
-        .program
-        .command(&["backup", "web"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let is_on_its_way = || {
-        let mut names = rig.left().into_iter().flat_map(|tree| names_below(&tree));
-        names.any(|n| n.starts_with(".large."))
-    };
-    while !is_on_its_way() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
-        std::thread::yield_now();
-    }
+    let child = rig.half_way(&settings, 2);
     std::fs::remove_file(rig.source.join("vanishes")).unwrap();
     let said = Said::of(child.wait_with_output().unwrap());
     assert_eq!(said.code, 0, "{}", said.err);

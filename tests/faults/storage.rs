@@ -1,7 +1,6 @@
 //! The server's own disk: full, out of inodes, read-only, gone.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use crate::common::program::{Program, Said, names_below};
 use crate::disks::Mount;
@@ -152,27 +151,10 @@ fn a_disk_that_is_read_only_from_the_beginning_takes_no_backup_and_no_prune() {
 
 /// Begins a backup of many files, slowly, and waits until some are there.
 fn half_way(rig: &Rig) -> std::process::Child {
-    std::fs::write(rig.source.join("large"), vec![7; 3 << 20]).unwrap();
     for n in 0..20 {
         std::fs::write(rig.source.join(format!("later-{n}")), "x").unwrap();
     }
-    rig.configure(&format!("{LOCAL}; rsync {{ bwlimit \"1MiB\" }}"));
-    let mut child = rig
-        .program
-        .command(&["backup", "web"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let is_on_its_way = || {
-        let mut names = rig.left().into_iter().flat_map(|tree| names_below(&tree));
-        names.any(|n| n.starts_with(".large."))
-    };
-    while !is_on_its_way() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
-        std::thread::yield_now();
-    }
-    child
+    rig.half_way(LOCAL, 3)
 }
 
 /// ext4 does this to itself after an error; a writer that is half way would keep `mount -o remount,ro` away.
