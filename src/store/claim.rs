@@ -11,7 +11,7 @@ pub struct Claim {
     pub host: HostId,
     /// Why.
     pub cause: DueCause,
-    /// Prune through the gate after a success.
+    /// Prune through the gate after a success, if a schedule of the host wants one still: the run says whether.
     pub prune: bool,
     /// Now.
     pub at: Timestamp,

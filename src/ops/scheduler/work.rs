@@ -1,7 +1,7 @@
 //! One claimed run from its beginning to its end, and whether it is tried again.
 
 use super::super::{
-    BackupReport, BackupRequest, Context, Error, PruneReport, Stop, backup, clock, sentence,
+    BackupReport, BackupRequest, Context, Error, PruneReport, Stop, backup, clock, run, sentence,
 };
 use super::queue::Wanted;
 use crate::core::model::{RunId, RunStatus, SnapshotKind, Timestamp, visible};
@@ -37,7 +37,7 @@ pub(super) fn work(context: &Context, job: &Job, transfers: &Stop) -> Done {
         BackupRequest {
             host: host.clone(),
             kind: SnapshotKind::Scheduled,
-            prune: job.wanted.prune,
+            prune: prunes(context, job),
             claimed: Some(job.run),
             stop: transfers,
             progress: &mut |_| {},
@@ -61,6 +61,14 @@ pub(super) fn work(context: &Context, job: &Job, transfers: &Stop) -> Done {
             backup_stands: false,
         },
     }
+}
+
+/// Whether a prune follows, as the claim has recorded it; a run that cannot be read prunes nothing.
+fn prunes(context: &Context, job: &Job) -> bool {
+    run(context, job.run)
+        .ok()
+        .and_then(|record| record.schedule)
+        .is_some_and(|schedule| schedule.prune)
 }
 
 fn attempt(job: &Job) -> u32 {

@@ -43,6 +43,8 @@ pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed,
         "UPDATE runs SET retry_at = NULL WHERE host_id = ? AND retry_at IS NOT NULL",
         args![claim.host],
     )?;
+    // Whoever claims may have read the schedules hours ago.
+    let prune = claim.prune && wants_prune(session, claim.host)?;
     let asked_by = match &claim.cause {
         DueCause::Asked { by } => Some(by.as_str()),
         DueCause::Fires { .. } | DueCause::Retry { .. } => None,
@@ -57,7 +59,7 @@ pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed,
             claim.process.as_str(),
             fires_at,
             attempt,
-            claim.prune,
+            prune,
             asked_by,
         ],
     )?;
@@ -83,6 +85,16 @@ fn wanted(session: &mut dyn Session, host: HostId) -> Result<Option<String>, Sto
         args![host],
         |row| Reader::new(row, "hosts").text("name").map(str::to_owned),
     )
+}
+
+fn wants_prune(session: &mut dyn Session, host: HostId) -> Result<bool, StoreError> {
+    let found = first(
+        session,
+        "SELECT host_id FROM schedules WHERE host_id = ? AND prune = 1",
+        args![host],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
 }
 
 fn running(session: &mut dyn Session, host: HostId) -> Result<Option<RunId>, StoreError> {

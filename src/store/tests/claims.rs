@@ -4,8 +4,8 @@ use chrono_tz::Tz;
 
 use crate::core::model::{HostId, Pause, RunId, RunStatus, Timestamp};
 use crate::store::{
-    Claim, Claimed, DueCause, HostSchedule, RunEnd, RunFilter, RunRecord, SettledFire, Store,
-    StoreError,
+    Claim, Claimed, DueCause, HostSchedule, HostWrite, RunEnd, RunFilter, RunRecord, SettledFire,
+    Store, StoreError,
 };
 
 use super::support::*;
@@ -95,6 +95,21 @@ fn a_claim_is_a_run_that_says_why() {
         "what it answers is settled"
     );
     assert_eq!(line(&*store, web, "15 2 * * *").settled_until, at(0));
+}
+
+#[test]
+fn a_claim_prunes_only_if_a_schedule_wants_it_by_then() {
+    let store = fresh();
+    let web = with_host(&*store);
+    let claim = claim_of(&*store, web, at(150));
+    let mut without = settings();
+    for schedule in &mut without.schedules {
+        schedule.prune = false;
+    }
+    let content = applied(without);
+    write(&*store, vec![HostWrite::Update { host: web, content }]);
+    let run = claimed(&*store, &claim);
+    assert!(!get(&*store, run).schedule.unwrap().prune);
 }
 
 #[test]
