@@ -35,7 +35,7 @@ pub use outbox::{
     Backlog, BackupFigures, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryStatus,
     EndedRun, NewEvent, Outbox, Raising, Settlement, SnapshotCounts,
 };
-pub use pages::Pages;
+pub use pages::{NamedHost, Pages};
 pub use plans::{Approval, NewPlan, PlanKind, PlanSummary, RecordedPlan};
 pub use records::{
     Discovered, Discovery, HistoryEntry, HostKey, HostSchedule, Marking, NewRun, NewSnapshot,

@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 
 use super::{Page, Paging};
 use crate::core::health::Activity;
-use crate::core::model::{HostId, HostName, HostSettings, Pause, SqlHost, Timestamp};
+use crate::core::model::{
+    HostId, HostName, HostSettings, Pause, SnapshotStatus, SqlHost, Timestamp,
+};
 use crate::ops::{Context, Error};
 use crate::render::policy_words;
 use crate::store::SnapshotCounts;
@@ -80,35 +82,38 @@ impl Fleet {
     }
 
     fn row(&self, host: &SqlHost) -> HostRow {
-        let policy = host.settings.retention.as_ref();
-        HostRow {
-            host: host.name.clone(),
-            directory: host.directory.clone(),
-            address: host.settings.address.to_string(),
-            managed_by: host.managed_by.as_str(),
-            state: match (&host.retired, host.is_paused()) {
-                (Some(_), _) => "retired",
-                (None, true) => "paused",
-                (None, false) => "active",
-            },
-            retention: policy.map(policy_words),
-            approved: policy
-                .is_some_and(|p| host.approved_policy.as_ref() == Some(&p.fingerprint())),
-            schedules: host
-                .settings
-                .schedules
-                .iter()
-                .map(|schedule| schedule.cron.to_string())
-                .collect(),
-            snapshots: self
-                .counts
-                .get(&host.id)
-                .map_or(0, |counts| counts.complete),
-            newest: self
-                .activities
-                .get(&host.id)
-                .and_then(|activity| activity.newest),
-        }
+        let counts = self.counts.get(&host.id);
+        let activity = self.activities.get(&host.id);
+        row(
+            host,
+            counts.map_or(0, |counts| counts.complete),
+            activity.and_then(|activity| activity.newest),
+        )
+    }
+}
+
+fn row(host: &SqlHost, snapshots: usize, newest: Option<Timestamp>) -> HostRow {
+    let policy = host.settings.retention.as_ref();
+    HostRow {
+        host: host.name.clone(),
+        directory: host.directory.clone(),
+        address: host.settings.address.to_string(),
+        managed_by: host.managed_by.as_str(),
+        state: match (&host.retired, host.is_paused()) {
+            (Some(_), _) => "retired",
+            (None, true) => "paused",
+            (None, false) => "active",
+        },
+        retention: policy.map(policy_words),
+        approved: policy.is_some_and(|p| host.approved_policy.as_ref() == Some(&p.fingerprint())),
+        schedules: host
+            .settings
+            .schedules
+            .iter()
+            .map(|schedule| schedule.cron.to_string())
+            .collect(),
+        snapshots,
+        newest,
     }
 }
 
@@ -142,11 +147,15 @@ pub fn host_page(context: &Context, paging: Paging) -> Result<Page<HostRow>, Err
 /// # Errors
 /// When there is no such host, or the database cannot be read.
 pub fn host_detail(context: &Context, name: &HostName) -> Result<HostDetail, Error> {
-    let facts = context.facts_about(|_| false)?;
+    let facts = context.facts_about(|host| host.name == *name)?;
     let host = facts.host(name)?.clone();
-    let fleet = Fleet::read(context)?;
+    let all = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
+    let complete = all
+        .iter()
+        .filter(|snapshot| snapshot.status == SnapshotStatus::Complete);
+    let newest = complete.clone().map(|snapshot| snapshot.started_at).max();
     Ok(HostDetail {
-        row: fleet.row(&host),
+        row: row(&host, complete.count(), newest),
         settings: host.settings,
         pause: host.pause,
         retired_at: host.retired.map(|retired| retired.at),

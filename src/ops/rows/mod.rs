@@ -2,6 +2,7 @@
 
 mod history;
 mod host;
+mod names;
 mod plan;
 mod run;
 mod snapshot;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::names::Names;
 use super::{Page, Paging};
 use crate::core::model::{HostName, PlanId, RunId, RunKind, RunStatus, SnapshotName, Timestamp};
 use crate::ops::{Context, Error};
@@ -139,10 +140,11 @@ pub fn run_row(context: &Context, run: RunId) -> Result<Option<RunRow>, Error> {
 }
 
 fn filter(context: &Context, host: Option<&HostName>) -> Result<RunFilter, Error> {
-    let facts = context.facts_about(|_| false)?;
-    let host = host.map(|name| facts.host(name)).transpose()?;
+    let host = host
+        .map(|name| Names::read(context)?.find(name))
+        .transpose()?;
     Ok(RunFilter {
-        host: host.map(|host| host.id),
+        host,
         ..RunFilter::default()
     })
 }

@@ -1,14 +1,12 @@
 //! Snapshots, with the host they are of and the plan that deletes them.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::names::Names;
 use super::{Page, Paging};
 use crate::core::model::{
-    Hold, HostId, HostName, PlanId, SnapshotId, SnapshotKind, SnapshotName, SnapshotStatus,
-    Timestamp,
+    Hold, HostName, PlanId, SnapshotId, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp,
 };
 use crate::ops::{Context, Error};
 use crate::store::{SnapshotFilter, SnapshotRecord};
@@ -119,7 +117,7 @@ pub fn snapshot_rows(
         .filter(|record| all || record.snapshot.status.is_on_disk());
     Ok(shown
         .filter_map(|record| {
-            let host = names.get(&record.host)?.clone();
+            let host = names.of(record.host)?.clone();
             Some(SnapshotRow::new(host, record))
         })
         .collect())
@@ -144,7 +142,7 @@ pub fn snapshot_page(
         read,
         |record| record.snapshot.id.0,
         |record| {
-            let host = names.get(&record.host)?.clone();
+            let host = names.of(record.host)?.clone();
             Some(SnapshotRow::new(host, record))
         },
     );
@@ -154,20 +152,17 @@ pub fn snapshot_page(
     })
 }
 
-type Names = BTreeMap<HostId, HostName>;
-
 fn narrowed(
     context: &Context,
     host: Option<&HostName>,
     all: bool,
 ) -> Result<(Names, SnapshotFilter), Error> {
-    let facts = context.facts_about(|_| false)?;
-    let host = host.map(|name| facts.host(name)).transpose()?;
+    let names = Names::read(context)?;
+    let host = host.map(|name| names.find(name)).transpose()?;
     let filter = SnapshotFilter {
-        host: host.map(|host| host.id),
+        host,
         with_deleted: all,
         ..SnapshotFilter::default()
     };
-    let hosts = facts.state.hosts.into_iter();
-    Ok((hosts.map(|host| (host.id, host.name)).collect(), filter))
+    Ok((names, filter))
 }
