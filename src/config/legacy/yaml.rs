@@ -69,7 +69,8 @@ fn why(error: &serde_saphyr::Error) -> String {
         serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
             format!("the key {key} is there twice")
         }
-        serde_saphyr::Error::Budget { .. } => {
+        // Behind an alias it is an error of the alias, whose text alone says what it is.
+        other if other.to_string().contains("budget breached") => {
             "it holds, or by its aliases becomes, more than any such file has to say".to_owned()
         }
         other => other.to_string(),
