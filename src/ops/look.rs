@@ -4,7 +4,7 @@ use super::context::Facts;
 use super::{Context, Error};
 use crate::core::model::{HostName, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost};
 use crate::disk::{Root, Tree};
-use crate::store::{SnapshotFilter, SnapshotRecord};
+use crate::store::{HostKey, SnapshotFilter, SnapshotRecord};
 
 /// A snapshot and its host.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ fn find(
     kind: SnapshotKind,
     name: &SnapshotName,
 ) -> Result<(Facts, Taken), Error> {
-    let facts = context.facts_about(|_| false)?;
+    let facts = context.facts_of(HostKey::Name(host))?;
     let found = facts.host(host)?.clone();
     let filter = SnapshotFilter {
         host: Some(found.id),

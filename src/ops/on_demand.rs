@@ -3,7 +3,7 @@
 use super::backup::{backed_up, backup};
 use super::{BackupRequest, Context, Error, Stop, clock, process_name, sentence};
 use crate::core::model::{HostName, RunCause, RunId, RunStatus, SnapshotKind, visible};
-use crate::store::{Claim, Claimed, DueCause, RunEnd};
+use crate::store::{Claim, Claimed, DueCause, HostKey, RunEnd};
 
 /// Backs a host up now, as a manual snapshot. `told` hears the run once it is claimed, or why none is; then the run is
 /// carried out, and its row says what came of it. Prunes nothing.
@@ -45,7 +45,7 @@ pub fn back_up_now(
 }
 
 fn claim(context: &Context, host: &HostName) -> Result<RunId, Error> {
-    let facts = context.facts_about(|_| false)?;
+    let facts = context.facts_of(HostKey::Name(host))?;
     let found = backed_up(&facts, host)?;
     let max_concurrent = context.store.global_settings()?.max_concurrent;
     let claim = Claim {

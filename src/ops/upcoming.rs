@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::scheduler::{Scheduled, by_host};
 use super::{Context, Error};
-use crate::core::model::{CronText, HostName, Label, RunId, Timestamp};
-use crate::core::schedule::{Line, jitter, next_start, start_after};
+use crate::core::model::{CronText, HostId, HostName, Label, RunId, SqlHost, Timestamp};
+use crate::core::schedule::{Line, Start, jitter, next_start, start_after};
+use crate::store::HostSchedule;
 
 /// A run that is to come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,34 +54,43 @@ pub enum Why {
 /// # Errors
 /// When the database cannot be read.
 pub fn upcoming(context: &Context, count: usize) -> Result<Vec<Upcoming>, Error> {
-    upcoming_of(context, count, |_| true)
+    among(context, context.store.schedules()?, count, |_| true)
 }
 
 /// The next run of one host; nothing if none is to come.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn next_of(context: &Context, host: &HostName) -> Result<Option<Upcoming>, Error> {
-    Ok(upcoming_of(context, 1, |name| name == host)?.pop())
+pub fn next_of(context: &Context, host: &SqlHost) -> Result<Option<Upcoming>, Error> {
+    let schedules = context.store.schedules_of(host.id)?;
+    Ok(among(context, schedules, 1, |id| id == host.id)?.pop())
 }
 
-fn upcoming_of(
+fn among(
     context: &Context,
+    schedules: Vec<HostSchedule>,
     count: usize,
-    is_wanted: impl Fn(&HostName) -> bool,
+    is_wanted: impl Fn(HostId) -> bool,
 ) -> Result<Vec<Upcoming>, Error> {
     let now = super::clock::now();
-    let hosts = by_host(context.store.schedules()?);
-    let mut found: Vec<Upcoming> = Vec::new();
-    for host in hosts.values().filter(|host| is_wanted(&host.name)) {
-        found.extend(
-            host.lines
-                .iter()
-                .flat_map(|line| of_line(host, line, now, count)),
-        );
-    }
+    let hosts = by_host(schedules);
+    let lines = || {
+        hosts
+            .values()
+            .flat_map(|host| host.lines.iter().map(move |line| (host, line)))
+    };
+    // No line starts more often until then than the first starts of others need: of ten thousand, few are followed on.
+    let mut firsts: Vec<Timestamp> = lines()
+        .filter_map(|(host, line)| next_start(&host.directory, line, now))
+        .map(|start| start.starts_at)
+        .collect();
+    firsts.sort_unstable();
+    let last = count.checked_sub(1).and_then(|i| firsts.get(i)).copied();
+    let mut found: Vec<Upcoming> = lines()
+        .flat_map(|(host, line)| of_line(host, line, now, count, last))
+        .collect();
     let retries = context.store.retries()?;
-    for retry in retries.into_iter().filter(|r| is_wanted(&r.host_name)) {
+    for retry in retries.into_iter().filter(|r| is_wanted(r.host)) {
         let zone = hosts
             .get(&retry.host)
             .and_then(|host| host.lines.first())
@@ -104,13 +114,20 @@ fn upcoming_of(
     Ok(found)
 }
 
-/// The next starts of one line: what is overdue counts once, however often it was missed.
-fn of_line(host: &Scheduled, line: &Line, now: Timestamp, count: usize) -> Vec<Upcoming> {
+/// The next starts of one line up to `last`: what is overdue counts once, however often it was missed.
+fn of_line(
+    host: &Scheduled,
+    line: &Line,
+    now: Timestamp,
+    count: usize,
+    last: Option<Timestamp>,
+) -> Vec<Upcoming> {
     let schedule = &line.schedule;
     let jitter = jitter(&host.directory, schedule);
     let mut found = Vec::new();
     let mut next = next_start(&host.directory, line, now);
-    while let Some(start) = next.filter(|_| found.len() < count) {
+    let is_near = |start: &Start| last.is_none_or(|last| start.starts_at <= last);
+    while let Some(start) = next.filter(|start| found.len() < count && is_near(start)) {
         let is_overdue = start.starts_at <= now;
         found.push(Upcoming {
             host: host.name.clone(),

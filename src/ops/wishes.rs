@@ -7,7 +7,7 @@ use super::root::open_root_to_read;
 use super::{Context, Error, Stop};
 use crate::core::model::{HostName, Pause, RunId, RunKind, RunStatus};
 use crate::disk::HostDir;
-use crate::store::{RunFilter, RunRecord, SnapshotFilter, SnapshotRecord, StoreError};
+use crate::store::{HostKey, RunFilter, RunRecord, SnapshotFilter, SnapshotRecord, StoreError};
 
 /// Pauses a host: no unattended runs, nothing pruned, until it is resumed. Its configuration stays as it is. False if it
 /// was paused already.
@@ -15,7 +15,7 @@ use crate::store::{RunFilter, RunRecord, SnapshotFilter, SnapshotRecord, StoreEr
 /// # Errors
 /// When the host is unknown or retired.
 pub fn pause(context: &Context, host: &HostName, reason: String) -> Result<bool, Error> {
-    let facts = context.facts_about(|_| false)?;
+    let facts = context.facts_of(HostKey::Name(host))?;
     let pause = Pause {
         at: super::clock::now(),
         by: context.actor.clone(),
@@ -29,7 +29,7 @@ pub fn pause(context: &Context, host: &HostName, reason: String) -> Result<bool,
 /// # Errors
 /// When the host is unknown, or its configuration keeps it from running: that is changed there.
 pub fn resume(context: &Context, host: &HostName) -> Result<bool, Error> {
-    let facts = context.facts_about(|_| false)?;
+    let facts = context.facts_of(HostKey::Name(host))?;
     let found = facts.host(host)?;
     let done = context
         .store
@@ -168,7 +168,7 @@ fn find(context: &Context, of: &LogOf) -> Result<RunRecord, Error> {
             ..RunFilter::default()
         },
         LogOf::Host(name) => RunFilter {
-            host: Some(context.facts_about(|_| false)?.host(name)?.id),
+            host: Some(context.facts_of(HostKey::Name(name))?.host(name)?.id),
             kind: Some(RunKind::Backup),
             ..RunFilter::default()
         },
@@ -242,7 +242,7 @@ fn place(
         ..SnapshotFilter::default()
     };
     let snapshots = context.store.snapshots(&filter)?;
-    let facts = context.facts_about(|_| false)?;
+    let facts = context.facts_of(HostKey::Id(record.host))?;
     let host = facts.state.hosts.iter().find(|host| host.id == record.host);
     let snapshot = snapshots.into_iter().find(|s| s.snapshot.id == id);
     let (Some(host), Some(snapshot)) = (host, snapshot) else {

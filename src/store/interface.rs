@@ -42,6 +42,9 @@ pub trait Store: Accounts + Outbox + Pages + Send + Sync {
     /// Every schedule of hosts that are active and not paused, by host and place in its list.
     fn schedules(&self) -> Result<Vec<HostSchedule>, StoreError>;
 
+    /// The schedules of one host, by place in its list; none unless it is active and not paused.
+    fn schedules_of(&self, host: HostId) -> Result<Vec<HostSchedule>, StoreError>;
+
     /// Writes one change of the configuration, records its plan and approvals and a line of history: all or nothing.
     ///
     /// The serial grows by one if a row of a host or the settings of the service changed; else plan and approvals are

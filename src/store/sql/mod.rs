@@ -62,7 +62,11 @@ impl<D: Database> Store for D {
     }
 
     fn schedules(&self) -> Result<Vec<HostSchedule>, StoreError> {
-        self.read(|s| state::schedules(s))
+        self.read(|s| state::schedules(s, None))
+    }
+
+    fn schedules_of(&self, host: HostId) -> Result<Vec<HostSchedule>, StoreError> {
+        self.read(|s| state::schedules(s, Some(host)))
     }
 
     fn configure(&self, change: &ConfigChange) -> Result<Configured, StoreError> {

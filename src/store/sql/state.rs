@@ -81,42 +81,45 @@ pub(super) fn host(session: &mut dyn Session, id: HostId) -> Result<SqlHost, Sto
     .ok_or_else(|| StoreError::unknown_host(id))
 }
 
-pub(super) fn schedules(session: &mut dyn Session) -> Result<Vec<HostSchedule>, StoreError> {
-    all(
-        session,
+pub(super) fn schedules(
+    session: &mut dyn Session,
+    of: Option<HostId>,
+) -> Result<Vec<HostSchedule>, StoreError> {
+    let condition = of.map_or("", |_| "AND h.id = ?");
+    let args: Vec<Val<'_>> = of.into_iter().map(Val::from).collect();
+    let sql = format!(
         "SELECT h.id, h.name, h.directory, s.name, s.cron, s.timezone, s.jitter_ms, s.prune, \
          p.settled_until \
          FROM schedules s JOIN hosts h ON h.id = s.host_id \
          JOIN schedule_progress p ON p.host_id = s.host_id AND p.cron = s.cron \
          AND p.timezone = s.timezone \
-         WHERE h.active_name IS NOT NULL AND h.enabled = 1 AND h.paused_at IS NULL \
-         ORDER BY h.name, h.id, s.position",
-        args![],
-        |row| {
-            let mut row = Reader::new(row, "schedules");
-            let host = HostId(row.int("host_id")?);
-            let host_name = row.parse("host name")?;
-            let directory = row.parse("directory")?;
-            let name = row.opt_parse("name")?;
-            let cron = row.parse("cron")?;
-            let timezone = row.parse("timezone")?;
-            let jitter = row.opt_size("jitter_ms")?.unwrap_or_default();
-            let prune = row.flag("prune")?;
-            Ok(HostSchedule {
-                host,
-                host_name,
-                directory,
-                settled_until: row.time("settled_until")?,
-                schedule: Schedule {
-                    name,
-                    cron,
-                    timezone,
-                    jitter: Span::from_seconds(jitter / 1000),
-                    prune,
-                },
-            })
-        },
-    )
+         WHERE h.active_name IS NOT NULL AND h.enabled = 1 AND h.paused_at IS NULL {condition} \
+         ORDER BY h.name, h.id, s.position"
+    );
+    all(session, &sql, &args, |row| {
+        let mut row = Reader::new(row, "schedules");
+        let host = HostId(row.int("host_id")?);
+        let host_name = row.parse("host name")?;
+        let directory = row.parse("directory")?;
+        let name = row.opt_parse("name")?;
+        let cron = row.parse("cron")?;
+        let timezone = row.parse("timezone")?;
+        let jitter = row.opt_size("jitter_ms")?.unwrap_or_default();
+        let prune = row.flag("prune")?;
+        Ok(HostSchedule {
+            host,
+            host_name,
+            directory,
+            settled_until: row.time("settled_until")?,
+            schedule: Schedule {
+                name,
+                cron,
+                timezone,
+                jitter: Span::from_seconds(jitter / 1000),
+                prune,
+            },
+        })
+    })
 }
 
 fn read_host(row: &dyn Row) -> Result<SqlHost, StoreError> {

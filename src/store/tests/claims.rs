@@ -361,3 +361,15 @@ fn who_asks_for_a_backup_is_kept_and_bound_as_the_schedule_is() {
         ("bob", "back up web-01 now")
     );
 }
+
+#[test]
+fn the_schedules_of_one_host_are_those_of_all_without_the_others() {
+    let store = fresh();
+    let web = with_host(&*store);
+    write(&*store, vec![create("db-01")]);
+    let all = store.schedules().unwrap();
+    let of_web: Vec<HostSchedule> = all.iter().filter(|s| s.host == web).cloned().collect();
+    assert!(!of_web.is_empty() && of_web.len() < all.len());
+    assert_eq!(store.schedules_of(web).unwrap(), of_web);
+    assert_eq!(store.schedules_of(HostId(99)).unwrap(), []);
+}

@@ -9,7 +9,7 @@ use super::snapshots::snapshot_table;
 use crate::core::model::{HostName, Snapshot, SqlHost, Timestamp, visible};
 use crate::ops::{self, Session, Upcoming, Why};
 use crate::render::policy_words;
-use crate::store::{RunFilter, RunRecord};
+use crate::store::{HostKey, RunFilter, RunRecord};
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout::{self, crumbs, form_token};
@@ -41,7 +41,7 @@ pub(super) async fn show(
     let name = named(&host)?;
     let facts = app
         .call(move |context| {
-            let found = context.facts_about(|host| host.name == name)?;
+            let found = context.facts_of(HostKey::Name(&name))?;
             let host = found.host(&name)?.clone();
             let mut snapshots = found.snapshots.get(&host.id).cloned().unwrap_or_default();
             snapshots.reverse();
@@ -50,7 +50,7 @@ pub(super) async fn show(
                 ..RunFilter::default()
             };
             let runs = context.store.runs(&filter, 10)?;
-            let next = ops::next_of(context, &name)?;
+            let next = ops::next_of(context, &host)?;
             Ok(Facts {
                 host,
                 snapshots,

@@ -12,6 +12,7 @@ use crate::render::{
     policy_words, size_words, standing_words, timeline, timeline_legend, timeline_marks,
     why_it_goes, why_it_stays,
 };
+use crate::store::HostKey;
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout;
@@ -31,7 +32,7 @@ pub(super) async fn show(
     let name: HostName = host.parse().map_err(|_| unknown_host())?;
     let (plan, sql) = app
         .call(move |context| {
-            let facts = context.facts_about(|host| host.name == name)?;
+            let facts = context.facts_of(HostKey::Name(&name))?;
             let kinds = chosen.map(kinds).transpose()?;
             let plan = ops::plan_host(&facts, &name, kinds, false)?;
             Ok((plan, facts.host(&name)?.clone()))

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::core::model::{RunId, RunKind, RunStatus, Timestamp, visible};
 use crate::ops::{self, Session};
-use crate::store::{RunFilter, RunRecord};
+use crate::store::{HostKey, RunFilter, RunRecord};
 use crate::web::access::form_urlencoded;
 use crate::web::app::App;
 use crate::web::failure::Failure;
@@ -46,7 +46,7 @@ pub(super) async fn list(
     let mut runs = app
         .call(move |context| {
             let host = match host {
-                Some(name) => Some(context.facts_about(|_| false)?.host(&name)?.id),
+                Some(name) => Some(context.facts_of(HostKey::Name(&name))?.host(&name)?.id),
                 None => None,
             };
             let filter = RunFilter {

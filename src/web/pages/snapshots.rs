@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::host::named;
 use crate::core::model::{ByteCount, HostName, Snapshot, SnapshotStatus, Timestamp, visible};
 use crate::ops::{self, Session};
-use crate::store::SnapshotFilter;
+use crate::store::{HostKey, SnapshotFilter};
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout::{self, crumbs, pager};
@@ -47,7 +47,7 @@ pub(super) async fn list(
     let with_deleted = wanted.deleted.is_some();
     let (name, all) = app
         .call(move |context| {
-            let facts = context.facts_about(|_| false)?;
+            let facts = context.facts_of(HostKey::Name(&name))?;
             let host = facts.host(&name)?;
             let filter = SnapshotFilter {
                 host: Some(host.id),
