@@ -13,6 +13,7 @@ mod headers;
 mod layout;
 mod metrics;
 mod origin;
+mod overview;
 mod pages;
 mod places;
 mod routes;

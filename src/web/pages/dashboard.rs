@@ -1,5 +1,7 @@
 //! The first page: who needs attention, what runs now, what comes next, and the room that is left.
 
+use std::sync::Arc;
+
 use axum::extract::{Extension, State};
 use chrono_tz::Tz;
 use maud::{Markup, html};
@@ -12,19 +14,17 @@ use crate::store::{Backlog, RunFilter, RunRecord};
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout;
+use crate::web::overview::{Overview, overview};
 use crate::web::times::{ago, moment};
 
 /// Hosts that need attention on the page; the list of hosts has all.
 const SHOWN: usize = 20;
-/// Runs that are to come.
-const NEXT: usize = 8;
 /// Runs that are at work.
 const RUNNING: u32 = 50;
 
 struct Facts {
-    status: Status,
+    overview: Arc<Overview>,
     running: Vec<RunRecord>,
-    next: Vec<Upcoming>,
     backlog: Backlog,
     /// The room on the root, or why it is not known.
     room: Result<Option<RootRoom>, String>,
@@ -35,16 +35,16 @@ pub(super) async fn show(
     State(app): State<App>,
     Extension(session): Extension<Session>,
 ) -> Result<Markup, Failure> {
+    let overview = overview(&app).await?;
     let facts = app
-        .call(|context| {
+        .call(move |context| {
             let running = RunFilter {
                 status: Some(RunStatus::Running),
                 ..RunFilter::default()
             };
             Ok(Facts {
-                status: ops::status(context)?,
+                overview,
                 running: context.store.runs(&running, RUNNING)?,
-                next: ops::upcoming(context, NEXT)?,
                 backlog: context.store.backlog()?,
                 room: ops::root_room(context).map_err(|error| visible(&error.to_string())),
             })
@@ -55,7 +55,7 @@ pub(super) async fn show(
 }
 
 fn page(facts: &Facts, zone: Tz, now: Timestamp) -> Markup {
-    let status = &facts.status;
+    let Overview { status, next } = &*facts.overview;
     html! {
         h1 { "Dashboard" }
         dl.counts {
@@ -69,7 +69,7 @@ fn page(facts: &Facts, zone: Tz, now: Timestamp) -> Markup {
         (attention(status, zone, now))
         h2 { "At work now" }
         @if facts.running.is_empty() { p { "Nothing." } } @else { (run_table(&facts.running, zone, now, true)) }
-        (next(&facts.next, zone))
+        (coming(next, zone))
         (room(&facts.room))
     }
 }
@@ -122,7 +122,7 @@ fn attention(status: &Status, zone: Tz, now: Timestamp) -> Markup {
     }
 }
 
-fn next(next: &[Upcoming], zone: Tz) -> Markup {
+fn coming(next: &[Upcoming], zone: Tz) -> Markup {
     html! {
         h2 { "Next" }
         @if next.is_empty() { p { "Nothing is scheduled." } }

@@ -10,6 +10,7 @@ use crate::ops::{self, HostStatus, Session};
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout;
+use crate::web::overview::overview;
 use crate::web::times::{ago, moment};
 
 /// Rows on one page: what a person scrolls through.
@@ -64,14 +65,14 @@ pub(super) async fn list(
     Extension(session): Extension<Session>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Markup, Failure> {
-    let status = app.call(ops::status).await?;
-    let mut hosts = status.hosts;
+    let overview = overview(&app).await?;
+    let mut hosts = overview.status.hosts.iter().collect();
     select(&mut hosts, &wanted);
     let body = page(&hosts, &wanted, app.zone(), ops::now());
     Ok(layout::page("Hosts", &session, "/hosts/", &body))
 }
 
-fn select(hosts: &mut Vec<HostStatus>, wanted: &Wanted) {
+fn select(hosts: &mut Vec<&HostStatus>, wanted: &Wanted) {
     let looked_for = wanted.q.trim().to_lowercase();
     if !looked_for.is_empty() {
         hosts.retain(|host| {
@@ -86,7 +87,7 @@ fn select(hosts: &mut Vec<HostStatus>, wanted: &Wanted) {
     }
 }
 
-fn page(hosts: &[HostStatus], wanted: &Wanted, zone: Tz, now: Timestamp) -> Markup {
+fn page(hosts: &[&HostStatus], wanted: &Wanted, zone: Tz, now: Timestamp) -> Markup {
     let pages = hosts.len().div_ceil(PAGE).max(1);
     let number = wanted.page.clamp(1, pages);
     let shown = hosts.iter().skip((number - 1) * PAGE).take(PAGE);
@@ -182,18 +183,18 @@ mod tests {
         }
     }
 
-    fn names(hosts: &[HostStatus]) -> Vec<&str> {
+    fn names<'h>(hosts: &[&'h HostStatus]) -> Vec<&'h str> {
         hosts.iter().map(|host| host.host.as_str()).collect()
     }
 
     #[test]
     fn the_list_is_searched_by_name_and_state_and_sorted() {
-        let all = vec![
+        let all = [
             host("web-2", "well", 5),
             host("Web-1", "failed", 9),
             host("db", "well", 1),
         ];
-        let mut found = all.clone();
+        let mut found: Vec<&HostStatus> = all.iter().collect();
         let wanted = |q: &str, sort| Wanted {
             q: q.to_owned(),
             sort,
@@ -201,10 +202,10 @@ mod tests {
         };
         select(&mut found, &wanted("WEB", Sort::Host));
         assert_eq!(names(&found), ["Web-1", "web-2"]);
-        let mut found = all.clone();
+        let mut found: Vec<&HostStatus> = all.iter().collect();
         select(&mut found, &wanted("failed", Sort::Host));
         assert_eq!(names(&found), ["Web-1"]);
-        let mut found = all;
+        let mut found: Vec<&HostStatus> = all.iter().collect();
         select(&mut found, &wanted("", Sort::Snapshots));
         assert_eq!(names(&found), ["Web-1", "web-2", "db"]);
     }
@@ -214,6 +215,7 @@ mod tests {
         let hosts: Vec<_> = (0..10_000)
             .map(|i| host(&format!("h{i}"), "well", 1))
             .collect();
+        let hosts: Vec<&HostStatus> = hosts.iter().collect();
         let wanted = Wanted {
             page: 200,
             ..Wanted::default()
@@ -234,7 +236,8 @@ mod tests {
 
     #[test]
     fn what_hosts_say_is_shown_and_not_obeyed() {
-        let hosts = [host("h", "failed", 1)];
+        let host = host("h", "failed", 1);
+        let hosts = [&host];
         let text = page(
             &hosts,
             &Wanted::default(),
