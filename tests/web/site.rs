@@ -27,7 +27,7 @@ impl Site {
         program.write(
             "pobsync.kdl",
             &format!(
-                "/- kdl-version 2\nglobal {{ backup-root \"ROOT\"; max-concurrent 1 }}\n{hosts}\n"
+                "/- kdl-version 2\nglobal {{ backup-root \"ROOT\"; max-concurrent 1; guard {{ min-free \"0%\" }} }}\n{hosts}\n"
             ),
         );
         program.ends(0, &["init"]);
