@@ -147,6 +147,14 @@ impl Loader {
         }
         // Links in the path of the root file are the operator's own; below its folder none leads out.
         match path.canonicalize_utf8() {
+            // A repository can hold a link too: to a file that is none of ours, whose lines reports would print.
+            Ok(real) if path.is_symlink() && real.extension() != Some("kdl") => {
+                let error = std::io::Error::new(
+                    std::io::ErrorKind::InvalidInput,
+                    "it is a link to a file that is not called *.kdl",
+                );
+                self.unreadable(shown, &error, None);
+            }
             Ok(real) => {
                 self.root = real.parent().map(Utf8Path::to_owned).unwrap_or_default();
                 self.shown_root = shown.parent().map(Utf8Path::to_owned).unwrap_or_default();
@@ -199,6 +207,7 @@ impl Loader {
         let file = self.files.len();
         let help = match error.kind() {
             std::io::ErrorKind::NotFound => "name it with --file, or make one with `pobsync init`",
+            std::io::ErrorKind::InvalidInput => "name a regular file that is called *.kdl",
             _ => "see to it that this user may read it",
         };
         let at = from.unwrap_or(At {

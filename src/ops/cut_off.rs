@@ -1,5 +1,5 @@
-//! Prunes that were killed after they had committed to a deletion: what they left is finished by the next run that holds
-//! the host's lock, and told.
+//! Prunes that were killed after they had committed to a deletion: what they had taken off its place is finished by the next
+//! run that holds the host's lock, and told; what still stands in its place stays.
 
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ impl std::fmt::Display for FinishedDeletion {
     }
 }
 
-/// Finishes what a killed prune had committed to: the rows say `deleting` and point at their plan. Says what is gone now.
+/// Finishes what a killed prune had begun to delete: the rows say `deleting` and point at their plan. Says what is gone now.
 ///
 /// # Errors
 /// When the database or the disk cannot be worked with.
@@ -52,6 +52,16 @@ pub(super) fn finish_cut_off(
             status,
             ..
         } = record.snapshot;
+        if lock.has_snapshot(kind, &name)? {
+            // Nothing has been taken off the disk yet: whether it still goes is for the next prune to say, by the policy
+            // and the holds of that day.
+            context.store.take_back_deletion(id)?;
+            tracing::warn!(
+                "{}: {name} stays; a prune that was cut off had not come to it",
+                host.name
+            );
+            continue;
+        }
         to_trash(
             lock,
             &OrderedDeletion {

@@ -3,7 +3,7 @@
 use super::context::Facts;
 use super::root::open_root;
 use super::{Context, Error};
-use crate::core::model::{Hold, HostName, Snapshot, SnapshotName, SqlHost, Timestamp};
+use crate::core::model::{Hold, HostName, Invalid, Snapshot, SnapshotName, SqlHost, Timestamp};
 use crate::disk::HostDir;
 
 /// Pins a snapshot.
@@ -20,6 +20,13 @@ pub fn hold(
     let facts = context.facts_about(|other| other.name == *host)?;
     let (host, snapshot) = find(&facts, host, name)?;
     let now = super::clock::now();
+    if reason.trim().is_empty() {
+        return Err(Invalid::new(reason, "a reason", "say why, for whoever finds it").into());
+    }
+    if let Some(end) = until.filter(|end| *end <= now) {
+        let help = "it would pin nothing; name a time to come, or none to pin for good";
+        return Err(Invalid::new(end.to_string(), "a time to come", help).into());
+    }
     let hold = Hold {
         by: context.actor.clone(),
         reason: reason.to_owned(),

@@ -247,6 +247,10 @@ fn carry_out(
         let Some(row) = rows.get(&(deletion.kind, &deletion.name)).copied() else {
             continue;
         };
+        if let Some(why) = held_on_disk(lock, deletion, now) {
+            report.left.push((deletion.name.clone(), why));
+            continue;
+        }
         match context.store.mark_deleting(row, order.plan(), now)? {
             Marking::Marked => match to_trash(lock, deletion) {
                 Ok(()) => going.push((row, deletion.name.clone())),
@@ -261,6 +265,19 @@ fn carry_out(
     }
     empty_trash(context, lock, going, &mut report)?;
     Ok(report)
+}
+
+/// A hold that stands beside the snapshot and that SQL does not know, as after an older database was put back.
+fn held_on_disk(lock: &HostLock, deletion: &OrderedDeletion, now: Timestamp) -> Option<String> {
+    match lock.read_hold(deletion.kind, &deletion.name) {
+        Ok(Some(hold)) if hold.is_in_force(now) => Some(format!(
+            "it is held on disk by {}, which the database does not know: pobsync discover-snapshots takes that over",
+            hold.by
+        )),
+        // An incomplete one has no place for a hold.
+        Ok(_) | Err(DiskError::Absent { .. }) => None,
+        Err(error) => Some(format!("whether it is held cannot be read: {error}")),
+    }
 }
 
 /// If one snapshot that the plan keeps is not on disk, whole and under its name, then the disk is not what the plan was

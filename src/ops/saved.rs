@@ -106,8 +106,7 @@ pub fn read_plan(path: &Utf8Path) -> Result<Plan, SavedPlanError> {
 
 pub(super) fn read_bounded(path: &Utf8Path) -> Result<String, SavedPlanError> {
     let mut text = String::new();
-    let read =
-        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
+    let read = regular(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
     match read {
         Err(source) => Err(SavedPlanError::File {
             path: path.to_owned(),
@@ -120,11 +119,23 @@ pub(super) fn read_bounded(path: &Utf8Path) -> Result<String, SavedPlanError> {
     }
 }
 
+/// A pipe or a device would keep the program waiting, or feed it for ever.
+fn regular(path: &Utf8Path) -> std::io::Result<std::fs::File> {
+    if std::fs::metadata(path)?.is_file() {
+        std::fs::File::open(path)
+    } else {
+        Err(std::io::Error::new(
+            std::io::ErrorKind::InvalidInput,
+            "it is no regular file",
+        ))
+    }
+}
+
 /// Says that the file at `path` looks like a saved plan and not like KDL: its first character opens a JSON object.
 #[must_use]
 pub fn looks_like_a_plan(path: &Utf8Path) -> bool {
     let mut head = [0_u8; 64];
-    let read = std::fs::File::open(path)
+    let read = regular(path)
         .and_then(|mut file| file.read(&mut head))
         .unwrap_or(0);
     head.iter().take(read).find(|b| !b.is_ascii_whitespace()) == Some(&b'{')

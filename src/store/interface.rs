@@ -194,6 +194,9 @@ pub trait Store: Accounts + Outbox + Pages + Send + Sync {
     /// Sets a snapshot that was `deleting` to `deleted`; says whether it was.
     fn mark_deleted(&self, snapshot: SnapshotId, at: Timestamp) -> Result<bool, StoreError>;
 
+    /// Sets a snapshot that is `deleting`, and still stands whole in its place, back to `complete`; says whether it was.
+    fn take_back_deletion(&self, snapshot: SnapshotId) -> Result<bool, StoreError>;
+
     /// What a killed prune of a host has left: rows that say `deleting`, oldest first.
     fn deleting_rows(&self, host: HostId) -> Result<Vec<SnapshotRecord>, StoreError>;
 

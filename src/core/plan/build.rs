@@ -354,6 +354,7 @@ impl<'a> Planner<'a> {
             refusals,
             retention,
             summary,
+            digest: None,
             desired: None,
         };
         plan.seal(desired);

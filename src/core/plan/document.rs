@@ -67,6 +67,9 @@ pub struct Plan {
     pub retention: Vec<RetentionPlan>,
     /// The counts.
     pub summary: Summary,
+    /// Of a saved plan: over all it says but the times, so that no number which people read was changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Fingerprint>,
     /// The resolved state, so that a saved plan applies without the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired: Option<DesiredState>,
@@ -473,6 +476,7 @@ impl Plan {
         }
         summary.delete_by_change = self.summary.delete_by_change.min(summary.deletions());
         self.summary = summary;
+        self.digest = None;
         self.deletions_fingerprint = self.listed_deletions_fingerprint();
     }
 
@@ -480,13 +484,26 @@ impl Plan {
     #[must_use = "the saved form is a new plan"]
     pub fn saved(mut self, desired: DesiredState) -> Self {
         self.desired = Some(desired);
+        self.digest = Some(self.content_digest());
         self
     }
 
-    /// Says that both fingerprints are those of the content: a plan whose text was edited is not the one reviewed.
+    fn content_digest(&self) -> Fingerprint {
+        let start = Timestamp::from_millis(0);
+        Fingerprint::of(&Self {
+            created_at: start,
+            as_of: start,
+            digest: None,
+            ..self.clone()
+        })
+    }
+
+    /// Says that the fingerprints are those of the content: a plan whose text was edited is not the one reviewed.
     #[must_use]
     pub fn is_intact(&self) -> bool {
-        self.fingerprint == self.configuration_fingerprint(self.desired.as_ref())
+        let is_saved = self.desired.is_some() || self.digest.is_some();
+        (!is_saved || self.digest == Some(self.content_digest()))
+            && self.fingerprint == self.configuration_fingerprint(self.desired.as_ref())
             && self.deletions_fingerprint == self.listed_deletions_fingerprint()
     }
 

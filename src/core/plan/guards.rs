@@ -100,8 +100,43 @@ pub(super) fn refusals(limits: &Limits<'_>, asked: &Asked<'_>) -> Vec<Refusal> {
     let is_left_alone =
         |plan: &RetentionPlan| !plan.approved && asked.compared.unmanaged.contains(&plan.host);
     let pruned = asked.retention.iter().filter(|plan| !is_left_alone(plan));
-    found.extend(prune_refusals(limits, pruned));
+    let pruned: Vec<&RetentionPlan> = pruned.collect();
+    let of_prune = prune_refusals(limits, pruned.iter().copied());
+    found.extend(of_prune.into_iter().map(|mut refusal| {
+        if is_lifted_by_this_change(limits, asked, &pruned, &refusal) {
+            // The next night would have the looser limit: what it stood against is refused now.
+            refusal.scope = RefusalScope::Apply;
+            refusal
+                .message
+                .push_str(", and this change raises that limit");
+        }
+        refusal
+    }));
     found
+}
+
+/// Says that a limit stands against deletions that wait for this change, and that the same change raises the limit so
+/// far that it would not.
+fn is_lifted_by_this_change(
+    limits: &Limits<'_>,
+    asked: &Asked<'_>,
+    pruned: &[&RetentionPlan],
+    refusal: &Refusal,
+) -> bool {
+    let looser = Limits {
+        guard: asked.desired.global.guard,
+        ..limits.clone()
+    };
+    let of_host = pruned
+        .iter()
+        .filter(|plan| refusal.host.as_ref() == Some(&plan.host) && !plan.approved);
+    of_host.into_iter().any(|plan| {
+        let still = [max_delete(&looser, plan), max_delete_percent(&looser, plan)];
+        !still
+            .into_iter()
+            .flatten()
+            .any(|other| other.guard == refusal.guard)
+    })
 }
 
 /// What stands against pruning the hosts of `retention`.

@@ -406,14 +406,27 @@ fn a_looser_guard_does_not_count_for_the_change_that_brings_it() {
     let mut desired = file(vec![wanted("web", Some("daily=5"))]);
     desired.global.guard.max_delete = 1000;
     desired.global.guard.max_delete_percent = Percent::clamped(100);
+    // The next night would have the looser limits, so that the change itself is refused.
     let refused: Vec<String> = plan(&desired, &state, &snapshots)
-        .refusals_of(RefusalScope::Prune)
+        .refusals_of(RefusalScope::Apply)
         .map(|r| format!("{} {:?}", r.guard, r.limit))
         .collect();
     assert_eq!(
         refused,
         ["max-delete Some(25)", "max-delete-percent Some(30)"]
     );
+    // A limit that still stands after the change stands against the prune alone.
+    desired.global.guard.max_delete_percent = Percent::clamped(30);
+    let scopes: Vec<(String, RefusalScope)> = plan(&desired, &state, &snapshots)
+        .refusals
+        .into_iter()
+        .map(|r| (r.guard, r.scope))
+        .collect();
+    let expected = [
+        ("max-delete".to_owned(), RefusalScope::Apply),
+        ("max-delete-percent".to_owned(), RefusalScope::Prune),
+    ];
+    assert_eq!(scopes, expected);
 }
 
 #[test]

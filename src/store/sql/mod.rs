@@ -204,6 +204,10 @@ impl<D: Database> Store for D {
         self.write(|s| prune::mark_deleted(s, snapshot, at))
     }
 
+    fn take_back_deletion(&self, snapshot: SnapshotId) -> Result<bool, StoreError> {
+        self.write(|s| prune::take_back(s, snapshot))
+    }
+
     fn deleting_rows(&self, host: HostId) -> Result<Vec<SnapshotRecord>, StoreError> {
         self.read(|s| snapshots::deleting(s, host))
     }

@@ -89,3 +89,14 @@ pub(super) fn mark_deleted(
     )?;
     Ok(met == 1)
 }
+
+pub(super) fn take_back(
+    session: &mut dyn Session,
+    snapshot: SnapshotId,
+) -> Result<bool, StoreError> {
+    let met = session.execute(
+        "UPDATE snapshots SET status = 'complete', plan_id = NULL WHERE id = ? AND status = 'deleting'",
+        args![snapshot],
+    )?;
+    Ok(met == 1)
+}

@@ -192,3 +192,19 @@ fn an_apply_that_prunes_carries_out_its_own_plan() {
         Marking::Marked
     );
 }
+
+#[test]
+fn a_deletion_that_has_not_begun_is_taken_back_once() {
+    let store = fresh();
+    let (_, id, plan) = listed(&*store);
+    assert!(!store.take_back_deletion(id).unwrap());
+    let marked = store.mark_deleting(id, plan, at(60)).unwrap();
+    assert_eq!(marked, Marking::Marked);
+    assert!(store.take_back_deletion(id).unwrap());
+    assert_eq!(status(&*store, id), SnapshotStatus::Complete);
+    // A plan that still stands may come to it again.
+    let again = store.mark_deleting(id, plan, at(61)).unwrap();
+    assert_eq!(again, Marking::Marked);
+    store.mark_deleted(id, at(62)).unwrap();
+    assert!(!store.take_back_deletion(id).unwrap());
+}
