@@ -55,7 +55,7 @@ fn fail(program: &Program) {
 }
 
 fn succeed(program: &Program) {
-    std::fs::create_dir_all(program.path("source")).unwrap();
+    program.write("source/file", "a source without files is suspect");
     std::fs::write(program.path("source/file"), "x").unwrap();
     program.ends(0, &["backup", "web-01", "--scheduled"]);
 }
@@ -166,7 +166,7 @@ fn what_a_person_runs_is_told_to_nobody_but_ends_a_trouble() {
 
     fail(&program);
     ends(&program, 0, &[], &["notify", "send"]);
-    std::fs::create_dir_all(program.path("source")).unwrap();
+    program.write("source/file", "a source without files is suspect");
     program.ends(0, &["backup", "web-01"]);
     ends(&program, 0, &[], &["notify", "send"]);
     succeed(&program);
@@ -455,7 +455,7 @@ fn a_missing_approval_is_told_and_status_says_it() {
             program.root().to_str().unwrap(),
         ],
     );
-    std::fs::create_dir_all(program.path("source")).unwrap();
+    program.write("source/file", "a source without files is suspect");
     let source = program.path("source").display().to_string();
     program.ends(
         0,
