@@ -123,8 +123,9 @@ fn state_folder(context: &Context, database: &Utf8Path) -> Option<Finding> {
 }
 
 fn clock(context: &Context, is_right: bool) -> Finding {
-    let now = super::clock::now();
     let seen = context.store.sign_of_life().and_then(|last_seen| {
+        // Taken after it: a scheduler may record a moment in between.
+        let now = super::clock::now();
         let doubt = ClockFacts { now, last_seen }.doubt().filter(|_| !is_right);
         if doubt.is_none() {
             context.store.record_sign_of_life(now)?;
@@ -132,7 +133,7 @@ fn clock(context: &Context, is_right: bool) -> Finding {
         Ok(doubt)
     });
     match seen {
-        Ok(None) => finding(Level::Good, "clock", now.to_string(), ""),
+        Ok(None) => finding(Level::Good, "clock", super::clock::now().to_string(), ""),
         Ok(Some(doubt)) => finding(
             Level::Problem,
             "clock",

@@ -167,9 +167,11 @@ fn prune_listed(
         log_path: None,
     })?;
     lock.record_run(run)?;
+    // In this order: another run may record a moment in between, and a time taken before it would look like a step back.
+    let last_seen = context.store.sign_of_life()?;
     let clock = ClockFacts {
-        now,
-        last_seen: context.store.sign_of_life()?,
+        now: super::clock::now(),
+        last_seen,
     };
     let done = authorise(
         request.authority,
@@ -476,9 +478,11 @@ fn finish_run(
 /// # Errors
 /// When the database cannot be worked with.
 pub(super) fn record_life(context: &Context, now: Timestamp) -> Result<(), Error> {
+    // In this order: another run may record a moment in between, and a time taken before it would look like a step back.
+    let last_seen = context.store.sign_of_life()?;
     let clock = ClockFacts {
-        now,
-        last_seen: context.store.sign_of_life()?,
+        now: super::clock::now(),
+        last_seen,
     };
     if clock.doubt().is_none() {
         context.store.record_sign_of_life(now)?;
