@@ -87,6 +87,15 @@ pub(crate) trait Session {
         args: &[Val<'_>],
         each: &mut EachRow<'_>,
     ) -> Result<(), StoreError>;
+
+    /// The time by the database's own clock: the one that servers with clocks of their own agree upon.
+    #[allow(dead_code)]
+    fn now(&mut self) -> Result<Timestamp, StoreError>;
+
+    /// What ends a `SELECT` whose rows are to be this transaction's alone until it ends, passing over those that are
+    /// another's: nothing where a writer is the only one anyway.
+    #[allow(dead_code)]
+    fn skip_locked(&self) -> &'static str;
 }
 
 /// A database that can begin transactions. Work may be called again if the database asks for it.

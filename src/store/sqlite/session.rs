@@ -4,6 +4,7 @@ use camino::Utf8Path;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
+use crate::core::model::Timestamp;
 use crate::store::StoreError;
 use crate::store::session::{EachRow, Row, RowError, Session, Val};
 
@@ -46,6 +47,19 @@ impl Session for SqliteSession<'_> {
             each(&SqliteRow(row))?;
         }
         Ok(())
+    }
+
+    fn now(&mut self) -> Result<Timestamp, StoreError> {
+        self.connection
+            .prepare_cached("SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .map(Timestamp::from_millis)
+            .map_err(|e| errors::classify(self.path, e))
+    }
+
+    fn skip_locked(&self) -> &'static str {
+        // Writers take their turns on the whole file.
+        ""
     }
 }
 

@@ -1,5 +1,6 @@
 //! Statements are counted, not seconds: the number of them must not grow with the fleet.
 
+use crate::core::model::Timestamp;
 use crate::store::session::{Database, EachRow, Row, Session, Val};
 use crate::store::{ConfigChange, Discovered, Settled, Store, StoreError, sql};
 
@@ -33,6 +34,15 @@ impl Session for Counting<'_> {
     ) -> Result<(), StoreError> {
         self.statements += 1;
         self.inner.query(sql, args, &mut |row: &dyn Row| each(row))
+    }
+
+    fn now(&mut self) -> Result<Timestamp, StoreError> {
+        self.statements += 1;
+        self.inner.now()
+    }
+
+    fn skip_locked(&self) -> &'static str {
+        self.inner.skip_locked()
     }
 }
 
