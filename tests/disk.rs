@@ -10,6 +10,8 @@ mod discovery;
 mod links;
 #[path = "disk/lock.rs"]
 mod lock;
+#[path = "disk/manifest.rs"]
+mod manifest;
 #[path = "disk/mounts.rs"]
 mod mounts;
 #[path = "disk/parts.rs"]

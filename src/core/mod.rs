@@ -5,6 +5,8 @@
 
 pub mod model;
 
+pub mod manifest;
+
 pub mod schedule;
 
 pub mod desired;

@@ -159,6 +159,15 @@ pub enum DiskError {
         source: MetaError,
     },
 
+    /// The manifest of a snapshot is no longer what was written.
+    #[error("the manifest {} is damaged: {why}; what the snapshot held cannot be told", shown(.path))]
+    BadManifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is odd about it.
+        why: &'static str,
+    },
+
     /// The system gave no random bytes.
     #[error("the system gives no random bytes")]
     Random(#[source] io::Error),

@@ -24,6 +24,7 @@ mod host;
 mod incomplete;
 mod legacy;
 mod lock;
+mod manifest;
 mod marker;
 mod marks;
 mod meta;
@@ -31,12 +32,14 @@ mod place;
 mod process;
 mod process_name;
 mod publish;
+mod reading;
 mod root;
 mod scan;
 mod space;
 mod trash;
 mod tree;
 mod unlink;
+mod walk;
 mod whole;
 
 pub use database_copies::{DatabaseCopies, DatabaseCopy};
@@ -47,6 +50,10 @@ pub use host::HostDir;
 pub use incomplete::Incomplete;
 pub use legacy::LegacyMeta;
 pub use lock::HostLock;
+pub use manifest::{
+    CheckRequest, Checked, FileCopy, Finding, InodesRead, Made, ManifestRequest, Problem,
+    Seen as SeenSnapshot,
+};
 pub use marker::Marker;
 pub use marks::Suspect;
 pub use meta::{MetaError, SnapshotMeta};

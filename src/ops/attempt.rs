@@ -6,6 +6,7 @@ use super::backup::{BackupReport, BackupRequest, finish_run};
 use super::context::Facts;
 use super::hooks::HooksOfPull;
 use super::links::{Links, find_links, utf8};
+use super::manifest::write_with_pull;
 use super::patience::patiently;
 use super::pull::Resolved;
 use super::pulse::Pulse;
@@ -108,7 +109,7 @@ impl Attempt<'_> {
                     self.report(name, links, &ended, verdict)
                 }),
         };
-        let report = report.map(|report| self.keep(lock, &incomplete, links, kind, report));
+        let report = report.map(|report| self.keep(lock, &incomplete, links, kind, pulse, report));
         let status = report.as_ref().map_or(RunStatus::Failed, |r| r.status);
         let failed = hooks.after(lock, &prepared, status);
         let mut report = report?;
@@ -203,6 +204,7 @@ impl Attempt<'_> {
         incomplete: &Incomplete,
         links: &Links,
         kind: SnapshotKind,
+        pulse: &Pulse,
         mut report: BackupReport,
     ) -> BackupReport {
         let mut meta = self.meta(kind, &report, report.rsync_exit);
@@ -211,6 +213,9 @@ impl Attempt<'_> {
             .and_then(|earlier| pulled(&report.stats, links).changed_since(&earlier))
             .map(Percent::get);
         let written = if report.is_complete() {
+            report
+                .warnings
+                .extend(write_with_pull(lock, incomplete, links, kind, &pulse.stop));
             mark(incomplete, &report).and_then(|()| lock.publish(incomplete, &meta).map(|_| ()))
         } else {
             keep_incomplete(lock, incomplete, &meta, &report)

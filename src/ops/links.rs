@@ -6,13 +6,17 @@ use camino::Utf8PathBuf;
 
 use super::context::Facts;
 use super::{Context, Error};
-use crate::core::model::{Earlier, Percent, Snapshot, SnapshotName, SnapshotStatus, SqlHost};
+use crate::core::model::{
+    Earlier, Percent, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost,
+};
 use crate::disk::{Damage, Expected, HostLock};
 
 /// What a pull is linked against.
 pub(super) struct Links {
     /// The newest complete snapshot that is whole on disk and not suspect; a suspect one if there is no other.
     pub(super) base: Option<SnapshotName>,
+    /// The visible snapshot that unchanged files are linked to first, with its kind.
+    pub(super) linked: Option<(SnapshotKind, SnapshotName)>,
     /// Where unchanged files are found: the base, a newer one that is suspect, and what an interrupted pull left.
     pub(super) data: Vec<Utf8PathBuf>,
     /// What the pull is compared with: the base, unless that is suspect itself.
@@ -43,10 +47,11 @@ pub(super) fn find_links(
     let known_as = [host.name.clone()];
     let mut links = Links {
         base: None,
+        linked: None,
         data: Vec::new(),
         earlier: None,
     };
-    let mut suspect: Option<(&SnapshotName, Utf8PathBuf)> = None;
+    let mut suspect: Option<(&Snapshot, Utf8PathBuf)> = None;
     for snapshot in complete {
         let expected = Expected {
             kind: snapshot.kind,
@@ -61,10 +66,11 @@ pub(super) fn find_links(
                     .join("data");
                 let data = utf8(data)?;
                 if snapshot.suspect {
-                    suspect.get_or_insert((&snapshot.name, data));
+                    suspect.get_or_insert((snapshot, data));
                     continue;
                 }
                 links.base = Some(snapshot.name.clone());
+                links.linked = Some((snapshot.kind, snapshot.name.clone()));
                 links.data.push(data);
                 links.earlier = Some(earlier(snapshot, lock));
                 break;
@@ -77,8 +83,10 @@ pub(super) fn find_links(
             }
         }
     }
-    if let Some((name, data)) = suspect {
+    if let Some((snapshot, data)) = suspect {
+        let (kind, name) = (snapshot.kind, &snapshot.name);
         links.base.get_or_insert_with(|| name.clone());
+        links.linked.get_or_insert_with(|| (kind, name.clone()));
         links.data.push(data);
     }
     let mut left = lock.list_incomplete()?;

@@ -26,6 +26,7 @@ mod legacy;
 mod links;
 mod load;
 mod look;
+mod manifest;
 mod metrics;
 mod on_demand;
 mod output_file;
