@@ -3,23 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{Context, Error, VERSION};
-use crate::core::health::{Activity, Severity, state_of};
-use crate::core::model::{HostId, RunStatus, SqlHost, Timestamp};
+use crate::core::health::Standing;
+use crate::core::model::{RunStatus, Timestamp};
 use crate::render::Exposition;
-use crate::store::{BackupFigures, RunFilter};
+use crate::store::{HostReading, RunFilter};
 
 /// More backups than can run at once.
 const RUNNING: u32 = 10_000;
-
-/// Everything that is told of one host.
-struct Host<'a> {
-    name: &'a str,
-    state: &'static str,
-    severity: Severity,
-    activity: &'a Activity,
-    figures: BackupFigures,
-    snapshots: usize,
-}
 
 /// The figures of the whole service as Prometheus reads them.
 ///
@@ -27,27 +17,10 @@ struct Host<'a> {
 /// When the database cannot be read.
 pub fn metrics(context: &Context) -> Result<String, Error> {
     let now = super::clock::now();
-    let state = context.store.load_state()?;
-    let root = context.root_in_use(&state)?;
-    let activities = context.store.activity(root.as_ref())?;
-    let counts = context.store.snapshot_counts(root.as_ref())?;
-    let figures = context.store.backup_figures(root.as_ref())?;
-    let hosts: Vec<Host<'_>> = state
-        .hosts
-        .iter()
-        // One name may have been given twice: only one of the hosts can still be active.
-        .filter(|host| host.retired.is_none())
-        .filter_map(|host| {
-            let counts = counts.get(&host.id).copied().unwrap_or_default();
-            of_host(
-                host,
-                &activities,
-                &figures,
-                (counts.complete, counts.suspect),
-                now,
-            )
-        })
-        .collect();
+    let mut hosts = context.store.readings()?;
+    let all = hosts.len();
+    // One name may have been given twice: only one of the hosts can still be active.
+    hosts.retain(|host| host.judgement.at(now).standing != Standing::Retired);
     let mut out = Exposition::default();
     out.gauge(
         "pobsync_build_info",
@@ -56,70 +29,47 @@ pub fn metrics(context: &Context) -> Result<String, Error> {
     );
     of_hosts(&mut out, &hosts, now);
     of_queue(&mut out, context, now)?;
-    of_configuration(
-        &mut out,
-        context,
-        state.hosts.len() - hosts.len(),
-        state.serial.0,
-    )?;
+    let serial = context.store.serial()?;
+    of_configuration(&mut out, context, all - hosts.len(), serial.0)?;
     Ok(out.text())
 }
 
-fn of_host<'a>(
-    host: &'a SqlHost,
-    activities: &'a BTreeMap<HostId, Activity>,
-    figures: &BTreeMap<HostId, BackupFigures>,
-    (complete, suspect): (usize, usize),
-    now: Timestamp,
-) -> Option<Host<'a>> {
-    let activity = activities.get(&host.id)?;
-    let state = state_of(host, activity, suspect, now);
-    Some(Host {
-        name: host.name.as_str(),
-        state: state.word,
-        severity: state.severity(),
-        activity,
-        figures: figures.get(&host.id).copied().unwrap_or_default(),
-        snapshots: complete,
-    })
-}
-
-fn of_hosts(out: &mut Exposition, hosts: &[Host<'_>], now: Timestamp) {
-    let mut each = |name: &str, help: &str, value: &dyn Fn(&Host<'_>) -> Option<f64>| {
+fn of_hosts(out: &mut Exposition, hosts: &[HostReading], now: Timestamp) {
+    let mut each = |name: &str, help: &str, value: &dyn Fn(&HostReading) -> Option<f64>| {
         let samples = hosts
             .iter()
-            .filter_map(|host| Some((vec![("host", host.name)], value(host)?)));
+            .filter_map(|host| Some((vec![("host", host.name.as_str())], value(host)?)));
         out.gauge(name, help, samples);
     };
     each(
         "pobsync_host_severity",
         "How much the worst of what is wrong with the host matters: 0 nothing, 1 warning, 2 critical",
-        &|host| Some(f64::from(host.severity as u8)),
+        &|host| Some(f64::from(host.judgement.at(now).severity() as u8)),
     );
     each(
         "pobsync_host_last_success_timestamp_seconds",
         "When the newest complete snapshot began",
-        &|host| host.activity.newest.map(seconds),
+        &|host| host.newest.map(seconds),
     );
     each(
         "pobsync_host_last_success_age_seconds",
         "How long ago that was",
-        &|host| host.activity.newest.map(|newest| span(newest, now)),
+        &|host| host.newest.map(|newest| span(newest, now)),
     );
     each(
         "pobsync_host_last_backup_duration_seconds",
         "How long the last backup took that has ended",
         &|host| {
-            let run = &host.activity.backup.as_ref()?.run;
-            Some(span(run.started_at, run.finished_at?))
+            let last = host.last_backup.as_ref()?;
+            Some(span(last.started_at, last.finished_at?))
         },
     );
     each(
         "pobsync_host_last_backup_ok",
         "1 if that was complete, else 0",
         &|host| {
-            let run = &host.activity.backup.as_ref()?.run;
-            Some(f64::from(run.status == RunStatus::Complete))
+            let last = host.last_backup.as_ref()?;
+            Some(f64::from(last.is_complete))
         },
     );
     each(
@@ -143,14 +93,15 @@ fn of_hosts(out: &mut Exposition, hosts: &[Host<'_>], now: Timestamp) {
         &|host| host.figures.files.map(amount),
     );
     each("pobsync_host_snapshots", "Complete snapshots", &|host| {
-        Some(amount(host.snapshots as u64))
+        Some(amount(host.snapshots))
     });
     out.gauge(
         "pobsync_host_state",
         "The state of the host, 1 for the one it is in",
-        hosts
-            .iter()
-            .map(|host| (vec![("host", host.name), ("state", host.state)], 1.0)),
+        hosts.iter().map(|host| {
+            let state = host.judgement.at(now).standing.as_str();
+            (vec![("host", host.name.as_str()), ("state", state)], 1.0)
+        }),
     );
 }
 

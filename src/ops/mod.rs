@@ -107,7 +107,9 @@ pub use scheduler::{Beat, Scheduler, SchedulerOptions, Waker};
 pub use sent::{Applied, ApplyRequest, PlanRequest, Sent, apply_sent, load_to_send, plan_sent};
 pub use simulate::{AskedSimulation, Instead, SimulationError, Subject, simulate};
 pub use stale::{Staleness, saved_for_apply, staleness};
-pub use status::{HostProblem, HostStatus, Status, status};
+pub use status::{
+    Glance, HostProblem, HostStatus, HostsFound, Status, find_hosts, glance, host_status, status,
+};
 pub use tell::{Heard, Told, deliver_due, raise_events, tell, tell_test};
 pub use trust::{Offered, Step, offered_keys, test_host, trust};
 pub use upcoming::{Upcoming, Why, next_of, upcoming};

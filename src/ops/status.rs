@@ -5,9 +5,9 @@ use utoipa::ToSchema;
 
 use super::tell::is_overdue;
 use super::{Context, Error};
-use crate::core::health::{Problem, Severity, state_of};
-use crate::core::model::{HostName, Timestamp, visible};
-use crate::store::Backlog;
+use crate::core::health::{Problem, Severity};
+use crate::core::model::{HostId, HostName, Timestamp};
+use crate::store::{Backlog, FleetTotals, HostOrder, HostReading, HostSearch};
 
 /// The whole service.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -79,46 +79,43 @@ impl Status {
     }
 }
 
+impl HostStatus {
+    fn of(reading: HostReading, now: Timestamp) -> Self {
+        let found = reading.judgement.at(now);
+        Self {
+            state: found.standing.as_str(),
+            needs_attention: found.standing.needs_attention(),
+            severity: found.severity(),
+            problems: found
+                .problems
+                .iter()
+                .map(|(problem, text)| HostProblem {
+                    problem: *problem,
+                    text: text.clone(),
+                })
+                .collect(),
+            host: reading.name,
+            newest: reading.newest,
+            snapshots: usize::try_from(reading.snapshots).unwrap_or(usize::MAX),
+            last_run: reading.last_backup.map(|last| last.text),
+        }
+    }
+}
+
 /// Reads how every host is.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub fn status(context: &Context) -> Result<Status, Error> {
     let now = super::clock::now();
-    let state = context.store.load_state()?;
-    let root = context.root_in_use(&state)?;
-    let mut activities = context.store.activity(root.as_ref())?;
-    let counts = context.store.snapshot_counts(root.as_ref())?;
-    let hosts: Vec<HostStatus> = state
-        .hosts
-        .iter()
-        .filter_map(|host| {
-            let activity = activities.remove(&host.id)?;
-            let counts = counts.get(&host.id).copied().unwrap_or_default();
-            let found = state_of(host, &activity, counts.suspect, now);
-            Some(HostStatus {
-                host: host.name.clone(),
-                state: found.word,
-                needs_attention: !found.problems.is_empty(),
-                severity: found.severity(),
-                problems: found
-                    .problems
-                    .into_iter()
-                    .map(|(problem, text)| HostProblem { problem, text })
-                    .collect(),
-                newest: activity.newest,
-                snapshots: counts.complete,
-                last_run: activity.backup.map(|last| {
-                    let run = last.run;
-                    format!("{} {}: {}", run.kind, run.status, visible(&run.message))
-                }),
-            })
-        })
+    let readings = context.store.readings()?;
+    let hosts: Vec<HostStatus> = readings
+        .into_iter()
+        .map(|reading| HostStatus::of(reading, now))
         .collect();
     let count = |state: &str| hosts.iter().filter(|host| host.state == state).count();
     let notifications = context.store.backlog()?;
-    let notifications_overdue =
-        notifications.given_up > 0 || is_overdue(notifications.waiting_since, now);
+    let notifications_overdue = are_overdue(&notifications, now);
     let of_hosts = hosts.iter().map(|host| host.severity).max();
     let of_telling = if notifications_overdue {
         Severity::Warning
@@ -137,4 +134,104 @@ pub fn status(context: &Context) -> Result<Status, Error> {
         notifications_overdue,
         hosts,
     })
+}
+
+fn are_overdue(backlog: &Backlog, now: Timestamp) -> bool {
+    backlog.given_up > 0 || is_overdue(backlog.waiting_since, now)
+}
+
+/// The whole service at a glance, however large the fleet is.
+#[derive(Debug, Clone)]
+pub struct Glance {
+    /// When it was looked at.
+    pub at: Timestamp,
+    /// The fleet in figures.
+    pub totals: FleetTotals,
+    /// The first hosts that need attention, the worst first.
+    pub troubled: Vec<HostStatus>,
+    /// What has not reached its receivers.
+    pub notifications: Backlog,
+    /// It was given up, or has waited for so long that somebody should look.
+    pub notifications_overdue: bool,
+}
+
+/// Reads the whole service at a glance, with so many hosts that need attention.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn glance(context: &Context, troubled: u32) -> Result<Glance, Error> {
+    let at = super::clock::now();
+    let search = HostSearch {
+        troubled: true,
+        ..HostSearch::default()
+    };
+    let order = HostOrder::Standing;
+    let (worst, _) = context
+        .store
+        .reading_page(&search, order, at, 0, troubled)?;
+    let notifications = context.store.backlog()?;
+    Ok(Glance {
+        at,
+        totals: context.store.totals(at)?,
+        troubled: worst.into_iter().map(|r| HostStatus::of(r, at)).collect(),
+        notifications_overdue: are_overdue(&notifications, at),
+        notifications,
+    })
+}
+
+/// One page of the hosts that are looked for.
+#[derive(Debug, Clone)]
+pub struct HostsFound {
+    /// When it was looked at.
+    pub at: Timestamp,
+    /// The hosts of the page.
+    pub hosts: Vec<HostStatus>,
+    /// The page's number, from 1: the last one if there are not so many.
+    pub page: usize,
+    /// How many there are.
+    pub pages: usize,
+    /// Hosts on all of them.
+    pub count: usize,
+}
+
+/// Looks for hosts, `size` a page.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn find_hosts(
+    context: &Context,
+    search: &HostSearch,
+    order: HostOrder,
+    page: usize,
+    size: u32,
+) -> Result<HostsFound, Error> {
+    let at = super::clock::now();
+    let read = |page: usize| {
+        let skip = page.saturating_sub(1).saturating_mul(size as usize);
+        let skip = u32::try_from(skip).unwrap_or(u32::MAX);
+        context.store.reading_page(search, order, at, skip, size)
+    };
+    let page = page.max(1);
+    let (mut found, mut count) = read(page)?;
+    let pages = count.div_ceil(size.max(1) as usize).max(1);
+    if page > pages {
+        (found, count) = read(pages)?;
+    }
+    Ok(HostsFound {
+        at,
+        hosts: found.into_iter().map(|r| HostStatus::of(r, at)).collect(),
+        page: page.min(pages),
+        pages,
+        count,
+    })
+}
+
+/// How one host is; nothing if there is none.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn host_status(context: &Context, host: HostId) -> Result<Option<HostStatus>, Error> {
+    let now = super::clock::now();
+    let found = context.store.reading(host)?;
+    Ok(found.map(|reading| HostStatus::of(reading, now)))
 }

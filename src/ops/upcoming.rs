@@ -1,5 +1,7 @@
 //! The next runs of the scheduler.
 
+use std::collections::BTreeSet;
+
 use chrono::SecondsFormat;
 use chrono_tz::Tz;
 use serde::Serialize;
@@ -7,7 +9,7 @@ use serde::Serialize;
 use super::scheduler::{Scheduled, by_host};
 use super::{Context, Error};
 use crate::core::model::{CronText, HostId, HostName, Label, RunId, SqlHost, Timestamp};
-use crate::core::schedule::{Line, Start, jitter, next_start, start_after};
+use crate::core::schedule::{CLOCK_TOLERANCE, Line, Start, jitter, next_start, start_after};
 use crate::store::HostSchedule;
 
 /// A run that is to come.
@@ -54,7 +56,17 @@ pub enum Why {
 /// # Errors
 /// When the database cannot be read.
 pub fn upcoming(context: &Context, count: usize) -> Result<Vec<Upcoming>, Error> {
-    among(context, context.store.schedules()?, count, |_| true)
+    // Of the hosts that start first none starts later than the last of so many runs.
+    let most = u32::try_from(count).unwrap_or(u32::MAX);
+    let ahead = super::clock::now().plus(CLOCK_TOLERANCE);
+    let mut schedules = Vec::new();
+    let mut seen = BTreeSet::new();
+    for host in context.store.starting(ahead, most)? {
+        if seen.insert(host) {
+            schedules.extend(context.store.schedules_of(host)?);
+        }
+    }
+    among(context, schedules, count, |_| true)
 }
 
 /// The next run of one host; nothing if none is to come.

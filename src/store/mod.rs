@@ -12,6 +12,7 @@ mod accounts;
 mod change;
 mod claim;
 mod error;
+mod fleet;
 mod interface;
 mod outbox;
 mod pages;
@@ -30,6 +31,9 @@ pub use accounts::{
 pub use change::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite};
 pub use claim::{Claim, Claimed, DueCause, PendingRetry, SettledFire};
 pub use error::{StaleSerial, StoreError};
+pub use fleet::{
+    ConfigurationTotals, Fleet, FleetTotals, HostOrder, HostReading, HostSearch, LastBackup, Listed,
+};
 pub use interface::Store;
 pub use outbox::{
     Backlog, BackupFigures, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryStatus,

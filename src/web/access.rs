@@ -72,11 +72,7 @@ pub(super) async fn is_ours(State(app): State<App>, mut request: Request, next: 
     }
     let peer = peer(&app, &request);
     request.extensions_mut().insert(peer);
-    let response = next.run(request).await;
-    if !is_safe {
-        app.kept().forget();
-    }
-    response
+    next.run(request).await
 }
 
 /// Browsers say where a request was made (`Sec-Fetch-Site`, else `Origin`). Programs with a token say nothing, and carry

@@ -11,7 +11,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::failure::Failure;
 use super::metrics::Told;
 use super::origin::Origin;
-use super::overview::Kept;
 use super::places::Places;
 use super::transfers::Transfers;
 use crate::ops::{Context, Error};
@@ -41,7 +40,6 @@ struct Inner {
     followers: Arc<Semaphore>,
     transfers: Transfers,
     places: Places,
-    kept: Kept,
     hashing: Semaphore,
     planning: Arc<Semaphore>,
     figures: Told,
@@ -58,7 +56,6 @@ impl App {
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             transfers: Transfers::new(),
             places: Places::new(None),
-            kept: Kept::default(),
             hashing: Semaphore::new(HASHING_AT_ONCE),
             planning: Arc::new(Semaphore::new(PLANNING_AT_ONCE)),
             figures: Told::default(),
@@ -98,11 +95,6 @@ impl App {
     /// The backups that this server carries out.
     pub(super) fn transfers(&self) -> &Transfers {
         &self.0.transfers
-    }
-
-    /// How all hosts were a moment ago.
-    pub(super) fn kept(&self) -> &Kept {
-        &self.0.kept
     }
 
     /// What the configuration file says of places.

@@ -13,7 +13,6 @@ mod headers;
 mod layout;
 mod metrics;
 mod origin;
-mod overview;
 mod pages;
 mod places;
 mod routes;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stale_at;
 use crate::core::model::{
-    Fingerprint, HostSettings, Run, RunCause, RunStatus, SqlHost, Timestamp, visible,
+    Fingerprint, HostSettings, Invalid, Run, RunCause, RunStatus, SqlHost, Timestamp, visible,
 };
 
 /// The newest of what happened to a host.
@@ -51,6 +51,67 @@ pub enum Problem {
     Unapproved,
 }
 
+impl Problem {
+    /// All of them, worst first.
+    pub const ALL: [Self; 7] = [
+        Self::Suspect,
+        Self::Failed,
+        Self::Stale,
+        Self::Damaged,
+        Self::Never,
+        Self::Prune,
+        Self::Unapproved,
+    ];
+}
+
+/// A host in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Something is wrong with it: the worst of it.
+    Problem(Problem),
+    /// Nothing is.
+    Well,
+    /// It is paused.
+    Paused,
+    /// It has left.
+    Retired,
+}
+
+impl Standing {
+    /// All of them, what needs somebody most first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let problems = Problem::ALL.into_iter().map(Self::Problem);
+        problems.chain([Self::Well, Self::Paused, Self::Retired])
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Problem(problem) => problem.as_str(),
+            Self::Well => "well",
+            Self::Paused => "paused",
+            Self::Retired => "retired",
+        }
+    }
+
+    /// Somebody should look at the host.
+    #[must_use]
+    pub fn needs_attention(self) -> bool {
+        matches!(self, Self::Problem(_))
+    }
+}
+
+impl std::str::FromStr for Standing {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Self::all()
+            .find(|standing| standing.as_str() == text)
+            .ok_or_else(|| Invalid::new(text, "the state of a host", ""))
+    }
+}
+
 /// How much something matters, as monitoring has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -91,8 +152,8 @@ impl Problem {
 /// How a host is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostState {
-    /// `well`, the worst problem, `paused` or `retired`.
-    pub word: &'static str,
+    /// Its worst problem, or that there is none.
+    pub standing: Standing,
     /// What is wrong and why, worst first.
     pub problems: Vec<(Problem, String)>,
 }
@@ -106,16 +167,51 @@ impl HostState {
     }
 }
 
-/// Says how a host is at `now`. Nothing is wrong with one that is paused or has retired.
+/// How a host is from now on: time alone makes nothing of it but staleness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// How it is until then.
+    pub before: HostState,
+    /// When it becomes stale, if ever.
+    pub stale_at: Option<Timestamp>,
+    /// How it is afterwards.
+    pub after: HostState,
+}
+
+impl Judgement {
+    /// How it is at `now`.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> &HostState {
+        match self.stale_at {
+            Some(deadline) if deadline < now => &self.after,
+            _ => &self.before,
+        }
+    }
+}
+
+/// Judges a host by all that is known of it. Nothing is wrong with one that is paused or has retired.
 #[must_use]
-pub fn state_of(host: &SqlHost, activity: &Activity, suspect: usize, now: Timestamp) -> HostState {
+pub fn judge(host: &SqlHost, activity: &Activity, suspect: usize) -> Judgement {
+    let stale_at = if host.retired.is_some() || host.is_paused() {
+        None
+    } else {
+        stale_at(&host.settings, activity.newest, activity.created_at)
+    };
+    Judgement {
+        before: state_of(host, activity, suspect, false),
+        stale_at,
+        after: state_of(host, activity, suspect, stale_at.is_some()),
+    }
+}
+
+fn state_of(host: &SqlHost, activity: &Activity, suspect: usize, is_stale: bool) -> HostState {
     let settings = &host.settings;
     if host.retired.is_some() || host.is_paused() {
         return HostState {
-            word: if host.retired.is_some() {
-                "retired"
+            standing: if host.retired.is_some() {
+                Standing::Retired
             } else {
-                "paused"
+                Standing::Paused
             },
             problems: Vec::new(),
         };
@@ -128,8 +224,6 @@ pub fn state_of(host: &SqlHost, activity: &Activity, suspect: usize, now: Timest
     if let Some(text) = ended_badly(activity.backup.as_ref()) {
         problems.push((Problem::Failed, text));
     }
-    let is_stale = stale_at(settings, activity.newest, activity.created_at)
-        .is_some_and(|deadline| deadline < now);
     if is_stale {
         problems.push((Problem::Stale, stale_text(settings, activity)));
     }
@@ -153,9 +247,9 @@ pub fn state_of(host: &SqlHost, activity: &Activity, suspect: usize, now: Timest
         problems.push((Problem::Unapproved, text));
     }
     HostState {
-        word: problems
+        standing: problems
             .first()
-            .map_or("well", |(problem, _)| problem.as_str()),
+            .map_or(Standing::Well, |(problem, _)| Standing::Problem(*problem)),
         problems,
     }
 }

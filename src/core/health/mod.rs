@@ -5,5 +5,5 @@ mod stale;
 #[cfg(test)]
 mod tests;
 
-pub use host::{Activity, HostState, LastRun, Problem, Severity, state_of};
+pub use host::{Activity, HostState, Judgement, LastRun, Problem, Severity, Standing, judge};
 pub use stale::stale_at;

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::{Activity, HostState, LastRun, Problem, Severity, stale_at, state_of};
+use super::{Activity, HostState, LastRun, Problem, Severity, Standing, judge, stale_at};
 use crate::core::model::{
     Address, Count, Fingerprint, HostId, HostSettings, Keep, ManagedBy, Policy, Retirement, Run,
     RunCause, RunId, RunKind, RunStatus, Schedule, SnapshotsOnRemoval, Span, SqlHost, Timestamp,
@@ -71,7 +71,7 @@ fn host(settings: &HostSettings) -> SqlHost {
 
 fn state(settings: &HostSettings, activity: &Activity, suspect: usize) -> HostState {
     let noon = time("2026-11-23T12:00:00Z");
-    state_of(&host(settings), activity, suspect, noon)
+    judge(&host(settings), activity, suspect).at(noon).clone()
 }
 
 fn problems(state: &HostState) -> Vec<Problem> {
@@ -127,7 +127,10 @@ fn without_a_span_the_second_fire_since_counts() {
 #[test]
 fn a_host_with_nothing_wrong_is_well() {
     let state = state(&settings(), &active(), 0);
-    assert_eq!((state.word, state.severity()), ("well", Severity::Good));
+    assert_eq!(
+        (state.standing.as_str(), state.severity()),
+        ("well", Severity::Good)
+    );
 }
 
 #[test]
@@ -146,7 +149,7 @@ fn everything_wrong_is_told_and_the_worst_names_the_state() {
         ..active()
     };
     let found = state(&settings, &activity, 2);
-    assert_eq!(found.word, "suspect");
+    assert_eq!(found.standing.as_str(), "suspect");
     assert_eq!(
         problems(&found),
         [
@@ -178,14 +181,16 @@ fn a_policy_that_is_approved_now_is_no_trouble() {
     let of = |approved: Option<&Fingerprint>| {
         let mut host = host(&settings);
         host.approved_policy = approved.cloned();
-        state_of(&host, &activity, 0, time("2026-11-23T12:00:00Z"))
+        judge(&host, &activity, 0)
+            .at(time("2026-11-23T12:00:00Z"))
+            .clone()
     };
     assert_eq!(problems(&of(None)), [Problem::Unapproved]);
     assert_eq!(of(None).severity(), Severity::Warning);
-    assert_eq!(of(Some(&policy.fingerprint())).word, "well");
+    assert_eq!(of(Some(&policy.fingerprint())).standing.as_str(), "well");
     // A host that nothing prunes by itself needs no approval.
     settings.schedules = vec![nightly(false)];
-    assert_eq!(state(&settings, &active(), 0).word, "well");
+    assert_eq!(state(&settings, &active(), 0).standing.as_str(), "well");
 }
 
 #[test]
@@ -201,8 +206,9 @@ fn nothing_is_wrong_with_a_paused_host_or_one_that_has_left() {
     let mut paused = host(&settings);
     paused.settings.enabled = false;
     for (host, word) in [(retired, "retired"), (paused, "paused")] {
-        let state = state_of(&host, &active(), 1, noon);
-        assert_eq!((state.word, state.problems.len()), (word, 0));
+        let judgement = judge(&host, &active(), 1);
+        let state = judgement.at(noon);
+        assert_eq!((state.standing.as_str(), state.problems.len()), (word, 0));
     }
 }
 
@@ -216,10 +222,28 @@ fn a_new_host_waits_for_its_first_snapshot_until_it_is_late() {
     };
     let waiting = state(&settings, &activity, 0);
     assert_eq!(
-        (waiting.word, waiting.severity()),
+        (waiting.standing.as_str(), waiting.severity()),
         ("never", Severity::Warning)
     );
     settings.stale_after = Some(Span::from_hours(24));
     let late = state(&settings, &activity, 0);
-    assert_eq!((late.word, late.severity()), ("stale", Severity::Critical));
+    assert_eq!(
+        (late.standing.as_str(), late.severity()),
+        ("stale", Severity::Critical)
+    );
+}
+
+#[test]
+fn a_judgement_holds_until_the_host_is_stale_and_from_then_on() {
+    let mut settings = settings();
+    settings.stale_after = Some(Span::from_hours(1));
+    let judgement = judge(&host(&settings), &active(), 0);
+    let deadline = judgement.stale_at.unwrap();
+    let second = Span::from_seconds(1);
+    assert_eq!(judgement.at(deadline).standing, Standing::Well);
+    let late = judgement.at(deadline.plus(second)).standing;
+    assert_eq!(late, Standing::Problem(Problem::Stale));
+    for standing in Standing::all() {
+        assert_eq!(standing.as_str().parse(), Ok(standing));
+    }
 }

@@ -80,6 +80,21 @@ impl SqlHost {
     pub fn is_paused(&self) -> bool {
         !self.settings.enabled || self.pause.is_some()
     }
+
+    /// Says that somebody has changed it since the last apply.
+    #[must_use]
+    pub fn has_drifted(&self) -> bool {
+        self.applied
+            .as_ref()
+            .is_some_and(|applied| *applied != self.settings)
+    }
+
+    /// Says that its policy stands approved; so does having none.
+    #[must_use]
+    pub fn is_approved(&self) -> bool {
+        let policy = self.settings.retention.as_ref();
+        policy.is_none_or(|policy| self.approved_policy.as_ref() == Some(&policy.fingerprint()))
+    }
 }
 
 /// The settings of the whole service as SQL holds them.

@@ -48,7 +48,7 @@ pub struct Settling {
 }
 
 /// A line that is settled further into the future than this was settled by a clock that was ahead.
-const CLOCK_TOLERANCE: Span = Span::from_hours(1);
+pub const CLOCK_TOLERANCE: Span = Span::from_hours(1);
 /// After the first failure; a network that was down for a moment is back.
 const FIRST_RETRY: Span = Span::from_seconds(5 * 60);
 /// However often it failed: a machine that comes back is backed up within this time.

@@ -13,8 +13,8 @@ mod tests;
 
 pub use cron::Cron;
 pub use due::{
-    Due, Line, Settling, Start, due, jitter, next_start, retry_of_failed, retry_of_interrupted,
-    start_after,
+    CLOCK_TOLERANCE, Due, Line, Settling, Start, due, jitter, next_start, retry_of_failed,
+    retry_of_interrupted, start_after,
 };
 
 use crate::core::model::{Invalid, Schedule, Span, Timestamp};

@@ -6,13 +6,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Page, Paging};
-use crate::core::health::Activity;
-use crate::core::model::{
-    HostId, HostName, HostSettings, Pause, SnapshotStatus, SqlHost, Timestamp,
-};
+use crate::core::model::{HostId, HostName, HostSettings, Pause, SqlHost, Timestamp};
 use crate::ops::{Context, Error};
 use crate::render::policy_words;
-use crate::store::SnapshotCounts;
+use crate::store::{HostKey, HostReading};
 
 /// One host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -64,35 +61,7 @@ pub struct HostDetail {
     pub changed_by: String,
 }
 
-/// The hosts, and the newest of what happened to each.
-struct Fleet {
-    hosts: Vec<SqlHost>,
-    activities: BTreeMap<HostId, Activity>,
-    counts: BTreeMap<HostId, SnapshotCounts>,
-}
-
-impl Fleet {
-    fn read(context: &Context) -> Result<Self, Error> {
-        let facts = context.facts_about(|_| false)?;
-        Ok(Self {
-            activities: context.store.activity(facts.root_id())?,
-            counts: context.store.snapshot_counts(facts.root_id())?,
-            hosts: facts.state.hosts,
-        })
-    }
-
-    fn row(&self, host: &SqlHost) -> HostRow {
-        let counts = self.counts.get(&host.id);
-        let activity = self.activities.get(&host.id);
-        row(
-            host,
-            counts.map_or(0, |counts| counts.complete),
-            activity.and_then(|activity| activity.newest),
-        )
-    }
-}
-
-fn row(host: &SqlHost, snapshots: usize, newest: Option<Timestamp>) -> HostRow {
+fn row(host: &SqlHost, reading: Option<&HostReading>) -> HostRow {
     let policy = host.settings.retention.as_ref();
     HostRow {
         host: host.name.clone(),
@@ -105,15 +74,17 @@ fn row(host: &SqlHost, snapshots: usize, newest: Option<Timestamp>) -> HostRow {
             (None, false) => "active",
         },
         retention: policy.map(policy_words),
-        approved: policy.is_some_and(|p| host.approved_policy.as_ref() == Some(&p.fingerprint())),
+        approved: policy.is_some() && host.is_approved(),
         schedules: host
             .settings
             .schedules
             .iter()
             .map(|schedule| schedule.cron.to_string())
             .collect(),
-        snapshots,
-        newest,
+        snapshots: reading.map_or(0, |reading| {
+            usize::try_from(reading.snapshots).unwrap_or(usize::MAX)
+        }),
+        newest: reading.and_then(|reading| reading.newest),
     }
 }
 
@@ -122,8 +93,14 @@ fn row(host: &SqlHost, snapshots: usize, newest: Option<Timestamp>) -> HostRow {
 /// # Errors
 /// When the database cannot be read.
 pub fn host_rows(context: &Context) -> Result<Vec<HostRow>, Error> {
-    let fleet = Fleet::read(context)?;
-    Ok(fleet.hosts.iter().map(|host| fleet.row(host)).collect())
+    let state = context.store.load_state()?;
+    let readings = context.store.readings()?;
+    let readings: BTreeMap<HostId, HostReading> =
+        readings.into_iter().map(|r| (r.host, r)).collect();
+    let hosts = state.hosts.iter();
+    Ok(hosts
+        .map(|host| row(host, readings.get(&host.id)))
+        .collect())
 }
 
 /// A page of hosts, by name. Nothing comes after a row that is none.
@@ -131,15 +108,19 @@ pub fn host_rows(context: &Context) -> Result<Vec<HostRow>, Error> {
 /// # Errors
 /// When the database cannot be read.
 pub fn host_page(context: &Context, paging: Paging) -> Result<Page<HostRow>, Error> {
-    let fleet = Fleet::read(context)?;
-    let seen = |after| fleet.hosts.iter().position(|host| host.id.0 == after);
-    let skipped = match paging.after {
-        Some(after) => seen(after).map_or(usize::MAX, |seen| seen + 1),
-        None => 0,
-    };
-    let left = fleet.hosts.iter().skip(skipped);
-    let read: Vec<&SqlHost> = left.take(paging.to_read() as usize).collect();
-    Ok(paging.page(read, |host| host.id.0, |host| fleet.row(host)))
+    let hosts = context
+        .store
+        .hosts_after(paging.after.map(HostId), paging.to_read())?;
+    let mut readings = BTreeMap::new();
+    for host in hosts.iter().take(paging.limit as usize) {
+        let reading = context.store.reading(host.id)?;
+        readings.extend(reading.map(|reading| (host.id, reading)));
+    }
+    Ok(paging.page(
+        hosts,
+        |host| host.id.0,
+        |host| row(&host, readings.get(&host.id)),
+    ))
 }
 
 /// One host.
@@ -147,15 +128,11 @@ pub fn host_page(context: &Context, paging: Paging) -> Result<Page<HostRow>, Err
 /// # Errors
 /// When there is no such host, or the database cannot be read.
 pub fn host_detail(context: &Context, name: &HostName) -> Result<HostDetail, Error> {
-    let facts = context.facts_about(|host| host.name == *name)?;
+    let facts = context.facts_of(HostKey::Name(name))?;
     let host = facts.host(name)?.clone();
-    let all = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-    let complete = all
-        .iter()
-        .filter(|snapshot| snapshot.status == SnapshotStatus::Complete);
-    let newest = complete.clone().map(|snapshot| snapshot.started_at).max();
+    let reading = context.store.reading(host.id)?;
     Ok(HostDetail {
-        row: row(&host, complete.count(), newest),
+        row: row(&host, reading.as_ref()),
         settings: host.settings,
         pause: host.pause,
         retired_at: host.retired.map(|retired| retired.at),

@@ -4,11 +4,18 @@ use std::collections::BTreeMap;
 
 use crate::core::health::{Activity, LastRun};
 use crate::core::model::{HostId, RootId, RunKind};
-use crate::store::session::{Session, args};
+use crate::store::session::{Session, Val, args};
 use crate::store::{BackupFigures, SnapshotCounts, StoreError};
 
 use super::reader::Reader;
 use super::runs;
+
+/// Of one host or of all.
+fn with<'a>(args: &[Val<'a>], of: Option<HostId>) -> Vec<Val<'a>> {
+    let mut args = args.to_vec();
+    args.extend(of.map(Val::from));
+    args
+}
 
 /// No root has this id: before the first backup there is none, and no snapshot.
 const NO_ROOT: &str = "";
@@ -16,12 +23,16 @@ const NO_ROOT: &str = "";
 pub(in crate::store) fn newest(
     session: &mut dyn Session,
     root: Option<&RootId>,
+    of: Option<HostId>,
 ) -> Result<BTreeMap<HostId, Activity>, StoreError> {
     let mut hosts = BTreeMap::new();
+    let only = of.map_or("", |_| " WHERE h.id = ?");
     session.query(
-        "SELECT h.id, h.created_at, (SELECT MAX(s.started_at) FROM snapshots s \
-         WHERE s.host_id = h.id AND s.root_id = ? AND s.status = 'complete') FROM hosts h",
-        args![root.map_or(NO_ROOT, RootId::as_str)],
+        &format!(
+            "SELECT h.id, h.created_at, (SELECT MAX(s.started_at) FROM snapshots s \
+             WHERE s.host_id = h.id AND s.root_id = ? AND s.status = 'complete') FROM hosts h{only}"
+        ),
+        &with(args![root.map_or(NO_ROOT, RootId::as_str)], of),
         &mut |row| {
             let mut row = Reader::new(row, "hosts");
             let host = HostId(row.int("id")?);
@@ -37,7 +48,7 @@ pub(in crate::store) fn newest(
         },
     )?;
     for kind in [RunKind::Backup, RunKind::Prune, RunKind::Verify] {
-        last_runs(session, kind, &mut hosts)?;
+        last_runs(session, kind, of, &mut hosts)?;
     }
     Ok(hosts)
 }
@@ -46,16 +57,18 @@ pub(in crate::store) fn newest(
 fn last_runs(
     session: &mut dyn Session,
     kind: RunKind,
+    of: Option<HostId>,
     hosts: &mut BTreeMap<HostId, Activity>,
 ) -> Result<(), StoreError> {
+    let only = of.map_or("", |_| " WHERE h.id = ?");
     session.query(
         &format!(
             "SELECT {} FROM hosts h JOIN runs r ON r.id = (SELECT l.id FROM runs l \
              WHERE l.host_id = h.id AND l.kind = ? AND l.status NOT IN ('running', 'cancelled') \
-             ORDER BY l.id DESC LIMIT 1) LEFT JOIN snapshots s ON s.id = r.snapshot_id",
+             ORDER BY l.id DESC LIMIT 1) LEFT JOIN snapshots s ON s.id = r.snapshot_id{only}",
             runs::COLUMNS
         ),
-        args![kind.as_str()],
+        &with(args![kind.as_str()], of),
         &mut |row| {
             let record = runs::read_from(&mut Reader::new(row, "runs"))?;
             let Some(activity) = hosts.get_mut(&record.host) else {
@@ -80,13 +93,17 @@ fn last_runs(
 pub(in crate::store) fn figures(
     session: &mut dyn Session,
     root: Option<&RootId>,
+    of: Option<HostId>,
 ) -> Result<BTreeMap<HostId, BackupFigures>, StoreError> {
     let mut hosts: BTreeMap<HostId, BackupFigures> = BTreeMap::new();
+    let only = of.map_or("", |_| " WHERE h.id = ?");
     session.query(
-        "SELECT h.id, s.bytes, s.bytes_transferred, s.files FROM hosts h JOIN snapshots s \
-         ON s.id = (SELECT n.id FROM snapshots n WHERE n.root_id = ? AND n.status = 'complete' \
-         AND n.host_id = h.id ORDER BY n.started_at DESC LIMIT 1)",
-        args![root.map_or(NO_ROOT, RootId::as_str)],
+        &format!(
+            "SELECT h.id, s.bytes, s.bytes_transferred, s.files FROM hosts h JOIN snapshots s \
+             ON s.id = (SELECT n.id FROM snapshots n WHERE n.root_id = ? AND n.status = 'complete' \
+             AND n.host_id = h.id ORDER BY n.started_at DESC LIMIT 1){only}"
+        ),
+        &with(args![root.map_or(NO_ROOT, RootId::as_str)], of),
         &mut |row| {
             let mut row = Reader::new(row, "snapshots");
             let host = HostId(row.int("host_id")?);
@@ -101,11 +118,13 @@ pub(in crate::store) fn figures(
         },
     )?;
     session.query(
-        "SELECT h.id, (SELECT COUNT(*) FROM runs r WHERE r.host_id = h.id AND r.kind = 'backup' \
-         AND r.status NOT IN ('running', 'cancelled', 'complete') AND r.id > COALESCE((SELECT l.id \
-         FROM runs l WHERE l.host_id = h.id AND l.kind = 'backup' AND l.status = 'complete' \
-         ORDER BY l.id DESC LIMIT 1), 0)) FROM hosts h",
-        args![],
+        &format!(
+            "SELECT h.id, (SELECT COUNT(*) FROM runs r WHERE r.host_id = h.id AND r.kind = 'backup' \
+             AND r.status NOT IN ('running', 'cancelled', 'complete') AND r.id > COALESCE((SELECT l.id \
+             FROM runs l WHERE l.host_id = h.id AND l.kind = 'backup' AND l.status = 'complete' \
+             ORDER BY l.id DESC LIMIT 1), 0)) FROM hosts h{only}"
+        ),
+        &with(args![], of),
         &mut |row| {
             let mut row = Reader::new(row, "runs");
             let host = HostId(row.int("host_id")?);
@@ -122,12 +141,17 @@ pub(in crate::store) fn figures(
 pub(super) fn counts(
     session: &mut dyn Session,
     root: Option<&RootId>,
+    of: Option<HostId>,
 ) -> Result<BTreeMap<HostId, SnapshotCounts>, StoreError> {
     let mut hosts = BTreeMap::new();
+    let only = of.map_or("", |_| " AND host_id = ?");
+    // A sum is a decimal to MariaDB; SQLite takes the cast for one to a number.
     session.query(
-        "SELECT host_id, COUNT(*), SUM(suspect) FROM snapshots \
-         WHERE root_id = ? AND status = 'complete' GROUP BY host_id",
-        args![root.map_or(NO_ROOT, RootId::as_str)],
+        &format!(
+            "SELECT host_id, COUNT(*), CAST(SUM(suspect) AS SIGNED) FROM snapshots \
+             WHERE root_id = ? AND status = 'complete'{only} GROUP BY host_id"
+        ),
+        &with(args![root.map_or(NO_ROOT, RootId::as_str)], of),
         &mut |row| {
             let mut row = Reader::new(row, "snapshots");
             let host = HostId(row.int("host_id")?);

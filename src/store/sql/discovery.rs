@@ -4,7 +4,7 @@ use crate::core::model::{HostId, RootId, SnapshotId, SnapshotName, SnapshotStatu
 use crate::store::session::{Session, args};
 use crate::store::{Discovered, Discovery, SnapshotRecord, StoreError};
 
-use super::{roots, snapshots, state};
+use super::{host_status, roots, snapshots, state};
 
 pub(super) fn record(
     session: &mut dyn Session,
@@ -26,6 +26,7 @@ pub(super) fn record(
         }
     }
     discovery.linked = link_bases(session, host)?;
+    host_status::due(session, host)?;
     Ok(discovery)
 }
 
@@ -42,6 +43,7 @@ pub(super) fn mark_missing(
              WHERE r.snapshot_id = snapshots.id AND r.status = 'running')",
             args![*id],
         )?;
+        snapshots::host_is_due(session, *id)?;
     }
     Ok(missing)
 }

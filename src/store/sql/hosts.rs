@@ -10,7 +10,7 @@ use crate::store::{HostContent, HostWrite, StoreError};
 
 use super::reader::Reader;
 use super::writes::{Author, changed_fields, opt_to_text, to_text};
-use super::{progress, state};
+use super::{host_status, progress, state};
 
 /// Carries out the writes and returns a line for the history for each that changed anything.
 pub(super) fn write_all(
@@ -74,6 +74,7 @@ fn create(
         ],
     )?;
     write_schedules(session, HostId(id), &content.settings, author.at)?;
+    host_status::begin(session, HostId(id))?;
     Ok(json!({ "object": "host", "action": "create", "name": name, "directory": directory }))
 }
 
@@ -120,6 +121,7 @@ fn update(
     if !old.settings.enabled && content.settings.enabled {
         progress::start_from(session, id, author.at)?;
     }
+    host_status::due(session, id)?;
     Ok(Some(json!({
         "object": "host",
         "action": "update",
@@ -220,7 +222,7 @@ fn touch(session: &mut dyn Session, id: HostId, author: Author<'_>) -> Result<()
         "UPDATE hosts SET changed_at = ?, changed_by = ? WHERE id = ?",
         args![author.at, author.actor, id],
     )?;
-    Ok(())
+    host_status::due(session, id)
 }
 
 fn active_host(session: &mut dyn Session, id: HostId) -> Result<SqlHost, StoreError> {

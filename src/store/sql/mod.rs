@@ -6,6 +6,8 @@ mod claims;
 mod deliveries;
 mod discovery;
 mod events;
+mod fleet;
+mod host_status;
 mod hosts;
 mod meta;
 mod outbox;
@@ -266,21 +268,21 @@ impl<D: Database> Store for D {
     }
 
     fn activity(&self, root: Option<&RootId>) -> Result<BTreeMap<HostId, Activity>, StoreError> {
-        self.read(|s| activity::newest(s, root))
+        self.read(|s| activity::newest(s, root, None))
     }
 
     fn backup_figures(
         &self,
         root: Option<&RootId>,
     ) -> Result<BTreeMap<HostId, BackupFigures>, StoreError> {
-        self.read(|s| activity::figures(s, root))
+        self.read(|s| activity::figures(s, root, None))
     }
 
     fn snapshot_counts(
         &self,
         root: Option<&RootId>,
     ) -> Result<BTreeMap<HostId, SnapshotCounts>, StoreError> {
-        self.read(|s| activity::counts(s, root))
+        self.read(|s| activity::counts(s, root, None))
     }
 
     fn sign_of_life(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -6,6 +6,7 @@ use crate::core::model::{HostId, Schedule, Timestamp};
 use crate::store::session::{Session, all, args, first};
 use crate::store::{SettledFire, StoreError};
 
+use super::host_status;
 use super::reader::Reader;
 
 /// Makes the lines of a host those of `schedules`: a new one starts at `at`, one that stays goes on from where it was.
@@ -54,7 +55,7 @@ pub(super) fn follow(
             args![host, cron.as_str(), zone.as_str(), at],
         )?;
     }
-    Ok(())
+    host_status::due(session, host)
 }
 
 /// A host that was away on purpose makes up for nothing: what fired meanwhile is settled.
@@ -67,7 +68,7 @@ pub(super) fn start_from(
         "UPDATE schedule_progress SET settled_until = ? WHERE host_id = ? AND settled_until < ?",
         args![at, host, at],
     )?;
-    Ok(())
+    host_status::due(session, host)
 }
 
 /// Settles the fires of some lines; false, and none is touched, if somebody else has moved one of them meanwhile.
@@ -95,5 +96,6 @@ pub(super) fn settle(
             args![line.to, host, line.cron.as_str(), line.timezone.name()],
         )?;
     }
+    host_status::due(session, host)?;
     Ok(true)
 }

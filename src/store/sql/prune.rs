@@ -28,6 +28,7 @@ pub(super) fn mark_deleting(
         args![plan, snapshot, plan, at, plan],
     )?;
     if met == 1 {
+        snapshots::host_is_due(session, snapshot)?;
         return Ok(Marking::Marked);
     }
     why_not(session, snapshot, plan, at)
@@ -98,5 +99,6 @@ pub(super) fn take_back(
         "UPDATE snapshots SET status = 'complete', plan_id = NULL WHERE id = ? AND status = 'deleting'",
         args![snapshot],
     )?;
+    snapshots::host_is_due(session, snapshot)?;
     Ok(met == 1)
 }

@@ -4,6 +4,7 @@ use crate::core::model::{AbsolutePath, RootId, Timestamp};
 use crate::store::session::{Session, all, args, first};
 use crate::store::{RootRecord, StoreError};
 
+use super::host_status;
 use super::reader::Reader;
 
 pub(super) fn seen(
@@ -12,6 +13,7 @@ pub(super) fn seen(
     path: &AbsolutePath,
     at: Timestamp,
 ) -> Result<(), StoreError> {
+    let before = host_status::root_in_use(session)?;
     let known = session.execute(
         "UPDATE roots SET path = ?, last_seen = ? WHERE root_id = ?",
         args![path.as_str(), at, root.as_str()],
@@ -21,6 +23,9 @@ pub(super) fn seen(
             "INSERT INTO roots (root_id, path, first_seen, last_seen) VALUES (?, ?, ?, ?)",
             args![root.as_str(), path.as_str(), at, at],
         )?;
+    }
+    if host_status::root_in_use(session)? != before {
+        host_status::all_due(session)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::store::session::{Row, Session, Val, all, args, first};
 use crate::store::{NewRun, RunEnd, RunFilter, RunRecord, RunSchedule, StoreError};
 
 use super::reader::Reader;
-use super::state;
+use super::{host_status, state};
 
 /// What [`read`] reads.
 pub(super) const COLUMNS: &str = "r.id, r.host_id, h.name, r.kind, r.status, r.started_at, \
@@ -49,7 +49,7 @@ pub(super) fn begin(session: &mut dyn Session, new: &NewRun) -> Result<RunId, St
 }
 
 pub(super) fn finish(session: &mut dyn Session, end: &RunEnd) -> Result<(), StoreError> {
-    let (_, from) = host_and_status(session, end.run)?;
+    let (host, from) = host_and_status(session, end.run)?;
     let may_end = matches!(from, RunStatus::Running | RunStatus::Interrupted);
     if !may_end || end.status == RunStatus::Running {
         return Err(StoreError::RunIs {
@@ -69,7 +69,7 @@ pub(super) fn finish(session: &mut dyn Session, end: &RunEnd) -> Result<(), Stor
             end.run,
         ],
     )?;
-    Ok(())
+    host_status::due(session, host)
 }
 
 pub(super) fn heartbeat(
@@ -108,6 +108,8 @@ pub(super) fn interrupt(
              WHERE id = ? AND status = 'running'",
             args![at, message, *run],
         )?;
+        let (host, _) = host_and_status(session, *run)?;
+        host_status::due(session, host)?;
     }
     Ok(lost)
 }

@@ -12,7 +12,7 @@ use crate::store::session::{Row, Session, Val, all, args, first};
 use crate::store::{NewSnapshot, SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError};
 
 use super::reader::Reader;
-use super::{meta, roots, runs};
+use super::{host_status, meta, roots, runs};
 
 /// A snapshot is live while a run that has not ended makes it.
 const SELECT: &str = "SELECT s.id, s.host_id, s.root_id, s.kind, s.name, s.status, s.started_at, \
@@ -221,7 +221,7 @@ pub(super) fn finish(session: &mut dyn Session, end: &SnapshotEnd) -> Result<(),
             end.snapshot,
         ],
     )?;
-    Ok(())
+    host_status::due(session, record.host)
 }
 
 pub(super) fn hold(
@@ -302,6 +302,7 @@ pub(super) fn acknowledge(
         "UPDATE snapshots SET suspect = 0 WHERE host_id = ? AND suspect = 1",
         args![host],
     )?;
+    host_status::due(session, host)?;
     meta::record_aside(
         session,
         actor,
@@ -310,6 +311,16 @@ pub(super) fn acknowledge(
         &json!({ "host": host, "snapshots": suspects }),
     )?;
     Ok(suspects)
+}
+
+/// Says that the host of a snapshot has changed.
+pub(super) fn host_is_due(session: &mut dyn Session, id: SnapshotId) -> Result<(), StoreError> {
+    session.execute(
+        "UPDATE host_status SET due = 1 \
+         WHERE host_id = (SELECT s.host_id FROM snapshots s WHERE s.id = ?)",
+        args![id],
+    )?;
+    Ok(())
 }
 
 /// The row of a base: names are unique within a kind only, so the kind of the child comes first.

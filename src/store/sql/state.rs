@@ -15,6 +15,17 @@ pub(in crate::store) fn load(session: &mut dyn Session) -> Result<SqlState, Stor
     load_where(session, "1 = 1", args![])
 }
 
+/// The configuration without hosts.
+pub(super) fn load_none(session: &mut dyn Session) -> Result<SqlState, StoreError> {
+    let (lineage, serial) = meta::identity(session)?;
+    Ok(SqlState {
+        lineage,
+        serial,
+        global: global(session)?,
+        hosts: Vec::new(),
+    })
+}
+
 /// The configuration of one host.
 pub(super) fn load_of(
     session: &mut dyn Session,
@@ -79,6 +90,39 @@ pub(super) fn host(session: &mut dyn Session, id: HostId) -> Result<SqlHost, Sto
         read_host,
     )?
     .ok_or_else(|| StoreError::unknown_host(id))
+}
+
+/// The hosts after one by name.
+pub(super) fn after(
+    session: &mut dyn Session,
+    after: Option<HostId>,
+    limit: u32,
+) -> Result<Vec<SqlHost>, StoreError> {
+    let sql = |condition: &str| {
+        format!("SELECT {HOST_COLUMNS} FROM hosts WHERE {condition} ORDER BY name, id LIMIT ?")
+    };
+    let Some(after) = after else {
+        return all(session, &sql("1 = 1"), args![limit], read_host);
+    };
+    let name = first(
+        session,
+        "SELECT id, name FROM hosts WHERE id = ?",
+        args![after],
+        |row| {
+            let mut row = Reader::new(row, "hosts");
+            row.int("id")?;
+            row.text("name").map(str::to_owned)
+        },
+    )?;
+    let Some(name) = name else {
+        return Ok(Vec::new());
+    };
+    all(
+        session,
+        &sql("name >= ? AND (name > ? OR id > ?)"),
+        args![name.as_str(), name.as_str(), after, limit],
+        read_host,
+    )
 }
 
 pub(super) fn schedules(

@@ -6,7 +6,7 @@ use crate::core::model::{HostId, Pause, RunId, RunStatus, Timestamp};
 use crate::store::StoreError;
 use crate::store::session::{Session, args};
 
-use super::{meta, progress, runs, state};
+use super::{host_status, meta, progress, runs, state};
 
 pub(super) fn pause(
     session: &mut dyn Session,
@@ -24,6 +24,7 @@ pub(super) fn pause(
         "UPDATE hosts SET paused_at = ?, paused_by = ?, pause_reason = ? WHERE id = ?",
         args![pause.at, pause.by.as_str(), pause.reason.as_str(), host],
     )?;
+    host_status::due(session, host)?;
     let detail = json!({ "host": found.name, "reason": pause.reason });
     let summary = format!("pause {}", found.name);
     meta::record_aside(session, &pause.by, pause.at, summary, &detail)?;
@@ -44,6 +45,7 @@ pub(super) fn resume(
         "UPDATE hosts SET paused_at = NULL, paused_by = NULL, pause_reason = NULL WHERE id = ?",
         args![host],
     )?;
+    host_status::due(session, host)?;
     progress::start_from(session, host, at)?;
     let detail = json!({ "host": found.name, "paused_at": pause.at, "paused_by": pause.by });
     let summary = format!("resume {}", found.name);

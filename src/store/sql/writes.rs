@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::core::model::{Fingerprint, HostName, PlanId, Serial, Timestamp, canonical_json};
+use crate::core::model::{
+    Fingerprint, HostId, HostName, PlanId, Serial, Timestamp, canonical_json,
+};
 use crate::store::session::{Session, args, first};
 use crate::store::{ConfigChange, Configured, GlobalWrite, HistoryEntry, StoreError};
 
 use super::reader::Reader;
-use super::{hosts, meta, plans, state};
+use super::{host_status, hosts, meta, plans, state};
 
 /// Who writes, and when.
 #[derive(Debug, Clone, Copy)]
@@ -126,6 +128,12 @@ fn write_global(
             changed_by,
         ],
     )?;
+    let old_root = old
+        .as_ref()
+        .and_then(|old| old.settings.backup_root.as_ref());
+    if old_root != write.settings.backup_root.as_ref() {
+        host_status::all_due(session)?;
+    }
     Ok(Some(json!({
         "object": "global",
         "action": if old.is_some() { "update" } else { "create" },
@@ -165,6 +173,7 @@ fn approve(
         "UPDATE hosts SET approved_policy = ? WHERE id = ?",
         args![policy.as_str(), id],
     )?;
+    host_status::due(session, HostId(id))?;
     session.insert(
         "INSERT INTO approvals (plan_id, host_id, policy, actor, at) VALUES (?, ?, ?, ?, ?)",
         args![plan, id, policy.as_str(), author.actor, author.at],

@@ -32,6 +32,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "V7__asked_runs",
         include_str!("../../../migrations/sqlite/V7__asked_runs.sql"),
     ),
+    (
+        "V8__host_status",
+        include_str!("../../../migrations/sqlite/V8__host_status.sql"),
+    ),
 ];
 
 /// Applies what is missing, all in one transaction.

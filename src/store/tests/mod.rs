@@ -5,6 +5,7 @@ mod activity;
 mod claims;
 mod configure;
 mod discovery;
+mod fleet;
 mod names;
 mod outbox;
 mod plans;

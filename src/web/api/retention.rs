@@ -14,6 +14,7 @@ use super::answer::answer;
 use super::ask::{Asked, host_of};
 use crate::core::model::Kinds;
 use crate::ops::{self, Error};
+use crate::store::HostKey;
 use crate::web::app::App;
 use crate::web::failure::Failure;
 
@@ -59,7 +60,7 @@ pub(super) async fn retention(
     let name = host_of(&host)?;
     let plan = app
         .call(move |context| {
-            let facts = context.facts_about(|host| host.name == name)?;
+            let facts = context.facts_of(HostKey::Name(&name))?;
             let kinds = wanted.kind.map(Kind::kinds).transpose()?;
             ops::plan_host(&facts, &name, kinds, false)
         })

@@ -7,11 +7,10 @@ use chrono_tz::Tz;
 use maud::{Markup, html};
 
 use crate::core::diff::{FieldChange, changed_fields};
-use crate::core::model::{
-    Lineage, ManagedBy, Serial, SqlGlobal, SqlHost, SqlState, Timestamp, visible,
-};
-use crate::ops::Session;
+use crate::core::model::{HostName, Lineage, Serial, SqlGlobal, SqlHost, Timestamp, visible};
+use crate::ops::{Context, Error, Session};
 use crate::render::{policy_words, setting_words};
+use crate::store::{ConfigurationTotals, Listed};
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout;
@@ -19,14 +18,13 @@ use crate::web::places::Read;
 use crate::web::times::moment;
 
 /// Rows of one table; the rest is counted.
-const SHOWN: usize = 100;
+const SHOWN: u32 = 100;
 
 struct Facts {
     lineage: Lineage,
     serial: Serial,
     global: Option<SqlGlobal>,
-    /// Active hosts by who manages them.
-    managed: Vec<(ManagedBy, usize)>,
+    totals: ConfigurationTotals,
     drift: Vec<Drifted>,
     unapproved: Vec<SqlHost>,
 }
@@ -34,7 +32,7 @@ struct Facts {
 /// An object that SQL holds otherwise than the last apply wrote it.
 struct Drifted {
     /// Nothing for the global settings.
-    host: Option<SqlHost>,
+    host: Option<HostName>,
     fields: Vec<FieldChange>,
     changed_at: Timestamp,
     changed_by: String,
@@ -45,9 +43,7 @@ pub(super) async fn show(
     State(app): State<App>,
     Extension(session): Extension<Session>,
 ) -> Result<Markup, Failure> {
-    let facts = app
-        .call(|context| Ok(facts(context.store.load_state()?)))
-        .await?;
+    let facts = app.call(facts).await?;
     let read = app.places().read();
     let body = page(&facts, read, app.zone());
     Ok(layout::page(
@@ -58,7 +54,9 @@ pub(super) async fn show(
     ))
 }
 
-fn facts(state: SqlState) -> Facts {
+fn facts(context: &Context) -> Result<Facts, Error> {
+    let store = &context.store;
+    let state = store.without_hosts()?;
     let mut drift = Vec::new();
     if let Some(global) = &state.global
         && let Some(applied) = &global.applied
@@ -71,35 +69,22 @@ fn facts(state: SqlState) -> Facts {
             changed_by: global.changed_by.clone(),
         });
     }
-    let active: Vec<SqlHost> = state
-        .hosts
-        .into_iter()
-        .filter(|host| host.retired.is_none())
-        .collect();
-    for host in &active {
-        if let Some(applied) = host.applied.as_ref().filter(|a| **a != host.settings) {
-            drift.push(Drifted {
-                fields: changed_fields(Some(applied), Some(&host.settings)),
-                changed_at: host.changed_at,
-                changed_by: host.changed_by.clone(),
-                host: Some(host.clone()),
-            });
-        }
+    for host in store.listed(Listed::Drifted, SHOWN)? {
+        drift.push(Drifted {
+            fields: changed_fields(host.applied.as_ref(), Some(&host.settings)),
+            changed_at: host.changed_at,
+            changed_by: host.changed_by,
+            host: Some(host.name),
+        });
     }
-    let count = |by: &ManagedBy| active.iter().filter(|h| h.managed_by == *by).count();
-    let managed = ManagedBy::ALL.iter().map(|by| (*by, count(by))).collect();
-    let is_unapproved = |host: &SqlHost| {
-        let policy = host.settings.retention.as_ref();
-        policy.is_some_and(|p| host.approved_policy.as_ref() != Some(&p.fingerprint()))
-    };
-    Facts {
+    Ok(Facts {
         lineage: state.lineage,
         serial: state.serial,
         global: state.global,
-        managed,
+        totals: store.configuration_totals()?,
         drift,
-        unapproved: active.into_iter().filter(is_unapproved).collect(),
-    }
+        unapproved: store.listed(Listed::Unapproved, SHOWN)?,
+    })
 }
 
 fn page(facts: &Facts, read: Option<Arc<Read>>, zone: Tz) -> Markup {
@@ -108,7 +93,7 @@ fn page(facts: &Facts, read: Option<Arc<Read>>, zone: Tz) -> Markup {
         dl.settings {
             div { dt { "serial" } dd { (facts.serial) " changes so far; " a href="/audit/" { "who made them" } } }
             div { dt { "lineage" } dd { code { (facts.lineage) } } }
-            div { dt { "hosts" } dd { @for (i, (by, count)) in facts.managed.iter().filter(|(_, n)| *n > 0).enumerate() {
+            div { dt { "hosts" } dd { @for (i, (by, count)) in facts.totals.managed.iter().filter(|(_, n)| *n > 0).enumerate() {
                 @if i > 0 { ", " } (count) " by " (by) } } }
             @if let Some(read) = read { div { dt { "file here" } dd { code { (visible(read.path.as_str())) }
                 @match &read.problem { Some(problem) => span.bad { " cannot be used: " (problem) }, None => { ", " (read.hosts) " hosts" } } } } }
@@ -125,18 +110,18 @@ fn drift(facts: &Facts, zone: Tz) -> Markup {
         @if facts.drift.is_empty() { p { span.good { "✓ none" } ": SQL holds what the last apply wrote." } }
         @else {
             p { "SQL holds something else than the last apply wrote, because somebody changed it past the file. The next plan shows it apart from what the file changes." }
-            @for item in facts.drift.iter().take(SHOWN) { (drifted(item, zone)) }
-            @if facts.drift.len() > SHOWN { p { (facts.drift.len() - SHOWN) " more." } }
+            @for item in &facts.drift { (drifted(item, zone)) }
+            (more(facts.totals.drifted))
         }
     }
 }
 
 fn drifted(item: &Drifted, zone: Tz) -> Markup {
-    let name = item.host.as_ref().map(|host| host.name.clone());
+    let name = &item.host;
     html! {
-        h3 { @match &name { Some(name) => a href={ "/hosts/" (name) "/" } { (name) }, None => "Global settings" } }
+        h3 { @match name { Some(name) => a href={ "/hosts/" (name) "/" } { (name) }, None => "Global settings" } }
         p.quiet-text { "Changed " (moment(item.changed_at, zone)) " by " (visible(&item.changed_by)) }
-        div.scroll tabindex="0" role="region" aria-label={ "Drift of " @match &name { Some(name) => (name), None => "the global settings" } } {
+        div.scroll tabindex="0" role="region" aria-label={ "Drift of " @match name { Some(name) => (name), None => "the global settings" } } {
             table {
                 thead { tr { th scope="col" { "Setting" } th scope="col" { "Applied" } th scope="col" { "Now" } } }
                 tbody { @for field in &item.fields {
@@ -152,13 +137,13 @@ fn unapproved(facts: &Facts) -> Markup {
         h2 { "Policies that nobody has approved" }
         @if facts.unapproved.is_empty() { p { span.good { "✓ none" } ": every policy stands approved." } }
         @else {
-            p { (facts.unapproved.len()) @if facts.unapproved.len() == 1 { " host is" } @else { " hosts are" }
+            p { (facts.totals.unapproved) @if facts.totals.unapproved == 1 { " host is" } @else { " hosts are" }
                 " backed up and not pruned until the policy is approved: by an apply of the file, or "
                 code { "pobsync retention HOST --approve" } "." }
             div.scroll tabindex="0" role="region" aria-label="Unapproved policies" {
                 table {
                     thead { tr { th scope="col" { "Host" } th scope="col" { "Policy" } th scope="col" { "Managed by" } } }
-                    tbody { @for host in facts.unapproved.iter().take(SHOWN) {
+                    tbody { @for host in &facts.unapproved {
                         tr {
                             th scope="row" { a href={ "/hosts/" (host.name) "/retention/" } { (host.name) } }
                             td { @if let Some(policy) = &host.settings.retention { (policy_words(policy)) } }
@@ -167,9 +152,15 @@ fn unapproved(facts: &Facts) -> Markup {
                     } }
                 }
             }
-            @if facts.unapproved.len() > SHOWN { p { (facts.unapproved.len() - SHOWN) " more." } }
+            (more(facts.totals.unapproved))
         }
     }
+}
+
+/// How many are not shown.
+fn more(count: usize) -> Markup {
+    let more = count.saturating_sub(SHOWN as usize);
+    html! { @if more > 0 { p { (more) " more." } } }
 }
 
 fn global(facts: &Facts, zone: Tz) -> Markup {

@@ -1,31 +1,31 @@
 //! The first page: who needs attention, what runs now, what comes next, and the room that is left.
 
-use std::sync::Arc;
-
 use axum::extract::{Extension, State};
 use chrono_tz::Tz;
 use maud::{Markup, html};
 
 use super::hosts::state;
 use super::runs::run_table;
-use crate::core::model::{ByteCount, RunStatus, Timestamp, visible};
-use crate::ops::{self, HostStatus, RootRoom, Session, Status, Upcoming, Why};
-use crate::store::{Backlog, RunFilter, RunRecord};
+use crate::core::health::Standing;
+use crate::core::model::{ByteCount, RunStatus, visible};
+use crate::ops::{self, Glance, RootRoom, Session, Upcoming, Why};
+use crate::store::{RunFilter, RunRecord};
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout;
-use crate::web::overview::{Overview, overview};
 use crate::web::times::{ago, moment};
 
 /// Hosts that need attention on the page; the list of hosts has all.
-const SHOWN: usize = 20;
+const SHOWN: u32 = 20;
+/// Runs that are to come.
+const NEXT: usize = 8;
 /// Runs that are at work.
 const RUNNING: u32 = 50;
 
 struct Facts {
-    overview: Arc<Overview>,
+    glance: Glance,
+    next: Vec<Upcoming>,
     running: Vec<RunRecord>,
-    backlog: Backlog,
     /// The room on the root, or why it is not known.
     room: Result<Option<RootRoom>, String>,
 }
@@ -35,46 +35,47 @@ pub(super) async fn show(
     State(app): State<App>,
     Extension(session): Extension<Session>,
 ) -> Result<Markup, Failure> {
-    let overview = overview(&app).await?;
     let facts = app
-        .call(move |context| {
+        .call(|context| {
             let running = RunFilter {
                 status: Some(RunStatus::Running),
                 ..RunFilter::default()
             };
             Ok(Facts {
-                overview,
+                glance: ops::glance(context, SHOWN)?,
+                next: ops::upcoming(context, NEXT)?,
                 running: context.store.runs(&running, RUNNING)?,
-                backlog: context.store.backlog()?,
                 room: ops::root_room(context).map_err(|error| visible(&error.to_string())),
             })
         })
         .await?;
-    let body = page(&facts, app.zone(), ops::now());
+    let body = page(&facts, app.zone());
     Ok(layout::page("Dashboard", &session, "/", &body))
 }
 
-fn page(facts: &Facts, zone: Tz, now: Timestamp) -> Markup {
-    let Overview { status, next } = &*facts.overview;
+fn page(facts: &Facts, zone: Tz) -> Markup {
+    let glance = &facts.glance;
+    let (totals, now) = (&glance.totals, glance.at);
     html! {
         h1 { "Dashboard" }
         dl.counts {
-            div { dt { "well" } dd { (status.well) } }
-            div class=[(status.attention > 0).then_some("alarm")] { dt { "need attention" } dd { (status.attention) } }
-            div { dt { "paused" } dd { (status.paused) } }
+            div { dt { "well" } dd { (totals.count(Standing::Well)) } }
+            div class=[(totals.troubled() > 0).then_some("alarm")] { dt { "need attention" } dd { (totals.troubled()) } }
+            div { dt { "paused" } dd { (totals.count(Standing::Paused)) } }
             div { dt { "at work now" } dd { (facts.running.len()) } }
-            div { dt { "snapshots" } dd { (status.snapshots) } }
+            div { dt { "snapshots" } dd { (totals.snapshots) } }
         }
-        (backlog(&facts.backlog, zone))
-        (attention(status, zone, now))
+        (backlog(glance, zone))
+        (attention(glance, zone))
         h2 { "At work now" }
         @if facts.running.is_empty() { p { "Nothing." } } @else { (run_table(&facts.running, zone, now, true)) }
-        (coming(next, zone))
+        (coming(&facts.next, zone))
         (room(&facts.room))
     }
 }
 
-fn backlog(backlog: &Backlog, zone: Tz) -> Markup {
+fn backlog(glance: &Glance, zone: Tz) -> Markup {
+    let backlog = &glance.notifications;
     html! {
         @if backlog.waiting > 0 || backlog.given_up > 0 {
             p.problem {
@@ -93,31 +94,32 @@ fn backlog(backlog: &Backlog, zone: Tz) -> Markup {
     }
 }
 
-fn attention(status: &Status, zone: Tz, now: Timestamp) -> Markup {
-    let all: Vec<&HostStatus> = status.hosts.iter().filter(|h| h.needs_attention).collect();
+fn attention(glance: &Glance, zone: Tz) -> Markup {
+    let shown = &glance.troubled;
+    let more = glance.totals.troubled().saturating_sub(shown.len());
     html! {
         h2 { "Need attention" }
-        @if status.hosts.is_empty() {
+        @if glance.totals.hosts() == 0 {
             p { "There are no hosts yet. Write them into the KDL file, and apply it." }
-        } @else if all.is_empty() {
+        } @else if shown.is_empty() {
             p { span.good { "✓ Nobody." } " Every host has a fresh backup." }
         } @else {
             div.scroll tabindex="0" role="region" aria-label="Hosts that need attention" {
                 table {
                     thead { tr { th scope="col" { "Host" } th scope="col" { "State" } th scope="col" { "Newest snapshot" } th scope="col" { "Last run" } } }
                     tbody {
-                        @for host in all.iter().take(SHOWN) {
+                        @for host in shown {
                             tr {
                                 th scope="row" { a href={ "/hosts/" (host.host) "/" } { (host.host) } }
                                 td { (state(host)) }
-                                td { @match host.newest { Some(at) => { (moment(at, zone)) " " span.quiet-text { (ago(at, now)) } } None => "none" } }
+                                td { @match host.newest { Some(at) => { (moment(at, zone)) " " span.quiet-text { (ago(at, glance.at)) } } None => "none" } }
                                 td.message { (visible(host.last_run.as_deref().unwrap_or(""))) }
                             }
                         }
                     }
                 }
             }
-            @if all.len() > SHOWN { p { a href="/hosts/?sort=state" { (all.len() - SHOWN) " more" } } }
+            @if more > 0 { p { a href="/hosts/?sort=state" { (more) " more" } } }
         }
     }
 }

@@ -6,15 +6,15 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::core::model::{Timestamp, visible};
-use crate::ops::{self, HostStatus, Session};
+use crate::ops::{self, HostStatus, HostsFound, Session};
+use crate::store::{HostOrder, HostSearch};
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout;
-use crate::web::overview::overview;
 use crate::web::times::{ago, moment};
 
 /// Rows on one page: what a person scrolls through.
-const PAGE: usize = 50;
+const PAGE: u32 = 50;
 
 /// What is looked for.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -51,6 +51,15 @@ impl Sort {
         (Self::Snapshots, "snapshots", "Snapshots"),
     ];
 
+    fn order(self) -> HostOrder {
+        match self {
+            Self::Host => HostOrder::Name,
+            Self::State => HostOrder::Standing,
+            Self::Newest => HostOrder::Newest,
+            Self::Snapshots => HostOrder::Snapshots,
+        }
+    }
+
     fn word(self) -> &'static str {
         Self::ALL
             .into_iter()
@@ -65,32 +74,25 @@ pub(super) async fn list(
     Extension(session): Extension<Session>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Markup, Failure> {
-    let overview = overview(&app).await?;
-    let mut hosts = overview.status.hosts.iter().collect();
-    select(&mut hosts, &wanted);
-    let body = page(&hosts, &wanted, app.zone(), ops::now());
+    let search = HostSearch {
+        text: wanted.q.trim().to_owned(),
+        troubled: false,
+    };
+    let (order, number) = (wanted.sort.order(), wanted.page);
+    let found = app
+        .call(move |context| ops::find_hosts(context, &search, order, number, PAGE))
+        .await?;
+    let body = page(&found, &wanted, app.zone());
     Ok(layout::page("Hosts", &session, "/hosts/", &body))
 }
 
-fn select(hosts: &mut Vec<&HostStatus>, wanted: &Wanted) {
-    let looked_for = wanted.q.trim().to_lowercase();
-    if !looked_for.is_empty() {
-        hosts.retain(|host| {
-            host.host.folded().contains(&looked_for) || host.state.contains(&looked_for)
-        });
-    }
-    match wanted.sort {
-        Sort::Host => hosts.sort_by_cached_key(|host| host.host.folded()),
-        Sort::State => hosts.sort_by_key(|host| (!host.needs_attention, host.state)),
-        Sort::Newest => hosts.sort_by_key(|host| host.newest),
-        Sort::Snapshots => hosts.sort_by_key(|host| std::cmp::Reverse(host.snapshots)),
-    }
-}
-
-fn page(hosts: &[&HostStatus], wanted: &Wanted, zone: Tz, now: Timestamp) -> Markup {
-    let pages = hosts.len().div_ceil(PAGE).max(1);
-    let number = wanted.page.clamp(1, pages);
-    let shown = hosts.iter().skip((number - 1) * PAGE).take(PAGE);
+fn page(found: &HostsFound, wanted: &Wanted, zone: Tz) -> Markup {
+    let HostsFound {
+        page: number,
+        pages,
+        count,
+        ..
+    } = *found;
     html! {
         h1 { "Hosts" }
         form.row method="get" action="/hosts/" role="search" {
@@ -99,10 +101,10 @@ fn page(hosts: &[&HostStatus], wanted: &Wanted, zone: Tz, now: Timestamp) -> Mar
             input type="hidden" name="sort" value=(wanted.sort.word());
             button type="submit" { "Search" }
         }
-        @if hosts.is_empty() {
+        @if found.hosts.is_empty() {
             p { @if wanted.q.is_empty() { "There are no hosts yet. Write them into the KDL file, and apply it." } @else { "No host is like that." } }
         } @else {
-            p.quiet-text { (hosts.len()) " hosts" @if pages > 1 { ", page " (number) " of " (pages) } }
+            p.quiet-text { (count) @if count == 1 { " host" } @else { " hosts" } @if pages > 1 { ", page " (number) " of " (pages) } }
             div.scroll tabindex="0" role="region" aria-label="Hosts" {
                 table {
                     thead { tr {
@@ -114,7 +116,7 @@ fn page(hosts: &[&HostStatus], wanted: &Wanted, zone: Tz, now: Timestamp) -> Mar
                         }
                         th scope="col" { "Last run" }
                     } }
-                    tbody { @for host in shown { (row(host, zone, now)) } }
+                    tbody { @for host in &found.hosts { (row(host, zone, found.at)) } }
                 }
             }
             (pager(wanted, number, pages))
@@ -170,7 +172,7 @@ fn link(q: &str, sort: &str, page: usize) -> String {
 mod tests {
     use super::*;
 
-    fn host(name: &str, state: &'static str, snapshots: usize) -> HostStatus {
+    fn host(name: &str, state: &'static str) -> HostStatus {
         HostStatus {
             host: name.parse().unwrap(),
             state,
@@ -178,82 +180,29 @@ mod tests {
             severity: crate::core::health::Severity::Good,
             problems: Vec::new(),
             newest: None,
-            snapshots,
+            snapshots: 1,
             last_run: Some("failed: <script>\u{202e}".to_owned()),
         }
     }
 
-    fn names<'h>(hosts: &[&'h HostStatus]) -> Vec<&'h str> {
-        hosts.iter().map(|host| host.host.as_str()).collect()
-    }
-
     #[test]
-    fn the_list_is_searched_by_name_and_state_and_sorted() {
-        let all = [
-            host("web-2", "well", 5),
-            host("Web-1", "failed", 9),
-            host("db", "well", 1),
-        ];
-        let mut found: Vec<&HostStatus> = all.iter().collect();
-        let wanted = |q: &str, sort| Wanted {
-            q: q.to_owned(),
-            sort,
-            page: 0,
+    fn a_page_leads_to_those_beside_it() {
+        let found = HostsFound {
+            at: Timestamp::from_millis(0),
+            hosts: vec![host("web-1", "failed"), host("web-2", "well")],
+            page: 200,
+            pages: 200,
+            count: 9_952,
         };
-        select(&mut found, &wanted("WEB", Sort::Host));
-        assert_eq!(names(&found), ["Web-1", "web-2"]);
-        let mut found: Vec<&HostStatus> = all.iter().collect();
-        select(&mut found, &wanted("failed", Sort::Host));
-        assert_eq!(names(&found), ["Web-1"]);
-        let mut found: Vec<&HostStatus> = all.iter().collect();
-        select(&mut found, &wanted("", Sort::Snapshots));
-        assert_eq!(names(&found), ["Web-1", "web-2", "db"]);
-    }
-
-    #[test]
-    fn ten_thousand_hosts_are_fifty_rows_a_page() {
-        let hosts: Vec<_> = (0..10_000)
-            .map(|i| host(&format!("h{i}"), "well", 1))
-            .collect();
-        let hosts: Vec<&HostStatus> = hosts.iter().collect();
         let wanted = Wanted {
+            q: "web & co".to_owned(),
             page: 200,
             ..Wanted::default()
         };
-        let text = page(&hosts, &wanted, Tz::UTC, Timestamp::from_millis(0)).into_string();
-        assert_eq!(text.matches("<th scope=\"row\">").count(), 50);
-        assert!(text.contains("page 200 of 200") && !text.contains("rel=\"next\""));
-        let beyond = Wanted {
-            page: usize::MAX,
-            ..Wanted::default()
-        };
-        assert!(
-            page(&hosts, &beyond, Tz::UTC, Timestamp::from_millis(0))
-                .into_string()
-                .contains("page 200 of 200")
-        );
-    }
-
-    #[test]
-    fn what_hosts_say_is_shown_and_not_obeyed() {
-        let host = host("h", "failed", 1);
-        let hosts = [&host];
-        let text = page(
-            &hosts,
-            &Wanted::default(),
-            Tz::UTC,
-            Timestamp::from_millis(0),
-        )
-        .into_string();
-        assert!(
-            text.contains("&lt;script&gt;") && !text.contains('\u{202e}'),
-            "{text}"
-        );
-        let wanted = Wanted {
-            q: "\"><script>".to_owned(),
-            ..Wanted::default()
-        };
-        let text = page(&hosts, &wanted, Tz::UTC, Timestamp::from_millis(0)).into_string();
-        assert!(!text.contains("\"><script>"), "{text}");
+        let text = page(&found, &wanted, Tz::UTC).into_string();
+        assert_eq!(text.matches("<th scope=\"row\">").count(), 2);
+        assert!(text.contains("9952 hosts, page 200 of 200") && !text.contains("rel=\"next\""));
+        assert!(text.contains("/hosts/?q=web%20%26%20co&amp;sort=host&amp;page=199"));
+        assert!(!text.contains("<script>") && !text.contains('\u{202e}'));
     }
 }

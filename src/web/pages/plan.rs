@@ -1,5 +1,7 @@
 //! One recorded plan: who carried it out, what it approved, what it listed and what has become of that.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -50,12 +52,12 @@ pub(super) async fn show(
             let recorded = ops::recorded_plan(context, id)?;
             let approvals = context.store.approvals_of(id)?;
             let listed = context.store.listed_by(id)?;
-            let hosts = if listed.is_empty() {
-                Vec::new()
-            } else {
-                context.store.load_state()?.hosts
-            };
-            let name = |id: HostId| hosts.iter().find(|h| h.id == id).map(|h| h.name.clone());
+            let mut names = BTreeMap::new();
+            if !listed.is_empty() {
+                let hosts = context.store.host_names()?.into_iter();
+                names.extend(hosts.map(|host| (host.id, host.name)));
+            }
+            let name = |id: HostId| names.get(&id).cloned();
             Ok(Facts {
                 listed: listed.into_iter().map(|r| (name(r.host), r)).collect(),
                 recorded,

@@ -1,0 +1,246 @@
+//! How each host is, kept beside its rows: whatever changes them says so with [`due`], whoever reads calls [`settle`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::health::{HostState, Judgement, Problem, Standing, judge};
+use crate::core::model::{HostId, RootId, RunStatus, Timestamp, visible};
+use crate::core::schedule::start_after;
+use crate::store::session::{Database, Row, Session, all, args, first};
+use crate::store::{BackupFigures, HostReading, LastBackup, StoreError};
+
+use super::reader::Reader;
+use super::writes::to_text;
+use super::{activity, roots, state};
+
+/// Hosts judged in one transaction: others who write wait for as long.
+const AT_ONCE: u32 = 200;
+
+/// What [`read`] reads.
+pub(super) const COLUMNS: &str =
+    "s.host_id, s.name, s.place, s.late_place, s.stale_at, s.newest, s.snapshots, s.body";
+
+/// What is of no use for a search.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    before: Vec<(Problem, String)>,
+    /// Nothing where staleness changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<Vec<(Problem, String)>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_backup: Option<LastBackup>,
+    bytes: Option<u64>,
+    bytes_transferred: Option<u64>,
+    files: Option<u64>,
+    failures: u64,
+}
+
+/// Says that something about a host has changed.
+pub(super) fn due(session: &mut dyn Session, host: HostId) -> Result<(), StoreError> {
+    session.execute(
+        "UPDATE host_status SET due = 1 WHERE host_id = ?",
+        args![host],
+    )?;
+    Ok(())
+}
+
+/// Says that something about every host has changed.
+pub(super) fn all_due(session: &mut dyn Session) -> Result<(), StoreError> {
+    session.execute("UPDATE host_status SET due = 1 WHERE due = 0", args![])?;
+    Ok(())
+}
+
+/// Begins the row of a new host.
+pub(super) fn begin(session: &mut dyn Session, host: HostId) -> Result<(), StoreError> {
+    session.execute(
+        "INSERT INTO host_status (host_id, due, name, name_key, managed_by, place, late_place, \
+         snapshots, is_drifted, is_unapproved, body) VALUES (?, 1, '', '', 'cli', 0, 0, 0, 0, 0, '')",
+        args![host],
+    )?;
+    Ok(())
+}
+
+/// Judges again what is due, a part at a time.
+pub(super) fn settle<D: Database>(database: &D) -> Result<(), StoreError> {
+    while database.read(|s| Ok(!due_hosts(s)?.is_empty()))? {
+        database.write(|session| {
+            let root = root_in_use(session)?;
+            for host in due_hosts(session)? {
+                judge_again(session, host, root.as_ref())?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn due_hosts(session: &mut dyn Session) -> Result<Vec<HostId>, StoreError> {
+    all(
+        session,
+        "SELECT host_id FROM host_status WHERE due = 1 ORDER BY host_id LIMIT ?",
+        args![AT_ONCE],
+        |row| Reader::new(row, "host_status").int("host_id").map(HostId),
+    )
+}
+
+/// The root that the settings name, if it was ever seen.
+pub(super) fn root_in_use(session: &mut dyn Session) -> Result<Option<RootId>, StoreError> {
+    let path = state::global(session)?.and_then(|global| global.settings.backup_root);
+    let seen = roots::list(session)?;
+    let found = seen
+        .into_iter()
+        .find(|root| Some(&root.path) == path.as_ref());
+    Ok(found.map(|root| root.id))
+}
+
+fn judge_again(
+    session: &mut dyn Session,
+    id: HostId,
+    root: Option<&RootId>,
+) -> Result<(), StoreError> {
+    let host = state::host(session, id)?;
+    let of = Some(id);
+    let activity = activity::newest(session, root, of)?.remove(&id);
+    let counts = activity::counts(session, root, of)?.remove(&id);
+    let figures = activity::figures(session, root, of)?.remove(&id);
+    let (Some(activity), counts, figures) = (
+        activity,
+        counts.unwrap_or_default(),
+        figures.unwrap_or_default(),
+    ) else {
+        return Err(StoreError::unknown_host(id));
+    };
+    let judgement = judge(&host, &activity, counts.suspect);
+    let places = (
+        place(judgement.before.standing),
+        place(judgement.after.standing),
+    );
+    let body = Body {
+        after: (judgement.after != judgement.before).then_some(judgement.after.problems),
+        before: judgement.before.problems,
+        last_backup: activity.backup.map(|last| LastBackup {
+            text: format!(
+                "{} {}: {}",
+                last.run.kind,
+                last.run.status,
+                visible(&last.run.message)
+            ),
+            is_complete: last.run.status == RunStatus::Complete,
+            started_at: last.run.started_at,
+            finished_at: last.run.finished_at,
+        }),
+        bytes: figures.bytes,
+        bytes_transferred: figures.bytes_transferred,
+        files: figures.files,
+        failures: figures.failures,
+    };
+    let body = to_text("host_status", "body", &body)?;
+    let (next_start, settled_until) = starts(session, id)?;
+    let is_active = host.retired.is_none();
+    session.execute(
+        "UPDATE host_status SET due = 0, name = ?, name_key = ?, managed_by = ?, place = ?, \
+         late_place = ?, stale_at = ?, newest = ?, snapshots = ?, next_start = ?, \
+         settled_until = ?, is_drifted = ?, is_unapproved = ?, body = ? WHERE host_id = ?",
+        args![
+            host.name.as_str(),
+            host.name.folded().as_str(),
+            host.managed_by.as_str(),
+            places.0,
+            places.1,
+            judgement.stale_at,
+            activity.newest,
+            counts.complete as u64,
+            next_start,
+            settled_until,
+            is_active && host.has_drifted(),
+            is_active && !host.is_approved(),
+            body.as_str(),
+            id,
+        ],
+    )?;
+    Ok(())
+}
+
+/// The first start that the lines of a host ask for, and the furthest time that one is settled to.
+fn starts(
+    session: &mut dyn Session,
+    host: HostId,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), StoreError> {
+    let lines = state::schedules(session, Some(host))?;
+    let starts = lines
+        .iter()
+        .filter_map(|line| start_after(&line.directory, &line.schedule, line.settled_until));
+    let first = starts.map(|start| start.starts_at).min();
+    Ok((first, lines.iter().map(|line| line.settled_until).max()))
+}
+
+/// Where a state stands in `place` and `late_place`.
+pub(super) fn place(standing: Standing) -> u32 {
+    let before = Standing::all().take_while(|other| *other != standing);
+    u32::try_from(before.count()).unwrap_or(u32::MAX)
+}
+
+/// The state that stands in a place.
+pub(super) fn standing(place: i64) -> Option<Standing> {
+    Standing::all().nth(usize::try_from(place).ok()?)
+}
+
+pub(super) fn get(
+    session: &mut dyn Session,
+    host: HostId,
+) -> Result<Option<HostReading>, StoreError> {
+    first(
+        session,
+        &format!("SELECT {COLUMNS} FROM host_status s WHERE s.host_id = ?"),
+        args![host],
+        read,
+    )
+}
+
+pub(super) fn read(row: &dyn Row) -> Result<HostReading, StoreError> {
+    let mut row = Reader::new(row, "host_status");
+    let host = HostId(row.int("host_id")?);
+    let name = row.parse("name")?;
+    let before = read_standing(&mut row, "place")?;
+    let after = read_standing(&mut row, "late_place")?;
+    let stale_at = row.opt_time("stale_at")?;
+    let newest = row.opt_time("newest")?;
+    let snapshots = row.opt_size("snapshots")?.unwrap_or_default();
+    let body: Body = row.json("body")?;
+    let before = HostState {
+        standing: before,
+        problems: body.before,
+    };
+    let after = match body.after {
+        Some(problems) => HostState {
+            standing: after,
+            problems,
+        },
+        None => before.clone(),
+    };
+    Ok(HostReading {
+        host,
+        name,
+        judgement: Judgement {
+            before,
+            stale_at,
+            after,
+        },
+        newest,
+        snapshots,
+        last_backup: body.last_backup,
+        figures: BackupFigures {
+            bytes: body.bytes,
+            bytes_transferred: body.bytes_transferred,
+            files: body.files,
+            failures: body.failures,
+        },
+    })
+}
+
+fn read_standing(row: &mut Reader<'_>, column: &'static str) -> Result<Standing, StoreError> {
+    let place = row.int(column)?;
+    standing(place).ok_or_else(|| {
+        let words = "it is the place of no state".to_owned();
+        row.error(column, crate::store::session::RowError(words))
+    })
+}
