@@ -26,9 +26,9 @@ const FAILURES_ACCOUNT: u32 = 100;
 
 /// What came of a log-in.
 pub enum LogIn {
-    /// It succeeded: whose account it is, and the secret of the session.
+    /// It succeeded: whose account it is, staff or not, and the secret of the session.
     Welcome(Account, String),
-    /// Name or password are wrong, or the account may not see the pages: one answer for all.
+    /// Name or password are wrong, or the account may not log in: one answer for all.
     Refused,
     /// Too many failed lately; not even looked at.
     TooMany,
@@ -144,7 +144,7 @@ pub fn log_in(
     let is_right = password::is_right(password, found.as_ref().map(|c| c.password.as_str()));
     let account = found
         .map(|found| found.account)
-        .filter(|account| is_right && account.is_active && account.is_staff);
+        .filter(|account| is_right && account.is_active);
     let Some(account) = account else {
         context
             .store
@@ -177,8 +177,7 @@ pub fn session(context: &Context, secret: &str) -> Result<Option<Session>, Error
     };
     let is_over = now > found.last_seen_at.plus(SESSION_IDLE)
         || now > found.created_at.plus(SESSION_LENGTH)
-        || !found.account.is_active
-        || !found.account.is_staff;
+        || !found.account.is_active;
     if is_over {
         log_out(context, secret)?;
         return Ok(None);
@@ -258,6 +257,19 @@ pub fn token(context: &Context, secret: &str) -> Result<Option<ApiToken>, Error>
         context.store.touch_token(token.id, now)?;
     }
     Ok(Some(token))
+}
+
+/// Says that a token is not that of somebody who is staff no longer: who made it while they were would still be in with
+/// it. One that was made on the command line, by a name that is no account's, is the server's own.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn is_token_of_staff(context: &Context, token: &ApiToken) -> Result<bool, Error> {
+    let Ok(name) = token.created_by.parse::<AccountName>() else {
+        return Ok(true);
+    };
+    let maker = context.store.credentials(&name)?;
+    Ok(maker.is_none_or(|maker| maker.account.is_active && maker.account.is_staff))
 }
 
 /// 256 random bits behind a prefix that tells scanners of leaked secrets what they found.
@@ -372,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_no_longer_staff_is_out_at_once_and_the_last_superuser_stays() {
+    fn who_is_no_longer_staff_is_told_so_and_the_last_superuser_stays() {
         let folder = with_alice();
         let context = &folder.context;
         let id = create_account(
@@ -392,6 +404,18 @@ mod tests {
             panic!("refused");
         };
         set_rights(context, "alice", id.unwrap(), none).unwrap();
+        let of_bob = session(context, &secret).unwrap().unwrap();
+        assert!(!of_bob.account.is_staff);
+        let again = log_in(context, "bob", "bobs long password", "::1").unwrap();
+        assert!(matches!(again, LogIn::Welcome(account, _) if !account.is_staff));
+        let wrong = log_in(context, "bob", "not that one", "::1").unwrap();
+        assert!(matches!(wrong, LogIn::Refused));
+        let nobody = AccountRights {
+            is_active: false,
+            ..none
+        };
+        let bob = context.store.credentials(&"bob".parse().unwrap()).unwrap();
+        set_rights(context, "alice", bob.unwrap().account.id, nobody).unwrap();
         assert!(session(context, &secret).unwrap().is_none());
         let refused = log_in(context, "bob", "bobs long password", "::1").unwrap();
         assert!(matches!(refused, LogIn::Refused));
@@ -414,6 +438,28 @@ mod tests {
         revoke_token(context, "alice", id).unwrap();
         assert!(token(context, &secret).unwrap().is_none());
         assert!(revoke_token(context, "alice", id).is_err());
+        let (_, of_alice) = create_token(context, "alice", &name, &scopes, None).unwrap();
+        let of_alice = token(context, &of_alice).unwrap().unwrap();
+        let (_, of_root) = create_token(context, "root", &name, &scopes, None).unwrap();
+        let of_root = token(context, &of_root).unwrap().unwrap();
+        assert!(is_token_of_staff(context, &of_alice).unwrap());
+        let bob = "bob".parse().unwrap();
+        create_account(context, &bob, "bobs long password", true).unwrap();
+        let id = context
+            .store
+            .credentials(&alice())
+            .unwrap()
+            .unwrap()
+            .account
+            .id;
+        let none = AccountRights {
+            is_active: true,
+            is_staff: false,
+            is_superuser: false,
+        };
+        set_rights(context, "bob", id, none).unwrap();
+        assert!(!is_token_of_staff(context, &of_alice).unwrap());
+        assert!(is_token_of_staff(context, &of_root).unwrap());
         let over = Some(Timestamp::from_millis(1));
         let (_, old) = create_token(context, "alice", &name, &scopes, over).unwrap();
         assert!(token(context, &old).unwrap().is_none());

@@ -62,7 +62,8 @@ mod wishes;
 pub use crate::rsync::Stop;
 pub use accounts::{
     LogIn, SESSION_IDLE, SESSION_LENGTH, Session, create_account, create_token, expiry,
-    is_password_of, log_in, log_out, revoke_token, session, set_password, set_rights, token,
+    is_password_of, is_token_of_staff, log_in, log_out, revoke_token, session, set_password,
+    set_rights, token,
 };
 pub use apply::{apply, approves_nothing_new, expect_plan, records_nothing_new, to_be_applied};
 pub use backup::{BackupReport, BackupRequest, backup, backup_line};

@@ -7,9 +7,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
+use maud::html;
 
 use super::app::App;
 use super::failure::Failure;
+use super::layout;
 use crate::core::model::TokenScope;
 use crate::ops::{self, Session};
 
@@ -18,7 +20,9 @@ use crate::ops::{self, Session};
 pub(super) enum Access {
     /// Everyone: the log-in, the style sheet, signs of life.
     Public,
-    /// Who is logged in: every account that can log in is staff.
+    /// Who is logged in, staff or not: to log out.
+    Account,
+    /// Who is logged in and staff.
     Staff,
     /// Who manages accounts.
     Superuser,
@@ -114,10 +118,13 @@ fn peer(app: &App, request: &Request) -> Peer {
 async fn admit(app: &App, access: Access, request: &mut Request) -> Result<(), Box<Response>> {
     match access {
         Access::Public => Ok(()),
-        Access::Staff | Access::Superuser => {
+        Access::Account | Access::Staff | Access::Superuser => {
             let Some(session) = session(app, request.headers()).await? else {
                 return Err(Box::new(please_log_in(request)));
             };
+            if access != Access::Account && !session.account.is_staff {
+                return Err(Box::new(not_staff(&session)));
+            }
             if access == Access::Superuser && !session.account.is_superuser {
                 let failure = Failure::forbidden("Only superusers manage accounts and tokens.");
                 return Err(Box::new(failure.into_response()));
@@ -144,16 +151,26 @@ async fn admit_program(
     if let Some(secret) = bearer(request.headers()) {
         let secret = secret.to_owned();
         let found = app
-            .call(move |context| ops::token(context, &secret))
+            .call(move |context| {
+                let Some(token) = ops::token(context, &secret)? else {
+                    return Ok(None);
+                };
+                let is_of_staff = ops::is_token_of_staff(context, &token)?;
+                Ok(Some((token, is_of_staff)))
+            })
             .await
             .map_err(|failure| Box::new(failure.into_response()))?;
         return match found {
-            Some(token) if token.scopes.contains(scope) => {
+            Some((token, false)) => refused(Failure::forbidden(format!(
+                "The token {} was made by {}, who is not staff any more.",
+                token.name, token.created_by
+            ))),
+            Some((token, true)) if token.scopes.contains(scope) => {
                 let asker = Asker(format!("token {}", token.name));
                 request.extensions_mut().insert(asker);
                 Ok(())
             }
-            Some(token) => refused(
+            Some((token, true)) => refused(
                 Failure::forbidden(format!(
                     "The token {} is for {}, and this needs {scope}.",
                     token.name, token.scopes
@@ -168,6 +185,9 @@ async fn admit_program(
     }
     // Whoever may look at the pages may look at the same as JSON.
     match session(app, request.headers()).await? {
+        Some(session) if !session.account.is_staff => {
+            refused(Failure::forbidden("This account is not staff."))
+        }
         Some(session) if scope == TokenScope::Read => {
             enter(request, session);
             Ok(())
@@ -178,6 +198,20 @@ async fn admit_program(
             scope,
         ))),
     }
+}
+
+/// Says so to somebody who gave the right password, and nothing else; all there is to do is to log out.
+fn not_staff(session: &Session) -> Response {
+    let body = html! {
+        h1 { "Not staff" }
+        p { "You are logged in as " (session.account.name) ", and this account is not staff: it sees nothing here." }
+        p { "A superuser can change that on the page of users." }
+        form method="post" action="/logout/" {
+            (layout::form_token(session))
+            button type="submit" { "Log out" }
+        }
+    };
+    (StatusCode::FORBIDDEN, layout::bare("Not staff", &body)).into_response()
 }
 
 fn unauthorized(message: &str, scope: TokenScope) -> Response {

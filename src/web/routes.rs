@@ -126,18 +126,21 @@ mod tests {
     use super::*;
     use crate::core::model::TokenScopes;
     use crate::ops::{self, Context, LogIn};
+    use crate::store::AccountRights;
     use crate::web::origin::Origin;
 
     struct Site {
         context: Context,
         router: Router,
         cookie: String,
+        /// Of somebody who was staff when they logged in.
+        outsider: String,
         _folder: tempfile::TempDir,
     }
 
     const PASSWORD: &str = "a long enough password";
 
-    /// A site with a superuser and somebody who is none; the cookie is of the second.
+    /// A site with a superuser, somebody who is none, and somebody who is not staff any more; the cookie is of the second.
     fn site() -> Site {
         let folder = tempfile::tempdir().unwrap();
         let path = camino::Utf8PathBuf::from_path_buf(folder.path().join("p.db")).unwrap();
@@ -149,12 +152,30 @@ mod tests {
         else {
             panic!("refused");
         };
+        let context = context.acting_as("root".to_owned());
+        let eve = ops::create_account(&context, &"eve".parse().unwrap(), PASSWORD, true).unwrap();
+        let LogIn::Welcome(_, outsider) = ops::log_in(&context, "eve", PASSWORD, "::1").unwrap()
+        else {
+            panic!("refused");
+        };
+        let none = AccountRights {
+            is_active: true,
+            is_staff: false,
+            is_superuser: false,
+        };
+        ops::set_rights(&context, "root", eve, none).unwrap();
         let address: SocketAddr = "127.0.0.1:8000".parse().unwrap();
         let origin = Origin::of_listener(address, false);
         Site {
-            context: context.acting_as("root".to_owned()),
-            router: router(App::new(context, origin, Vec::new(), chrono_tz::Tz::UTC)),
+            router: router(App::new(
+                context.acting_as("root".to_owned()),
+                origin,
+                Vec::new(),
+                chrono_tz::Tz::UTC,
+            )),
             cookie: format!("pobsync={secret}"),
+            outsider: format!("pobsync={outsider}"),
+            context,
             _folder: folder,
         }
     }
@@ -217,6 +238,54 @@ mod tests {
     }
 
     #[test]
+    fn an_account_that_is_not_staff_is_refused_everywhere_and_may_log_out() {
+        let site = site();
+        let of_eve = ops::create_token(
+            &site.context,
+            "eve",
+            &"old".parse().unwrap(),
+            &TokenScopes::new(TokenScope::ALL.iter().copied()).unwrap(),
+            None,
+        );
+        let of_eve = format!("Bearer {}", of_eve.unwrap().1);
+        block_on(async {
+            let mut refused = 0;
+            for route in all().iter().filter(|route| route.access != Access::Public) {
+                let path = concrete(route);
+                for method in [Method::GET, Method::HEAD, Method::POST] {
+                    let mut asked = vec![vec![
+                        ("origin", "http://localhost:8000"),
+                        ("cookie", site.outsider.as_str()),
+                    ]];
+                    if matches!(route.access, Access::Api(_)) {
+                        asked.push(vec![("authorization", of_eve.as_str())]);
+                    }
+                    for headers in asked {
+                        let status = site.ask(&method, &path, &headers).await.status();
+                        if status == StatusCode::METHOD_NOT_ALLOWED {
+                            continue;
+                        }
+                        if route.access == Access::Account {
+                            // It gets as far as the form, which this request has not.
+                            assert_ne!(status, StatusCode::FORBIDDEN, "{method} {path}");
+                            continue;
+                        }
+                        assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}");
+                        refused += 1;
+                    }
+                }
+            }
+            assert!(refused > 60, "{refused}");
+            let headers = [("cookie", site.outsider.as_str())];
+            let page = site.ask(&Method::GET, "/", &headers).await;
+            let body = axum::body::to_bytes(page.into_body(), 100_000).await;
+            let text = String::from_utf8(body.unwrap().to_vec()).unwrap();
+            assert!(text.contains("not staff") && text.contains("action=\"/logout/\""));
+            assert!(!text.contains("Dashboard"), "{text}");
+        });
+    }
+
+    #[test]
     fn a_token_opens_what_its_scope_is_about_and_nothing_else() {
         let site = site();
         let tokens = TokenScope::ALL
@@ -235,7 +304,7 @@ mod tests {
                         let may = match route.access {
                             Access::Public => continue,
                             Access::Api(wanted) => wanted == *scope,
-                            Access::Staff | Access::Superuser => false,
+                            Access::Account | Access::Staff | Access::Superuser => false,
                         };
                         let is_refused = matches!(
                             status,

@@ -318,7 +318,8 @@ fn set_rights(
     if left.is_none() {
         return Err(StoreError::LastSuperuser { name: account.name });
     }
-    if !rights.is_active || !rights.is_staff {
+    // Who is no longer staff finds every page closed, and is told so.
+    if !rights.is_active {
         end_sessions(session, user)?;
     }
     let word = |is: bool, word: &'static str| is.then_some(word);

@@ -39,7 +39,7 @@ pub(super) async fn form(Query(query): Query<Next>) -> Markup {
     page(None, safe_next(query.next.as_deref()), "")
 }
 
-/// Logs in and goes on to where the person wanted to be.
+/// Logs in and goes on to where the person wanted to be; who is not staff is told so there.
 pub(super) async fn log_in(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,

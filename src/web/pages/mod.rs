@@ -27,7 +27,7 @@ use super::routes::Route;
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::page("/login/", Access::Public, login::form).and_action(login::log_in),
-        Route::action("/logout/", Access::Staff, login::log_out),
+        Route::action("/logout/", Access::Account, login::log_out),
         Route::page("/account/", Access::Staff, account::form).and_action(account::set_password),
         Route::page("/", Access::Staff, dashboard::show),
         Route::page("/hosts/", Access::Staff, hosts::list),

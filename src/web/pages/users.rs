@@ -194,7 +194,7 @@ fn accounts_table(accounts: &[Account], session: &Session, zone: Tz) -> Markup {
                                 form.row method="post" action={ "/users/" (account.id.0) "/rights/" } {
                                     (form_token(session))
                                     (tick(account, "is_active", "log in", account.is_active))
-                                    (tick(account, "is_staff", "see the pages", account.is_staff))
+                                    (tick(account, "is_staff", "staff", account.is_staff))
                                     (tick(account, "is_superuser", "manage accounts", account.is_superuser))
                                     button.quiet type="submit" { "Save" }
                                 }
