@@ -19,6 +19,7 @@ mod plan;
 mod prune;
 mod remote;
 mod report;
+mod restore;
 mod retention;
 mod scheduler;
 mod serve;
@@ -234,6 +235,7 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::DiscoverSnapshots(args) => lists::discover(&open()?, &args, output)?.into(),
         Command::Hold(args) => hold::hold(&open()?, &args, output)?.into(),
         Command::Unhold(args) => hold::unhold(&open()?, &args, output)?.into(),
+        Command::Restore(args) => restore::run(common, &args, output)?.into(),
         Command::Ack(args) => hold::ack(&open()?, &args, output)?.into(),
         Command::AdoptRoot(args) => init::adopt_root(&open()?, &args, output)?.into(),
         Command::Hosts => lists::hosts(&open()?, output)?.into(),

@@ -128,6 +128,13 @@ pub enum DiskError {
         holder: Option<Box<Holder>>,
     },
 
+    /// Somebody reads from the snapshot.
+    #[error("{} is in use: somebody restores or reads from it", shown(.path))]
+    InUse {
+        /// The directory of the snapshot.
+        path: PathBuf,
+    },
+
     /// The name is in use.
     #[error("{} is there already", shown(.path))]
     NameTaken {

@@ -265,24 +265,29 @@ impl Root {
     ///
     /// The root cannot be listed.
     pub fn host_dirs(&self) -> Result<HostEntries, DiskError> {
-        let mut found = HostEntries::default();
-        for entry in self.dir.entries(usize::MAX)? {
-            let name = entry.name.to_str().and_then(|name| name.parse().ok());
-            match name {
-                _ if entry.name == "lost+found" => {}
-                Some(host) if entry.file_type == FileType::Directory => found.hosts.push(host),
-                _ if entry.name.as_encoded_bytes().starts_with(OURS.as_bytes()) => {}
-                _ => found.strange.push(entry.name),
-            }
-        }
-        found.hosts.sort();
-        found.strange.sort();
-        Ok(found)
+        host_dirs(&self.dir)
     }
 }
 
+/// The names directly below a root.
+pub(super) fn host_dirs(root: &Handle) -> Result<HostEntries, DiskError> {
+    let mut found = HostEntries::default();
+    for entry in root.entries(usize::MAX)? {
+        let name = entry.name.to_str().and_then(|name| name.parse().ok());
+        match name {
+            _ if entry.name == "lost+found" => {}
+            Some(host) if entry.file_type == FileType::Directory => found.hosts.push(host),
+            _ if entry.name.as_encoded_bytes().starts_with(OURS.as_bytes()) => {}
+            _ => found.strange.push(entry.name),
+        }
+    }
+    found.hosts.sort();
+    found.strange.sort();
+    Ok(found)
+}
+
 /// Opens the directory at the path of a root, wherever links on the way to it lead.
-fn open(path: &Path) -> Result<Option<Handle>, DiskError> {
+pub(super) fn open(path: &Path) -> Result<Option<Handle>, DiskError> {
     place::check(path)?;
     let Some(dir) = Handle::open_absolute(path)? else {
         return Ok(None);

@@ -7,6 +7,7 @@ use rustix::fs::FileType;
 use super::error::DiskError;
 use super::handle::{Handle, random_word};
 use super::host::{HostDir, TRASH};
+use super::in_use::not_in_use;
 use super::lock::HostLock;
 use crate::core::model::{SnapshotKind, SnapshotName};
 
@@ -17,9 +18,21 @@ impl HostLock {
     ///
     /// # Errors
     ///
-    /// [`DiskError::Absent`] if it is not there; it is a link or no directory; it cannot be renamed.
+    /// [`DiskError::Absent`] if it is not there; [`DiskError::InUse`] if somebody reads from it; it is a link or no
+    /// directory; it cannot be renamed.
     pub fn trash(&self, kind: SnapshotKind, name: &SnapshotName) -> Result<OsString, DiskError> {
-        self.move_to_trash(self.dir().child(kind.as_str())?, kind, name)
+        let from = self.dir().child(kind.as_str())?;
+        // Until it has been renamed nobody else begins to read from it.
+        let _unused = match &from {
+            Some(from) => match from.type_of(name.as_str())? {
+                Some(FileType::Directory) => {
+                    from.child(name.as_str())?.map(not_in_use).transpose()?
+                }
+                _ => None,
+            },
+            None => None,
+        };
+        self.move_to_trash(from, kind, name)
     }
 
     /// Moves a pull in progress, or what is left of one, into `.trash`, durably; the answer is its name there.

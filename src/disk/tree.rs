@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use super::error::DiskError;
 use super::handle::{Handle, INSIDE, file_type};
 use super::host::{DATA, HostDir};
+use super::tree_node::TreeDir;
 use crate::core::model::{SnapshotKind, SnapshotName, Timestamp};
 
 /// The longest name a file system has.
@@ -41,6 +42,21 @@ impl TreeName {
             && bytes != b"."
             && bytes != b"..";
         is_name.then(|| Self(OsString::from_vec(bytes)))
+    }
+
+    /// A name as a directory has it.
+    pub(super) fn of(name: OsString) -> Self {
+        Self(name)
+    }
+
+    /// The names of a path, absolute or not: `/etc/passwd`, `etc//passwd/`. Nothing if it holds `.` or `..`.
+    #[must_use]
+    pub fn path(path: &OsStr) -> Option<Vec<Self>> {
+        path.as_bytes()
+            .split(|byte| *byte == b'/')
+            .filter(|name| !name.is_empty())
+            .map(|name| Self::new(name.to_vec()))
+            .collect()
     }
 
     /// Its bytes.
@@ -119,6 +135,14 @@ impl HostDir {
 }
 
 impl Tree {
+    pub(super) fn of(data: Handle) -> Self {
+        Self(data)
+    }
+
+    pub(super) fn top(&self) -> TreeDir {
+        TreeDir(self.0.clone())
+    }
+
     /// Looks at a path: a directory from its name `skip` on, at most `limit` names, or a plain file. Nothing if there is
     /// no such thing, or it is anything else, or anything on the way is no directory.
     ///

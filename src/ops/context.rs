@@ -78,9 +78,7 @@ impl Context {
     /// # Errors
     /// When the database's folder has no absolute path.
     pub fn default_known_hosts(&self) -> Result<AbsolutePath, Error> {
-        let path = self.state_folder.join("known_hosts");
-        let path = std::path::absolute(&path).unwrap_or_else(|_| path.clone().into());
-        Ok(path.to_string_lossy().parse()?)
+        known_hosts_in(&self.state_folder)
     }
 
     /// Reads everything a plan of the whole fleet is made from.
@@ -280,6 +278,16 @@ impl Facts {
             .map(|s| ((s.kind, &s.name), s.id))
             .collect()
     }
+}
+
+/// The file of host keys in the folder of a database.
+///
+/// # Errors
+/// When the folder has no absolute path.
+pub(super) fn known_hosts_in(folder: &Utf8Path) -> Result<AbsolutePath, Error> {
+    let path = folder.join("known_hosts");
+    let path = std::path::absolute(&path).unwrap_or_else(|_| path.clone().into());
+    Ok(path.to_string_lossy().parse()?)
 }
 
 /// The folder of this server's hooks: `POBSYNC_HOOKS`, else `/etc/pobsync/hooks.d`. No configuration file can name it.

@@ -11,6 +11,7 @@ use crate::disk::DiskError;
 use crate::store::StoreError;
 
 use super::output_file::OutputFileError;
+use super::reading_error::ReadingError;
 use super::saved::SavedPlanError;
 use super::simulate::SimulationError;
 
@@ -48,6 +49,9 @@ pub enum Error {
     /// A file that a result was to go to.
     #[error(transparent)]
     OutputFile(#[from] OutputFileError),
+    /// Looking into snapshots, and restoring from them.
+    #[error(transparent)]
+    Reading(#[from] ReadingError),
     /// A simulation that says nothing.
     #[error(transparent)]
     Simulation(#[from] SimulationError),
@@ -417,6 +421,7 @@ impl Error {
         match self {
             Self::ServerUnreachable { .. } => Outcome::Unreachable,
             Self::ServerSays { outcome, .. } => *outcome,
+            Self::Reading(error) => error.outcome(),
             Self::ServerAddress { .. } | Self::NoToken | Self::NotForServer { .. } => {
                 Outcome::Usage
             }
@@ -554,6 +559,7 @@ impl Error {
             Self::UnknownAccount { name } => format!("make it with: pobsync create-superuser {name}"),
             Self::Paused { host, pause: Some(_) } => format!("pobsync resume {host}"),
             Self::Paused { host, pause: None } => format!("set `enabled #true` for it, or pobsync configure-host {host} --enabled true"),
+            Self::Reading(error) => return error.help(),
             Self::Simulation(error) => error.help(),
             Self::NeedsAddress { .. } => "say it with --address".into(),
             Self::NoPolicy { host } => {
@@ -623,6 +629,7 @@ impl Error {
     pub fn details(&self) -> &[String] {
         match self {
             Self::Stale { moved } => moved,
+            Self::Reading(error) => error.details(),
             Self::NewReferences { places } => places,
             Self::ServerSays { details, .. } => details,
             Self::NotExportable { settings } | Self::NotEditable { settings } => settings,

@@ -36,10 +36,12 @@ mod plan;
 mod prune;
 mod pull;
 mod pulse;
+mod reading_error;
 mod reconcile;
 mod recorded;
 mod remote;
 mod replace;
+mod restore;
 mod retention;
 mod room;
 mod root;
@@ -47,19 +49,21 @@ mod rows;
 mod saved;
 mod scheduler;
 mod sent;
+mod shelf;
 mod simulate;
 mod space;
 mod stale;
 mod status;
 mod superseded;
 mod tell;
+mod tree_paths;
 mod trust;
 mod upcoming;
 mod verdict;
 mod watch;
 mod wishes;
 
-pub use crate::rsync::Stop;
+pub use crate::rsync::{Seen, Stop};
 pub use accounts::{
     LogIn, SESSION_IDLE, SESSION_LENGTH, Session, create_account, create_token, expiry,
     is_password_of, is_token_of_staff, log_in, log_out, revoke_token, session, set_password,
@@ -93,8 +97,10 @@ pub use output_file::{FileKind, OutputFileError, check_targets, write_file, writ
 pub use plan::{Asked, VERSION, plan_desired, plan_in_force};
 pub use prune::{PruneReport, PruneRequest, prune};
 pub use pull::dry_run;
+pub use reading_error::ReadingError;
 pub use recorded::{Recorded, recorded_plan};
 pub use remote::Server;
+pub use restore::{RestorePhase, RestoreReport, RestoreRequest, RestoreTo, Restored, restore};
 pub use retention::{approve, listed_by_saved, plan_host};
 pub use room::{RootRoom, root_room};
 pub use root::{FoundRoot, adopt_root, root_to_adopt};
@@ -106,12 +112,14 @@ pub use rows::{
 pub use saved::{SavedPlanError, looks_like_a_plan, read_plan};
 pub use scheduler::{Beat, Scheduler, SchedulerOptions, Waker};
 pub use sent::{Applied, ApplyRequest, PlanRequest, Sent, apply_sent, load_to_send, plan_sent};
+pub use shelf::{HostShelf, OnDisk, Shelf};
 pub use simulate::{AskedSimulation, Instead, SimulationError, Subject, simulate};
 pub use stale::{Staleness, saved_for_apply, staleness};
 pub use status::{
     Glance, HostProblem, HostStatus, HostsFound, Status, find_hosts, glance, host_status, status,
 };
 pub use tell::{Heard, Told, deliver_due, raise_events, tell, tell_test};
+pub use tree_paths::bytes_shown;
 pub use trust::{Offered, Step, offered_keys, test_host, trust};
 pub use upcoming::{Upcoming, Why, next_of, upcoming};
 pub use watch::{Ender, News, Watch};

@@ -253,12 +253,21 @@ fn carry_out(
             report.left.push((deletion.name.clone(), why));
             continue;
         }
+        if let Some(why) = in_use(lock, deletion)? {
+            report.left.push((deletion.name.clone(), why));
+            continue;
+        }
         match context.store.mark_deleting(row, order.plan(), now)? {
             Marking::Marked => match to_trash(lock, deletion) {
                 Ok(()) => going.push((row, deletion.name.clone())),
-                Err(error) => report
-                    .left
-                    .push((deletion.name.clone(), super::sentence(&error.into()))),
+                Err(error) => {
+                    if matches!(error, DiskError::InUse { .. }) {
+                        // It stands where it stood, and a restore that began a moment ago should not see it go.
+                        context.store.take_back_deletion(row)?;
+                    }
+                    let why = super::sentence(&error.into());
+                    report.left.push((deletion.name.clone(), why));
+                }
             },
             refused => report
                 .left
@@ -280,6 +289,13 @@ fn held_on_disk(lock: &HostLock, deletion: &OrderedDeletion, now: Timestamp) -> 
         Ok(_) | Err(DiskError::Absent { .. }) => None,
         Err(error) => Some(format!("whether it is held cannot be read: {error}")),
     }
+}
+
+/// A snapshot that somebody restores from goes another time.
+fn in_use(lock: &HostLock, deletion: &OrderedDeletion) -> Result<Option<String>, Error> {
+    let is_in_use = deletion.status == SnapshotStatus::Complete
+        && lock.is_in_use(deletion.kind, &deletion.name)?;
+    Ok(is_in_use.then(|| "somebody restores from it: the next prune takes it".to_owned()))
 }
 
 /// If one snapshot that the plan keeps is not on disk, whole and under its name, then the disk is not what the plan was

@@ -31,11 +31,25 @@ pub(super) fn resolve(
     host: &SqlHost,
     lookup: &dyn Lookup,
 ) -> Result<Resolved, Error> {
+    resolve_settings(&host.name, &host.settings, lookup, || {
+        context.default_known_hosts()
+    })
+}
+
+/// Resolves the references of settings, wherever they are from.
+///
+/// # Errors
+/// As [`resolve`].
+pub(super) fn resolve_settings(
+    host: &HostName,
+    settings: &HostSettings,
+    lookup: &dyn Lookup,
+    default_known_hosts: impl FnOnce() -> Result<AbsolutePath, Error>,
+) -> Result<Resolved, Error> {
     let failed = |source: ValueError| Error::Reference {
-        host: host.name.clone(),
+        host: host.clone(),
         source,
     };
-    let settings = &host.settings;
     let ssh = &settings.ssh;
     let mut hidden = Vec::new();
     let address = find(&settings.address, lookup, &mut hidden).map_err(failed)?;
@@ -60,7 +74,7 @@ pub(super) fn resolve(
         .map_err(failed)?;
     let known_hosts = match known_hosts {
         Some(path) => path,
-        None => context.default_known_hosts()?,
+        None => default_known_hosts()?,
     };
     Ok(Resolved {
         settings: settings.clone(),

@@ -125,19 +125,24 @@ impl Pull {
                 .iter()
                 .map(|pattern| format!("--exclude={pattern}")),
         );
-        if !self.address.is_local() {
-            argv.push(format!(
-                "--rsh={}",
-                self.ssh_argv()
-                    .iter()
-                    .map(|word| quoted_for_rsync(word))
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            ));
-            if let Some(path) = &self.rsync.rsync_path {
-                // The host's login shell reads it: it stays one word, as all other words do by --secluded-args.
-                argv.push(format!("--rsync-path={}", shell_word(path.as_str())));
-            }
+        argv.extend(self.reach());
+        argv
+    }
+
+    /// How the host is reached; nothing for this machine.
+    pub(super) fn reach(&self) -> Vec<String> {
+        if self.address.is_local() {
+            return Vec::new();
+        }
+        let ssh: Vec<String> = self
+            .ssh_argv()
+            .iter()
+            .map(|word| quoted_for_rsync(word))
+            .collect();
+        let mut argv = vec![format!("--rsh={}", ssh.join(" "))];
+        if let Some(path) = &self.rsync.rsync_path {
+            // The host's login shell reads it: it stays one word, as all other words do by --secluded-args.
+            argv.push(format!("--rsync-path={}", shell_word(path.as_str())));
         }
         argv
     }

@@ -13,6 +13,7 @@ mod outcome;
 mod probe;
 mod process;
 mod remote_hook;
+mod restore;
 mod stats;
 mod stop;
 
@@ -21,8 +22,9 @@ pub use group::end_group;
 pub use hook::{HookCall, HookError};
 pub use hooks_folder::{HOOKS, HookProblem, HooksFolder};
 pub use keyscan::{OfferedKey, add_known_host, scan};
-pub use outcome::{Class, Room, Verdict, classify};
+pub use outcome::{Class, Room, Verdict, classify, restore_complaints, restored};
 pub use probe::{MINIMUM_VERSION, Version, local_version, probe_remote, probe_sources};
 pub use process::{Ended, Progress, Started, run};
+pub use restore::{Item, Restore, RestoreTarget, Seen, written};
 pub use stats::Stats;
 pub use stop::Stop;

@@ -119,6 +119,38 @@ fn by_exit(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
     }
 }
 
+/// Says what a restore came to: nothing if all of it is there; else whether some of it is, and why not all.
+#[must_use]
+pub fn restored(ended: &Ended, to_host: bool) -> Option<(Class, String)> {
+    if ended.cancelled {
+        return Some((
+            Class::Cancelled,
+            "it was stopped; the same command goes on with it".to_owned(),
+        ));
+    }
+    let Some(exit) = ended.exit else {
+        let signal = ended.signal.unwrap_or_default();
+        return Some((Class::Failed, format!("rsync was ended by signal {signal}")));
+    };
+    let failed = |message: String| Some((Class::Failed, message));
+    match exit {
+        0 => None,
+        _ if is_full(ended) => failed(
+            "the target is full; make room there, and the same command goes on with it".to_owned(),
+        ),
+        23 | 24 => Some((Class::Partial, "some of it could not be written".to_owned())),
+        10 | 12 | 30 | 35 | 127 | 255 if to_host => failed(unreachable_host(ended, exit).message),
+        _ => failed(format!("rsync failed with exit {exit}: {}", last(ended))),
+    }
+}
+
+/// What a restore complained about, without rsync's own last line; how many more there were.
+#[must_use]
+pub fn restore_complaints(ended: &Ended) -> (Vec<String>, u64) {
+    let lines = ended.complaints.iter().filter(|line| !is_summary(line));
+    (lines.cloned().collect(), ended.dropped)
+}
+
 /// 23 has many meanings: files that cannot be read, a source that is not there, or the server's own disk.
 fn partial(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
     if is_full(ended) || room.inodes_free == 0 || room.bytes_free == 0 {

@@ -1,5 +1,6 @@
 //! Running a transfer: its own process group, a deadline by our own clock, and everything it says kept within bounds.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -192,9 +193,9 @@ fn hear_the_rest(
 }
 
 /// A command of its own group with a clean environment: no agent, no locale, nothing of the caller's.
-pub(super) fn command(argv: &[String]) -> Command {
+pub(super) fn command<S: AsRef<OsStr>>(argv: &[S]) -> Command {
     let mut words = argv.iter();
-    let mut command = Command::new(words.next().map_or("rsync", String::as_str));
+    let mut command = Command::new(words.next().map_or(OsStr::new("rsync"), AsRef::as_ref));
     command.args(words).env_clear().process_group(0);
     command
         .env(
@@ -305,6 +306,9 @@ fn read<R: Read + Send + 'static>(
     })
 }
 
+/// Whoever wants to hear each line as it comes.
+pub(super) type Listener = Box<dyn FnMut(&str)>;
+
 /// Hears what a process says, and keeps of it what there is room for.
 pub(super) struct Ear {
     log: Option<File>,
@@ -313,6 +317,8 @@ pub(super) struct Ear {
     last: Option<String>,
     answer: String,
     longest_answer: usize,
+    /// Told of each line of standard output that is no progress, as it comes.
+    listener: Option<Listener>,
     ended: Ended,
 }
 
@@ -325,7 +331,15 @@ impl Ear {
             last: None,
             answer: String::new(),
             longest_answer,
+            listener: None,
             ended: Ended::default(),
+        }
+    }
+
+    pub(super) fn telling(listener: Listener) -> Self {
+        Self {
+            listener: Some(listener),
+            ..Self::new(None, 0, 0)
         }
     }
 
@@ -335,6 +349,9 @@ impl Ear {
                 if let Some(bytes) = progress(&line) {
                     on_progress(Progress { bytes });
                 } else {
+                    if let Some(listener) = &mut self.listener {
+                        listener(&line);
+                    }
                     self.ended.stats.take(&line);
                     if self.answer.len() + line.len() < self.longest_answer {
                         self.answer.push_str(&line);

@@ -3,6 +3,7 @@
 mod backups;
 mod configuration;
 mod plans;
+mod reading;
 mod retention;
 mod service;
 mod snapshots;
@@ -20,6 +21,7 @@ pub(super) use configuration::{
 pub(super) use plans::{
     ApplyArgs, InventoryArgs, PlanArgs, SavedPlanArg, ServerArgs, ShowPlanArg, WatchArgs,
 };
+pub(super) use reading::{RestoreArgs, RootArg};
 pub(super) use retention::{RetentionArgs, RetentionCommand, RetentionVerb, SimulateArgs};
 pub(super) use service::{
     AccountArgs, AdoptRootArgs, CheckArgs, NotifyArgs, NotifyCommand, ServeArgs, StatusArgs,
@@ -165,6 +167,8 @@ pub(super) enum Command {
     Hold(HoldArgs),
     /// Take the pin off a snapshot
     Unhold(UnholdArgs),
+    /// Bring files and directories back, with everything they had; never over what is there unless told to
+    Restore(RestoreArgs),
     /// Take the suspect marks off a host's snapshots, so that unattended prunes go on
     Ack(HostArg),
     /// Give the backup root to this database, after its own was lost or the disk moved

@@ -13,6 +13,7 @@ mod invalid;
 mod keep_text;
 mod names;
 mod paths;
+mod pick;
 mod policy;
 mod reference;
 mod run;
@@ -35,6 +36,7 @@ pub use ids::{DeliveryId, EventId, HostId, Lineage, PlanId, RootId, RunId, Seria
 pub use invalid::Invalid;
 pub use names::{HostName, Label};
 pub use paths::{AbsolutePath, ExcludePattern, HookName, SourcePath};
+pub use pick::{SnapshotPick, Which};
 pub use policy::{Count, Keep, Kinds, Policy, Rule};
 pub use reference::{Lookup, Value, ValueError};
 pub use run::{Run, RunKind, RunStatus};

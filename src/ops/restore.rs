@@ -1,0 +1,610 @@
+//! Bringing parts of a snapshot back. Reads the root alone; a database or a file is asked only for how a target host is
+//! reached.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rustix::fs::statvfs;
+use serde::Serialize;
+
+use super::context::{ServerLookup, known_hosts_in};
+use super::pull::{Resolved, resolve, resolve_settings};
+use super::reading_error::ReadingError;
+use super::shelf::{HostShelf, OnDisk, Shelf};
+use super::{Context, Error, tree_paths};
+use crate::core::model::{
+    AbsolutePath, HostName, SnapshotKind, SnapshotName, SnapshotPick, Timestamp, visible,
+};
+use crate::core::plan::Outcome;
+use crate::disk::{SnapshotInUse, Tree, TreeDir, TreeKind, TreeName};
+use crate::rsync::{
+    Class, Ended, Restore, RestoreTarget, Seen, Stop, restore_complaints, restored, written,
+};
+use crate::store::StoreError;
+
+/// What is to be restored, and where to.
+pub struct RestoreRequest<'a> {
+    /// Where the snapshots are.
+    pub shelf: Shelf,
+    /// From which one.
+    pub from: SnapshotPick,
+    /// The newest one that began no later than this.
+    pub as_of: Option<Timestamp>,
+    /// Paths as the host has them.
+    pub paths: Vec<OsString>,
+    /// Where to.
+    pub to: RestoreTo,
+    /// What is there already is replaced.
+    pub overwrite: bool,
+    /// Each path lands in the target under its last name alone.
+    pub flat: bool,
+    /// Only say what would be written.
+    pub dry_run: bool,
+    /// Ends it early.
+    pub stop: &'a Stop,
+    /// Told how far it is.
+    pub progress: &'a mut dyn FnMut(RestorePhase),
+    /// Told of each thing that a dry run finds.
+    pub told: Rc<dyn Fn(&Seen)>,
+}
+
+/// Where a restore goes.
+#[derive(Debug, Clone)]
+pub enum RestoreTo {
+    /// A directory of this machine.
+    Folder(PathBuf),
+    /// A directory of a host that is configured in the database, else in the file.
+    Host {
+        /// The host.
+        host: HostName,
+        /// The directory.
+        folder: AbsolutePath,
+        /// The database.
+        database: Utf8PathBuf,
+        /// The configuration.
+        file: Utf8PathBuf,
+    },
+}
+
+/// How far a restore is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestorePhase {
+    /// The snapshot and the target are compared.
+    Looking,
+    /// Files are written.
+    Writing {
+        /// Bytes so far.
+        done: u64,
+        /// Bytes in all.
+        of: u64,
+    },
+}
+
+/// What a restore came to.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Restored {
+    /// Files, directories and links that were not there.
+    pub made: u64,
+    /// Bytes of the files among them, and of those that were replaced.
+    pub bytes: u64,
+    /// Files that were there and were replaced.
+    pub replaced: u64,
+    /// Files that were there already, the same by size and time.
+    pub same: u64,
+    /// What was there and is another one: it stays.
+    pub differs: u64,
+    /// The first of them.
+    pub first_differing: Vec<String>,
+    /// Directories and files whose attributes alone were set.
+    pub attributes: u64,
+}
+
+/// What a restore did.
+#[derive(Debug)]
+#[must_use = "what was left out has to be told"]
+pub struct RestoreReport {
+    /// The host.
+    pub host: HostName,
+    /// The snapshot.
+    pub snapshot: SnapshotName,
+    /// Its kind.
+    pub kind: SnapshotKind,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Why it is suspect, if it is.
+    pub suspect: Option<String>,
+    /// Where it went.
+    pub target: String,
+    /// Nothing was written.
+    pub dry_run: bool,
+    /// What was written, or would be.
+    pub restored: Restored,
+    /// What could not be, a sentence.
+    pub problem: Option<String>,
+    /// What rsync complained about.
+    pub complaints: Vec<String>,
+    /// How many more complaints there were.
+    pub more_complaints: u64,
+    /// What cannot be kept, a line each.
+    pub notes: Vec<String>,
+    /// It was asked to stop.
+    pub cancelled: bool,
+}
+
+impl RestoreReport {
+    /// How a command ends with it.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        if self.cancelled {
+            Outcome::Failed
+        } else if self.problem.is_some() || self.restored.differs > 0 {
+            Outcome::PartlyDone
+        } else {
+            Outcome::Done
+        }
+    }
+}
+
+/// So many paths are named where more are counted.
+const NAMED: usize = 20;
+
+/// Restores.
+///
+/// # Errors
+/// When the snapshot or a path of it is not there, the target cannot be used or has too little room, or rsync fails.
+pub fn restore(request: RestoreRequest<'_>) -> Result<RestoreReport, Error> {
+    let shelf = request.shelf.host(&request.from.host)?;
+    let snapshot = shelf.pick(&request.from.which, request.as_of)?;
+    let in_use = shelf.use_it(snapshot)?;
+    let tree = in_use.tree();
+    let wanted = wanted(&shelf, snapshot, &tree, &request)?;
+    let (target, mut notes) = target(&shelf, &request.to)?;
+    let rsync = match &target {
+        RestoreTarget::Folder(_) => None,
+        RestoreTarget::Host(pull, _) => Some(&pull.rsync),
+    };
+    let mut restore = Restore {
+        data: in_use.data_path().to_owned(),
+        paths: wanted
+            .iter()
+            .map(|names| tree_paths::relative(names))
+            .collect(),
+        parents: parents(&wanted, request.flat),
+        flat: request.flat,
+        overwrite: request.overwrite,
+        acls: rsync.is_none_or(|rsync| rsync.acls),
+        xattrs: rsync.is_none_or(|rsync| rsync.xattrs),
+        target,
+    };
+    if let RestoreTarget::Host(pull, folder) = &restore.target
+        && pull.address.is_local()
+    {
+        restore.target = RestoreTarget::Folder(PathBuf::from(folder.as_str()));
+    }
+    let work = Work {
+        restore: &restore,
+        in_use: &in_use,
+        stop: request.stop,
+        to_host: matches!(restore.target, RestoreTarget::Host(..)),
+    };
+    (request.progress)(RestorePhase::Looking);
+    let missing = work.missing_parents()?;
+    let found = work.look(Rc::clone(&request.told))?;
+    let report = |restored: Restored, notes: Vec<String>| RestoreReport {
+        host: shelf.host.clone(),
+        snapshot: snapshot.name.clone(),
+        kind: snapshot.kind,
+        started_at: snapshot.started_at,
+        suspect: snapshot.suspect.clone(),
+        target: shown_target(&request.to),
+        dry_run: request.dry_run,
+        restored,
+        problem: None,
+        complaints: Vec::new(),
+        more_complaints: 0,
+        notes,
+        cancelled: false,
+    };
+    if request.dry_run {
+        return Ok(report(found, notes));
+    }
+    if let RestoreTarget::Folder(folder) = &restore.target {
+        notes.extend(room(folder, &found, &tree, &wanted)?);
+        make_folder(folder)?;
+    }
+    work.make_parents(&missing)?;
+    let total = found.bytes;
+    let ended = work
+        .restore
+        .transfer(in_use.stdin()?, request.stop, &mut |seen| {
+            (request.progress)(RestorePhase::Writing {
+                done: seen.bytes,
+                of: total,
+            });
+        })
+        .map_err(no_rsync)?;
+    let mut report = report(found, notes);
+    match restored(&ended, work.to_host) {
+        None => {}
+        Some((Class::Cancelled, message)) => {
+            report.cancelled = true;
+            report.problem = Some(message);
+        }
+        Some((Class::Partial, message)) => report.problem = Some(message),
+        Some((_, message)) => return Err(failed(message, &ended)),
+    }
+    (report.complaints, report.more_complaints) = restore_complaints(&ended);
+    if !report.cancelled {
+        work.make_parents(&missing)?;
+    }
+    Ok(report)
+}
+
+/// The paths that are restored, each of them there. The root itself stands for all that is in it: it is a directory of
+/// ours and has no attributes of the host's.
+fn wanted(
+    shelf: &HostShelf,
+    snapshot: &OnDisk,
+    tree: &Tree,
+    request: &RestoreRequest<'_>,
+) -> Result<Vec<Vec<TreeName>>, Error> {
+    let mut wanted = BTreeSet::new();
+    for path in &request.paths {
+        let names = tree_paths::parse(path)?;
+        tree_paths::reach(shelf, snapshot, tree, &names)?;
+        if names.is_empty() {
+            let top = tree.dir(&[])?.map(|dir| dir.names()).transpose()?;
+            wanted.extend(top.into_iter().flatten().map(|name| vec![name]));
+        } else {
+            wanted.insert(names);
+        }
+    }
+    if request.flat {
+        let mut last = BTreeSet::new();
+        for name in wanted.iter().filter_map(|names| names.last()) {
+            if !last.insert(name) {
+                return Err(ReadingError::SameName {
+                    name: tree_paths::bytes_shown(name.as_bytes()),
+                }
+                .into());
+            }
+        }
+    }
+    Ok(wanted.into_iter().collect())
+}
+
+/// The directories that lead to the paths, each before those in it.
+fn parents(wanted: &[Vec<TreeName>], flat: bool) -> Vec<OsString> {
+    if flat {
+        return Vec::new();
+    }
+    let all: BTreeSet<&[TreeName]> = wanted
+        .iter()
+        .flat_map(|names| (1..names.len()).filter_map(|depth| names.get(..depth)))
+        .collect();
+    // What is restored itself, and all below it, is not only led through.
+    let is_wanted = |parent: &&[TreeName]| {
+        (1..=parent.len()).any(|depth| {
+            let above = parent.get(..depth).unwrap_or(parent);
+            wanted.iter().any(|names| names.as_slice() == above)
+        })
+    };
+    all.into_iter()
+        .filter(|parent| !is_wanted(parent))
+        .map(tree_paths::relative)
+        .collect()
+}
+
+/// The target, and what cannot be kept there.
+fn target(shelf: &HostShelf, to: &RestoreTo) -> Result<(RestoreTarget, Vec<String>), Error> {
+    let not_root =
+        "so files will belong to that user and not to their owners, and devices are left out";
+    match to {
+        RestoreTo::Folder(folder) => {
+            let folder = std::path::absolute(folder).map_err(|source| Error::File {
+                doing: "find",
+                path: shown(folder),
+                source,
+            })?;
+            check_folder(shelf, &folder)?;
+            let notes = (!rustix::process::geteuid().is_root())
+                .then(|| format!("pobsync does not run as root, {not_root}"));
+            Ok((RestoreTarget::Folder(folder), notes.into_iter().collect()))
+        }
+        RestoreTo::Host {
+            host,
+            folder,
+            database,
+            file,
+        } => {
+            let resolved = reached(database, file, host)?;
+            let pull = resolved.pull("/nonexistent", "/nonexistent".into(), Vec::new());
+            if pull.address.is_local() {
+                check_folder(shelf, Path::new(folder.as_str()))?;
+            }
+            let notes = (!pull.address.is_local() && pull.user.as_str() != "root")
+                .then(|| format!("the ssh user of {host} is {}, {not_root}", pull.user));
+            Ok((
+                RestoreTarget::Host(Box::new(pull), folder.clone()),
+                notes.into_iter().collect(),
+            ))
+        }
+    }
+}
+
+/// How a host is reached: by the database, else by the file.
+fn reached(database: &Utf8Path, file: &Utf8Path, host: &HostName) -> Result<Resolved, Error> {
+    let in_database = || {
+        let context = Context::open(database)?;
+        let facts = context.facts_about(|_| false)?;
+        resolve(&context, facts.host(host)?, &ServerLookup)
+    };
+    let error = match in_database() {
+        Err(
+            error @ (Error::UnknownHost { .. }
+            | Error::Store(StoreError::Missing { .. } | StoreError::Empty { .. })),
+        ) => error,
+        done => return done,
+    };
+    if !file.exists() {
+        return Err(match error {
+            Error::UnknownHost { .. } => error,
+            _ => ReadingError::NoSettings { host: host.clone() }.into(),
+        });
+    }
+    let configuration = super::load(file)?;
+    let desired = super::desired_host(&configuration.desired, host)?;
+    let folder = database.parent().unwrap_or(Utf8Path::new("."));
+    resolve_settings(host, &desired.settings, &ServerLookup, || {
+        known_hosts_in(folder)
+    })
+}
+
+/// Demands that a target of this machine is a directory, or can become one, and is not the root.
+fn check_folder(shelf: &HostShelf, folder: &Path) -> Result<(), Error> {
+    let there = nearest_there(folder);
+    if there == folder && !folder.is_dir() {
+        return Err(ReadingError::NotADirectory {
+            path: shown(folder),
+        }
+        .into());
+    }
+    let real = there.canonicalize().map_err(|source| Error::File {
+        doing: "look at",
+        path: shown(there),
+        source,
+    })?;
+    if real.starts_with(&shelf.root) {
+        return Err(ReadingError::InsideRoot {
+            path: shown(folder),
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// The path, or what leads to it and is there.
+fn nearest_there(path: &Path) -> &Path {
+    path.ancestors()
+        .find(|above| above.symlink_metadata().is_ok())
+        .unwrap_or(Path::new("/"))
+}
+
+fn make_folder(folder: &Path) -> Result<(), Error> {
+    let mut builder = std::fs::DirBuilder::new();
+    // What was backed up is nobody else's business until somebody opens it.
+    let made = builder.recursive(true).mode(0o700).create(folder);
+    made.map_err(|source| Error::File {
+        doing: "make",
+        path: shown(folder),
+        source,
+    })
+}
+
+/// Demands that what is written fits. A file that counts more bytes than it takes up on disk is asked about before it is
+/// refused; a note tells of a file system that does not say.
+fn room(
+    folder: &Path,
+    found: &Restored,
+    tree: &Tree,
+    wanted: &[Vec<TreeName>],
+) -> Result<Option<String>, Error> {
+    let there = nearest_there(folder);
+    let Ok(vfs) = statvfs(there) else {
+        return Ok(Some(format!(
+            "how much is free at {} cannot be told",
+            shown(there)
+        )));
+    };
+    let free = vfs.f_bavail.saturating_mul(vfs.f_frsize);
+    if found.bytes <= free {
+        return Ok(None);
+    }
+    let needed = found.bytes.min(bytes_on_disk(tree, wanted)?);
+    if needed <= free {
+        return Ok(None);
+    }
+    Err(ReadingError::NoRoom {
+        path: shown(folder),
+        free,
+        needed,
+    }
+    .into())
+}
+
+/// What the paths take up on disk, each inode once.
+fn bytes_on_disk(tree: &Tree, wanted: &[Vec<TreeName>]) -> Result<u64, Error> {
+    let mut seen = BTreeSet::new();
+    let mut bytes = 0;
+    for names in wanted {
+        let Some((last, above)) = names.split_last() else {
+            continue;
+        };
+        let Some(dir) = tree.dir(above)? else {
+            continue;
+        };
+        let mut left: Vec<(TreeDir, Option<TreeName>)> = vec![(dir, Some(last.clone()))];
+        while let Some((dir, only)) = left.pop() {
+            let nodes = match only {
+                Some(name) => dir
+                    .node(&name)?
+                    .map(|node| (name, node))
+                    .into_iter()
+                    .collect(),
+                None => dir.nodes()?,
+            };
+            for (name, node) in nodes {
+                if node.kind == TreeKind::Directory {
+                    left.extend(dir.dir(&name)?.map(|inner| (inner, None)));
+                }
+                if node.links < 2 || seen.insert(node.inode) {
+                    bytes += node.bytes_on_disk;
+                }
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// The passes of one restore.
+struct Work<'a> {
+    restore: &'a Restore,
+    in_use: &'a SnapshotInUse,
+    stop: &'a Stop,
+    to_host: bool,
+}
+
+impl Work<'_> {
+    /// Which directories that lead to what is restored are not at the target.
+    fn missing_parents(&self) -> Result<Vec<OsString>, Error> {
+        if self.restore.parents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = Rc::new(RefCell::new((BTreeSet::new(), Vec::<String>::new())));
+        let heard = Rc::clone(&found);
+        let ended = self
+            .restore
+            .look_at_parents(self.in_use.stdin()?, &mark()?, self.stop, move |seen| {
+                let (missing, in_the_way) = &mut *heard.borrow_mut();
+                match seen {
+                    Seen::New(item) => {
+                        missing.insert(item.path.trim_end_matches('/').to_owned());
+                    }
+                    Seen::Differs(path) => in_the_way.push(visible(&path)),
+                    // It stays as it is.
+                    Seen::Attributes(_) | Seen::Replaced(_) | Seen::Same => {}
+                }
+            })
+            .map_err(no_rsync)?;
+        self.looked(&ended)?;
+        let (missing, in_the_way) = &*found.borrow();
+        if !in_the_way.is_empty() {
+            return Err(ReadingError::ParentInTheWay {
+                paths: in_the_way.clone(),
+            }
+            .into());
+        }
+        let parents = self.restore.parents.iter();
+        Ok(parents
+            .filter(|parent| missing.contains(&written(parent)))
+            .cloned()
+            .collect())
+    }
+
+    fn look(&self, told: Rc<dyn Fn(&Seen)>) -> Result<Restored, Error> {
+        let found = Rc::new(RefCell::new(Restored::default()));
+        let heard = Rc::clone(&found);
+        let ended = self
+            .restore
+            .look(self.in_use.stdin()?, &mark()?, self.stop, move |seen| {
+                told(&seen);
+                heard.borrow_mut().take(seen);
+            })
+            .map_err(no_rsync)?;
+        self.looked(&ended)?;
+        let found = found.borrow().clone();
+        Ok(found)
+    }
+
+    /// What could not be looked at in part is met again when it is restored.
+    fn looked(&self, ended: &Ended) -> Result<(), Error> {
+        match restored(ended, self.to_host) {
+            None | Some((Class::Partial, _)) => Ok(()),
+            Some((_, message)) => Err(failed(message, ended)),
+        }
+    }
+
+    fn make_parents(&self, missing: &[OsString]) -> Result<(), Error> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let ended = self
+            .restore
+            .make_parents(missing, self.in_use.stdin()?, self.stop)
+            .map_err(no_rsync)?;
+        match restored(&ended, self.to_host) {
+            None | Some((Class::Partial, _)) => Ok(()),
+            Some((_, message)) => Err(failed(message, &ended)),
+        }
+    }
+}
+
+impl Restored {
+    fn take(&mut self, seen: Seen) {
+        match seen {
+            Seen::New(item) => {
+                self.made += 1;
+                self.bytes += item.bytes.unwrap_or(0);
+            }
+            Seen::Replaced(item) => {
+                self.replaced += 1;
+                self.bytes += item.bytes.unwrap_or(0);
+            }
+            Seen::Attributes(_) => self.attributes += 1,
+            Seen::Same => self.same += 1,
+            Seen::Differs(path) => {
+                self.differs += 1;
+                if self.first_differing.len() < NAMED {
+                    self.first_differing.push(path);
+                }
+            }
+        }
+    }
+}
+
+/// What stands before each line of a look: no host can have guessed it.
+fn mark() -> Result<String, Error> {
+    let bytes = super::random_bytes()?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn no_rsync(source: std::io::Error) -> Error {
+    Error::File {
+        doing: "run",
+        path: "rsync".to_owned(),
+        source,
+    }
+}
+
+fn failed(message: String, ended: &Ended) -> Error {
+    let (mut lines, _) = restore_complaints(ended);
+    lines.truncate(NAMED);
+    lines.retain(|line| !message.contains(line.as_str()));
+    ReadingError::Transfer { message, lines }.into()
+}
+
+fn shown_target(to: &RestoreTo) -> String {
+    match to {
+        RestoreTo::Folder(folder) => shown(folder),
+        RestoreTo::Host { host, folder, .. } => format!("{host}:{folder}"),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    visible(&path.to_string_lossy())
+}

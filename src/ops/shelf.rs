@@ -1,0 +1,245 @@
+//! Where snapshots are looked for: below the root that the database names, or below one that is named on the command
+//! line. What is there is read from the disk alone, so that all of it works without a database.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::context::nearest;
+use super::reading_error::ReadingError;
+use super::{Context, Error};
+use crate::core::model::{
+    AbsolutePath, HostName, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp, Which,
+};
+use crate::disk::{Found, HostDir, Place, Record, RootView, SnapshotInUse};
+
+/// Where the backup root is.
+#[derive(Debug, Clone)]
+pub enum Shelf {
+    /// Here.
+    Root(AbsolutePath),
+    /// Where this database says.
+    Database(Utf8PathBuf),
+}
+
+/// The snapshots of one host, as they are on disk.
+#[derive(Debug)]
+pub struct HostShelf {
+    /// The host, as it was asked for.
+    pub host: HostName,
+    /// The root's path.
+    pub root: std::path::PathBuf,
+    /// Its directory.
+    pub dir: HostDir,
+    /// What can be restored from, newest first.
+    pub snapshots: Vec<OnDisk>,
+}
+
+/// A visible snapshot with a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnDisk {
+    /// Why it was made.
+    pub kind: SnapshotKind,
+    /// Its name.
+    pub name: SnapshotName,
+    /// When its pull began.
+    pub started_at: Timestamp,
+    /// Why it is suspect, if it is.
+    pub suspect: Option<String>,
+}
+
+impl Shelf {
+    /// The path of a root as a person wrote it, relative to here or not.
+    ///
+    /// # Errors
+    /// When it cannot be the path of a root.
+    pub fn root(path: &Utf8Path) -> Result<Self, Error> {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        Ok(Self::Root(absolute.to_string_lossy().parse()?))
+    }
+
+    /// Reads what is on disk for a host.
+    ///
+    /// # Errors
+    /// When the root cannot be found or read, or has no such host.
+    pub fn host(&self, host: &HostName) -> Result<HostShelf, Error> {
+        let (path, directory) = match self {
+            Self::Root(path) => (path.clone(), None),
+            Self::Database(database) => in_database(database, host)?,
+        };
+        let root = RootView::open(&path)?;
+        let dir = match &directory {
+            Some(directory) => root.find_host_dir(directory)?,
+            None => find(&root, host)?,
+        };
+        let dir = match dir {
+            Some(dir) => dir,
+            None => {
+                let all = root.host_dirs()?.hosts;
+                return Err(ReadingError::NoHost {
+                    root: path.to_string(),
+                    host: host.clone(),
+                    nearest: nearest(host, all.iter()).filter(|_| directory.is_none()),
+                }
+                .into());
+            }
+        };
+        let scan = dir.scan()?;
+        let mut snapshots: Vec<OnDisk> = scan.found.into_iter().filter_map(whole).collect();
+        snapshots.sort_by(|a, b| (b.started_at, &b.name).cmp(&(a.started_at, &a.name)));
+        Ok(HostShelf {
+            host: host.clone(),
+            root: root.path().to_owned(),
+            dir,
+            snapshots,
+        })
+    }
+}
+
+/// The root that a database names, and the directory of a host there, if the database knows it.
+fn in_database(
+    database: &Utf8Path,
+    host: &HostName,
+) -> Result<(AbsolutePath, Option<HostName>), Error> {
+    let read = || {
+        let context = Context::open(database)?;
+        let facts = context.facts_about(|_| false)?;
+        let path = context.backup_root(&facts.state)?;
+        let known = facts.state.host(host).map(|host| host.directory.clone());
+        Ok((path, known))
+    };
+    read().map_err(|error| match error {
+        Error::Store(source) => ReadingError::NoDatabase(Box::new(source)).into(),
+        error => error,
+    })
+}
+
+/// The directory of a host that no database knows: the one of its name, else that of an earlier name, since a renamed
+/// host keeps its directory.
+fn find(root: &RootView, host: &HostName) -> Result<Option<HostDir>, Error> {
+    if let Some(dir) = root.find_host_dir(host)? {
+        return Ok(Some(dir));
+    }
+    for name in root.host_dirs()?.hosts {
+        let Some(dir) = root.find_host_dir(&name)? else {
+            continue;
+        };
+        let newest = dir
+            .scan()?
+            .found
+            .into_iter()
+            .filter(|found| found.place == Place::Visible)
+            .max_by_key(|found| found.started_at);
+        if let Some(Record::Meta(meta)) = newest.map(|found| found.record)
+            && meta.host == *host
+        {
+            return Ok(Some(dir));
+        }
+    }
+    Ok(None)
+}
+
+/// What can be restored from: visible, with a tree, and finished, if the older service says anything of that.
+fn whole(found: Found) -> Option<OnDisk> {
+    let is_failure = match &found.record {
+        Record::Legacy(legacy) => matches!(
+            legacy.status,
+            Some(SnapshotStatus::Failed | SnapshotStatus::Running)
+        ),
+        _ => false,
+    };
+    (found.place == Place::Visible && found.has_data && !is_failure).then(|| OnDisk {
+        kind: found.kind,
+        name: found.name,
+        started_at: found.started_at,
+        suspect: found.suspect.map(|suspect| suspect.reason),
+    })
+}
+
+/// So many names are listed where one was meant.
+const LISTED: usize = 8;
+
+impl HostShelf {
+    /// The snapshot that is meant; with `as_of`, the newest that began no later.
+    ///
+    /// # Errors
+    /// When there is none, or several.
+    pub fn pick(&self, which: &Which, as_of: Option<Timestamp>) -> Result<&OnDisk, Error> {
+        let Which::Named { kind, begins } = which else {
+            return self.newest(as_of);
+        };
+        let of_kind = |s: &&OnDisk| kind.is_none_or(|kind| s.kind == kind);
+        let mut found: Vec<&OnDisk> = self.snapshots.iter().filter(of_kind).collect();
+        if let [one] = found
+            .iter()
+            .filter(|s| s.name.as_str() == begins)
+            .collect::<Vec<_>>()[..]
+        {
+            return Ok(one);
+        }
+        found.retain(|s| s.name.as_str().starts_with(begins.as_str()));
+        let names = |found: &[&OnDisk]| {
+            let newest = found.iter().take(LISTED);
+            newest.map(|s| format!("{}/{}", s.kind, s.name)).collect()
+        };
+        match found[..] {
+            [one] => Ok(one),
+            [] => Err(ReadingError::NoSuchSnapshot {
+                host: self.host.clone(),
+                asked: which.to_string(),
+                instead: names(&self.like(begins)),
+            }
+            .into()),
+            _ => Err(ReadingError::Ambiguous {
+                host: self.host.clone(),
+                asked: which.to_string(),
+                count: found.len(),
+                candidates: names(&found),
+            }
+            .into()),
+        }
+    }
+
+    fn newest(&self, as_of: Option<Timestamp>) -> Result<&OnDisk, Error> {
+        let oldest = self
+            .snapshots
+            .last()
+            .ok_or_else(|| ReadingError::NoSnapshot {
+                host: self.host.clone(),
+            })?;
+        let is_early = |s: &&OnDisk| as_of.is_none_or(|as_of| s.started_at <= as_of);
+        match (self.snapshots.iter().find(is_early), as_of) {
+            (Some(newest), _) => Ok(newest),
+            (None, as_of) => Err(ReadingError::NoneSoEarly {
+                host: self.host.clone(),
+                as_of: as_of.unwrap_or(oldest.started_at),
+                oldest: oldest.started_at,
+            }
+            .into()),
+        }
+    }
+
+    /// The snapshots whose names are most like it, best first.
+    fn like(&self, begins: &str) -> Vec<&OnDisk> {
+        let mut all: Vec<(f64, &OnDisk)> = self
+            .snapshots
+            .iter()
+            .map(|s| (strsim::jaro_winkler(begins, s.name.as_str()), s))
+            .filter(|(like, _)| *like > 0.7)
+            .collect();
+        all.sort_by(|a, b| b.0.total_cmp(&a.0));
+        all.into_iter().take(3).map(|(_, s)| s).collect()
+    }
+
+    /// Takes a snapshot into use, so that no prune moves it away meanwhile.
+    ///
+    /// # Errors
+    /// When it has gone.
+    pub fn use_it(&self, snapshot: &OnDisk) -> Result<SnapshotInUse, Error> {
+        let found = self.dir.use_snapshot(snapshot.kind, &snapshot.name)?;
+        found.ok_or_else(|| {
+            ReadingError::GoneAway {
+                snapshot: snapshot.name.to_string(),
+            }
+            .into()
+        })
+    }
+}

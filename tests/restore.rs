@@ -1,0 +1,476 @@
+//! Restores of the whole program with the real rsync: everything comes back as it was, here and on another host; what is
+//! there stays; nothing needs the database.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::program::{Program, names_below};
+use common::{Sshd, assert_same_tree, build_tree, is_root};
+
+/// A host whose source is `source` in the folder of the program.
+struct Fixture {
+    program: Program,
+    source: PathBuf,
+    sshd: Sshd,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self::with("")
+    }
+
+    fn with(host_settings: &str) -> Self {
+        let fixture = Self {
+            source: PathBuf::new(),
+            program: Program::new(),
+            sshd: Sshd::start(),
+        };
+        let source = fixture.program.path("source");
+        std::fs::create_dir(&source).unwrap();
+        let text = format!(
+            "global {{ backup-root \"ROOT\"; ssh {{ port {}; identity \"{}\"; known-hosts \"{}\" }} }}\n\
+             host \"web\" {{ address \"127.0.0.1\"; source \"{}\"\n {host_settings}\n retention {{ keep last=1; kinds \"manual\" }} }}\n\
+             host \"spare\" {{ address \"127.0.0.1\"; source \"/etc/hostname\" }}",
+            fixture.sshd.port,
+            fixture.sshd.identity.display(),
+            fixture.sshd.known_hosts.display(),
+            source.display(),
+        );
+        fixture.program.write("pobsync.kdl", &text);
+        fixture.program.ends(0, &["init"]);
+        fixture.program.ends(0, &["apply", "--yes"]);
+        Self { source, ..fixture }
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.source.join(name), text).unwrap();
+    }
+
+    fn back_up(&self) -> String {
+        self.program.ends(0, &["backup", "web"]);
+        self.program.visible("web", "manual").pop().unwrap()
+    }
+
+    fn source(&self) -> &str {
+        self.source.to_str().unwrap()
+    }
+
+    /// Where the source lands below a target.
+    fn below(&self, target: &Path) -> PathBuf {
+        target.join(self.source.strip_prefix("/").unwrap())
+    }
+}
+
+#[test]
+fn everything_comes_back_as_it_was_here_and_on_another_host() {
+    let fixture = Fixture::with("rsync { specials #true }");
+    build_tree(&fixture.source);
+    if is_root() {
+        for (name, how) in [("fifo", &["p"][..]), ("device", &["c", "1", "3"])] {
+            let made = Command::new("mknod")
+                .arg(fixture.source.join(name))
+                .args(how)
+                .status();
+            assert!(made.unwrap().success());
+        }
+    }
+    fixture.back_up();
+    let program = &fixture.program;
+    let (here, there) = (program.path("here"), program.path("there"));
+    let at_host = format!("spare:{}", there.display());
+    for to in [["--to", here.to_str().unwrap()], ["--to-host", &at_host]] {
+        let said = program.ends(0, &["restore", "web", fixture.source(), to[0], to[1]]);
+        assert!(said.out.starts_with("Restored from web:"), "{}", said.out);
+        assert_eq!(said.err, "");
+    }
+    assert_same_tree(&fixture.source, &fixture.below(&here));
+    assert_same_tree(&fixture.source, &fixture.below(&there));
+    let sparse = fixture.below(&there).join("sparse").metadata().unwrap();
+    assert!(sparse.blocks() < 100, "{} blocks", sparse.blocks());
+    assert!(!program.path("pwned").exists());
+
+    // Once more: all of it is there already.
+    let again = program.json(
+        0,
+        &[
+            "restore",
+            "web",
+            fixture.source(),
+            "--to",
+            here.to_str().unwrap(),
+        ],
+    );
+    assert_eq!(again["restored"]["made"], 0, "{again}");
+    assert_eq!(again["restored"]["differs"], 0, "{again}");
+    assert!(again["restored"]["same"].as_u64().unwrap() > 20, "{again}");
+    assert_eq!(again["outcome"], "done");
+
+    // A list of hostile names stays one line a name, and no escape reaches the terminal.
+    let listed = program.ends(
+        0,
+        &["restore", "web", "/", "--dry-run", "--to", "/nonexistent"],
+    );
+    assert!(!listed.out.contains('\x1b'), "{}", listed.out);
+    assert!(
+        listed
+            .out
+            .lines()
+            .all(|line| line.starts_with("+ /") || line.starts_with("Would restore from web:")),
+        "{}",
+        listed.out
+    );
+    assert!(listed.out.contains("with\\#012newline"), "{}", listed.out);
+    assert!(!Path::new("/nonexistent").exists());
+}
+
+#[test]
+fn what_is_there_stays_and_is_told_until_somebody_says_overwrite() {
+    let fixture = Fixture::new();
+    fixture.write("same", "the same");
+    fixture.write("other", "as backed up");
+    fixture.write("new", "new");
+    for dir in ["becomes a file", "dir"] {
+        std::fs::create_dir(fixture.source.join(dir)).unwrap();
+        std::fs::write(fixture.source.join(dir).join("inside"), "x").unwrap();
+    }
+    fixture.write("becomes a dir", "file");
+    symlink("target", fixture.source.join("link")).unwrap();
+    fixture.back_up();
+
+    std::fs::remove_file(fixture.source.join("new")).unwrap();
+    fixture.write("other", "another one");
+    std::fs::remove_dir_all(fixture.source.join("becomes a file")).unwrap();
+    fixture.write("becomes a file", "mine");
+    std::fs::remove_file(fixture.source.join("becomes a dir")).unwrap();
+    std::fs::create_dir(fixture.source.join("becomes a dir")).unwrap();
+    std::fs::write(fixture.source.join("becomes a dir/precious"), "p").unwrap();
+    let restore = ["restore", "web", fixture.source(), "--to", "/"];
+
+    let look = fixture
+        .program
+        .run(&[&restore[..], &["--dry-run"]].concat());
+    assert_eq!(look.code, 13, "{}{}", look.out, look.err);
+    assert!(!fixture.source.join("new").exists());
+    let said = fixture.program.ends(13, &restore);
+    assert_eq!(
+        std::fs::read_to_string(fixture.source.join("new")).unwrap(),
+        "new"
+    );
+    for (name, text) in [("other", "another one"), ("becomes a file", "mine")] {
+        let now = std::fs::read_to_string(fixture.source.join(name)).unwrap();
+        assert_eq!(now, text, "{name}");
+        assert!(
+            said.err
+                .contains(&format!("stays: {}/{name}", fixture.source())),
+            "{}",
+            said.err
+        );
+    }
+    assert!(fixture.source.join("becomes a dir/precious").exists());
+
+    // Nothing that holds something is deleted even then.
+    let said = fixture
+        .program
+        .ends(13, &[&restore[..], &["--overwrite"]].concat());
+    assert!(fixture.source.join("becomes a dir/precious").exists());
+    assert!(said.err.contains("becomes a dir"), "{}", said.err);
+    assert_eq!(
+        std::fs::read_to_string(fixture.source.join("other")).unwrap(),
+        "as backed up"
+    );
+    assert!(fixture.source.join("becomes a file/inside").exists());
+    std::fs::remove_dir_all(fixture.source.join("becomes a dir")).unwrap();
+    fixture
+        .program
+        .ends(0, &[&restore[..], &["--overwrite"]].concat());
+    fixture.program.ends(0, &restore);
+}
+
+#[test]
+fn overwriting_looks_at_the_content_and_not_at_the_time() {
+    let fixture = Fixture::new();
+    fixture.write("file", "good");
+    fixture.back_up();
+    let path = fixture.source.join("file");
+    let time = path.metadata().unwrap().modified().unwrap();
+    fixture.write("file", "evil");
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(time).unwrap();
+    fixture.program.ends(
+        0,
+        &[
+            "restore",
+            "web",
+            fixture.source(),
+            "--to",
+            "/",
+            "--overwrite",
+        ],
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "good");
+}
+
+#[test]
+fn what_leads_to_it_is_made_as_it_was_and_stays_as_it_is_where_it_exists() {
+    let fixture = Fixture::new();
+    std::fs::create_dir_all(fixture.source.join("a/b")).unwrap();
+    std::fs::write(fixture.source.join("a/b/file"), "x").unwrap();
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(&fixture.source.join("a"), 0o751);
+    fixture.back_up();
+    let target = fixture.program.path("target");
+    let file = format!("{}/a/b/file", fixture.source());
+    let to = target.to_str().unwrap();
+    fixture
+        .program
+        .ends(0, &["restore", "web", &file, "--to", to]);
+    let there = fixture.below(&target);
+    let attributes = |path: &Path| {
+        let m = path.metadata().unwrap();
+        (m.mode(), m.mtime(), m.mtime_nsec())
+    };
+    for dir in ["a", "a/b"] {
+        assert_eq!(
+            attributes(&there.join(dir)),
+            attributes(&fixture.source.join(dir)),
+            "{dir}"
+        );
+    }
+    std::fs::remove_file(there.join("a/b/file")).unwrap();
+    mode(&there.join("a"), 0o700);
+    fixture
+        .program
+        .ends(0, &["restore", "web", &file, "--to", to]);
+    assert_eq!(attributes(&there.join("a")).0 & 0o7777, 0o700);
+
+    fixture
+        .program
+        .ends(0, &["restore", "web", &file, "--flat", "--to", to]);
+    assert!(target.join("file").exists());
+
+    // A link that somebody put there leads nobody elsewhere.
+    std::fs::remove_dir_all(there.join("a")).unwrap();
+    let elsewhere = fixture.program.path("elsewhere");
+    std::fs::create_dir_all(elsewhere.join("b")).unwrap();
+    symlink(&elsewhere, there.join("a")).unwrap();
+    for more in [&[][..], &["--overwrite"]] {
+        let args = [&["restore", "web", &file, "--to", to][..], more].concat();
+        let said = fixture.program.ends(1, &args);
+        assert!(said.err.contains("is not a directory"), "{}", said.err);
+    }
+    assert!(names_below(&elsewhere.join("b")).is_empty());
+}
+
+#[test]
+fn a_root_alone_is_enough() {
+    let fixture = Fixture::new();
+    fixture.write("file", "x");
+    let name = fixture.back_up();
+    std::fs::remove_dir_all(fixture.program.path("state")).unwrap();
+    let file = format!("{}/file", fixture.source());
+    let said = fixture
+        .program
+        .ends(69, &["restore", "web", &file, "--to", "back"]);
+    assert!(said.err.contains("--root DIR"), "{}", said.err);
+    // Not even the marker is needed, and a host goes by the name that it has now.
+    std::fs::remove_file(fixture.program.root().join(".pobsync-root")).unwrap();
+    std::fs::rename(
+        fixture.program.root().join("web"),
+        fixture.program.root().join("older-name"),
+    )
+    .unwrap();
+    for (from, to) in [
+        ("web".to_owned(), "one"),
+        (format!("web:{}", &name[..15]), "two"),
+        (format!("older-name:manual/{name}"), "three"),
+    ] {
+        let args = ["restore", &from, &file, "--root", "root", "--to", to];
+        fixture.program.ends(0, &args);
+        let back = fixture.below(&fixture.program.path(to)).join("file");
+        assert_eq!(std::fs::read_to_string(back).unwrap(), "x");
+    }
+    // How a host is reached stands in the file, too.
+    let at_host = format!("spare:{}", fixture.program.path("four").display());
+    let args = [
+        "restore",
+        "web",
+        &file,
+        "--root",
+        "root",
+        "--to-host",
+        &at_host,
+    ];
+    fixture.program.ends(0, &args);
+    assert!(
+        fixture
+            .below(&fixture.program.path("four"))
+            .join("file")
+            .exists()
+    );
+    std::fs::remove_file(fixture.program.path("pobsync.kdl")).unwrap();
+    let said = fixture.program.ends(64, &args);
+    assert!(said.err.contains("--file"), "{}", said.err);
+}
+
+#[test]
+fn what_cannot_be_found_is_told_with_what_can() {
+    let fixture = Fixture::new();
+    fixture.write("gone", "x");
+    let first = fixture.back_up();
+    std::fs::remove_file(fixture.source.join("gone")).unwrap();
+    fixture.write("stays", "y");
+    symlink("stays", fixture.source.join("link")).unwrap();
+    let second = fixture.back_up();
+    let program = &fixture.program;
+    let path = |name: &str| format!("{}/{name}", fixture.source());
+    let says = |code: i32, from: &str, name: &str, words: &str| {
+        let args = ["restore", from, &path(name), "--to", "back"];
+        let said = program.ends(code, &args);
+        assert!(said.err.contains(words), "{words}: {}", said.err);
+    };
+    says(64, "web", "gone", &format!("holds it is {first}"));
+    says(64, "web", "never", "no other snapshot holds it");
+    says(64, "web", "link/x", "a link to stays");
+    says(64, "web", "../x", "is no path of a snapshot");
+    says(64, "webb", "stays", "did you mean web?");
+    says(64, "web:2", "stays", "the beginning of 2 snapshots");
+    says(64, "web:1999", "stays", "has no snapshot 1999");
+    let args = [
+        "restore",
+        "web",
+        "/",
+        "--as-of",
+        "1999-01-01T00:00:00Z",
+        "--to",
+        "back",
+    ];
+    let said = program.ends(1, &args);
+    assert!(said.err.contains("the oldest is of"), "{}", said.err);
+    let root = program.root().join("inside");
+    let args = ["restore", "web", "/", "--to", root.to_str().unwrap()];
+    assert!(
+        program
+            .ends(10, &args)
+            .err
+            .contains("inside the backup root")
+    );
+    let time = |name: &str| {
+        let rows = program.json(0, &["snapshots"]);
+        let rows = rows.as_array().unwrap().clone();
+        let row = rows.into_iter().find(|row| row["name"] == name);
+        row.unwrap()["started_at"].as_str().unwrap().to_owned()
+    };
+    for (at, name) in [(time(&first), &first), (time(&second), &second)] {
+        let args = [
+            "restore",
+            "web",
+            "/",
+            "--as-of",
+            &at,
+            "--dry-run",
+            "--to",
+            "back",
+        ];
+        assert_eq!(program.json(0, &args)["snapshot"], name.as_str());
+    }
+    assert!(!program.path("back").exists());
+}
+
+#[test]
+fn no_prune_takes_a_snapshot_away_while_somebody_restores_from_it() {
+    let fixture = Fixture::new();
+    fixture.write("file", "x");
+    let first = fixture.back_up();
+    fixture.back_up();
+    let snapshot = fixture.program.root().join("web/manual").join(&first);
+    // What a restore holds while it reads.
+    let mut reader = Command::new("flock")
+        .args(["--shared", "--no-fork"])
+        .arg(&snapshot)
+        .args(["sh", "-c", "echo held; exec sleep 600"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut held = String::new();
+    std::io::BufRead::read_line(
+        &mut std::io::BufReader::new(reader.stdout.take().unwrap()),
+        &mut held,
+    )
+    .unwrap();
+    let prune = ["retention", "web", "--apply", "--yes"];
+    let said = fixture.program.ends(13, &prune);
+    assert!(
+        said.err.contains("somebody restores from it"),
+        "{}",
+        said.err
+    );
+    assert!(snapshot.exists());
+    // Backups go on.
+    fixture.back_up();
+    reader.kill().unwrap();
+    reader.wait().unwrap();
+    fixture.program.ends(0, &prune);
+    assert!(!snapshot.exists());
+}
+
+#[test]
+fn a_full_target_is_told_before_it_is_full_and_a_second_run_goes_on() {
+    if !is_root() {
+        return;
+    }
+    let fixture = Fixture::new();
+    for name in ["a", "b", "c"] {
+        fixture.write(name, &name.repeat(400_000));
+    }
+    fixture.back_up();
+    let target = fixture.program.path("small");
+    std::fs::create_dir(&target).unwrap();
+    let mount = |options: &str| {
+        let mut command = Command::new("mount");
+        command
+            .args(["-t", "tmpfs", "-o", options, "none"])
+            .arg(&target);
+        assert!(command.status().unwrap().success());
+    };
+    mount("size=1m");
+    let restore = [
+        "restore",
+        "web",
+        fixture.source(),
+        "--flat",
+        "--to",
+        target.to_str().unwrap(),
+    ];
+    let said = fixture.program.ends(10, &restore);
+    assert!(said.err.contains("would be written"), "{}", said.err);
+    assert!(names_below(&target).is_empty());
+    // One that is cut off for another reason: files may not be that large.
+    let said = fixture.program.run_under(
+        &["prlimit", "--fsize=300000"],
+        &[
+            &restore[..5],
+            &[fixture.program.path("cut").to_str().unwrap()],
+        ]
+        .concat(),
+    );
+    assert_ne!(said.code, 0, "{}{}", said.out, said.err);
+    let cut = fixture.program.path("cut");
+    fixture
+        .program
+        .ends(0, &[&restore[..5], &[cut.to_str().unwrap()]].concat());
+    assert_same_tree(&fixture.source, &cut.join("source"));
+    assert!(
+        Command::new("umount")
+            .arg(&target)
+            .status()
+            .unwrap()
+            .success()
+    );
+}
