@@ -5,14 +5,18 @@ mod apply;
 mod args;
 mod backup;
 mod configure;
+mod diff;
 mod document;
 mod drift;
 mod export;
+mod find;
 mod fmt;
 mod hold;
 mod init;
 mod legacy;
 mod lists;
+mod ls;
+mod nodes;
 mod notify;
 mod output;
 mod plan;
@@ -27,6 +31,7 @@ mod show;
 mod signals;
 mod simulate;
 mod status;
+mod stream;
 mod trust;
 mod validate;
 mod watch;
@@ -235,6 +240,9 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::DiscoverSnapshots(args) => lists::discover(&open()?, &args, output)?.into(),
         Command::Hold(args) => hold::hold(&open()?, &args, output)?.into(),
         Command::Unhold(args) => hold::unhold(&open()?, &args, output)?.into(),
+        Command::Ls(args) => ls::run(common, &args, output)?.into(),
+        Command::Find(args) => find::run(common, &args, output)?.into(),
+        Command::Diff(args) => diff::run(common, &args, output)?,
         Command::Restore(args) => restore::run(common, &args, output)?.into(),
         Command::Ack(args) => hold::ack(&open()?, &args, output)?.into(),
         Command::AdoptRoot(args) => init::adopt_root(&open()?, &args, output)?.into(),

@@ -1,14 +1,19 @@
 //! Everything that a tree says of one name, and a directory's names one after another: for lists, searches and
 //! comparisons, which need owners and inodes.
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 
-use rustix::fs::{FileType, OFlags, Stat, readlinkat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fgetxattr, flistxattr, openat2, readlinkat};
+use rustix::io::Errno;
 
 use super::error::DiskError;
-use super::handle::{Handle, file_type};
+use super::handle::{Handle, INSIDE, file_type};
 use super::tree::{Tree, TreeKind, TreeName};
+
+/// xattr(7): the longest list of names, and the longest value.
+const XATTR_MAX: usize = 64 * 1024;
 
 /// What a tree says of one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,14 +168,58 @@ impl TreeDir {
         self.0.open_file(name, OFlags::RDONLY)
     }
 
+    /// The extended attributes of a file or directory in it, by name. What the system keeps for itself and nobody may
+    /// read is left out; a file system without any has none.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened or asked.
+    pub fn xattrs(&self, name: &TreeName) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, DiskError> {
+        let path = self.0.path().join(name.as_ref() as &OsStr);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let fd = openat2(
+            &self.0,
+            name.as_ref() as &OsStr,
+            flags,
+            Mode::empty(),
+            INSIDE,
+        )
+        .map_err(|errno| DiskError::opening(&path, errno))?;
+        let failed = |errno| DiskError::io("read the attributes of", &path, errno);
+        let mut names = vec![0; XATTR_MAX];
+        let length = match flistxattr(&fd, names.as_mut_slice()) {
+            Ok(length) => length,
+            Err(Errno::OPNOTSUPP) => 0,
+            Err(errno) => return Err(failed(errno)),
+        };
+        let mut found = BTreeMap::new();
+        let mut value = Vec::new();
+        for name in names
+            .get(..length)
+            .unwrap_or_default()
+            .split(|byte| *byte == 0)
+        {
+            if name.is_empty() {
+                continue;
+            }
+            value.resize(XATTR_MAX, 0);
+            match fgetxattr(&fd, name, value.as_mut_slice()) {
+                Ok(length) => {
+                    let value = value.get(..length).unwrap_or_default();
+                    found.insert(name.to_vec(), value.to_vec());
+                }
+                Err(Errno::NODATA | Errno::PERM) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
+        Ok(found)
+    }
+
     fn link(&self, name: &TreeName) -> Result<Vec<u8>, DiskError> {
-        readlinkat(&self.0, name.as_ref() as &std::ffi::OsStr, Vec::new())
+        readlinkat(&self.0, name.as_ref() as &OsStr, Vec::new())
             .map(std::ffi::CString::into_bytes)
             .map_err(|errno| {
-                let path = self
-                    .0
-                    .path()
-                    .join(OsString::from(name.as_ref() as &std::ffi::OsStr));
+                let path = self.0.path().join(OsString::from(name.as_ref() as &OsStr));
                 DiskError::io("read", &path, errno)
             })
     }

@@ -172,7 +172,7 @@ impl ReadingError {
                 nearest: Some(name),
                 ..
             } => format!("did you mean {name}?"),
-            Self::NoneSoEarly { .. } => "pobsync ls HOST lists them".into(),
+            Self::NoneSoEarly { .. } => "pobsync ls HOST --snapshots lists them".into(),
             Self::NoSuchSnapshot { instead, .. } if !instead.is_empty() => {
                 format!("there is {}", instead.join(", "))
             }

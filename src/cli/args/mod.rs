@@ -21,7 +21,7 @@ pub(super) use configuration::{
 pub(super) use plans::{
     ApplyArgs, InventoryArgs, PlanArgs, SavedPlanArg, ServerArgs, ShowPlanArg, WatchArgs,
 };
-pub(super) use reading::{RestoreArgs, RootArg};
+pub(super) use reading::{DiffArgs, FindArgs, FindType, LsArgs, RestoreArgs, RootArg};
 pub(super) use retention::{RetentionArgs, RetentionCommand, RetentionVerb, SimulateArgs};
 pub(super) use service::{
     AccountArgs, AdoptRootArgs, CheckArgs, NotifyArgs, NotifyCommand, ServeArgs, StatusArgs,
@@ -167,6 +167,12 @@ pub(super) enum Command {
     Hold(HoldArgs),
     /// Take the pin off a snapshot
     Unhold(UnholdArgs),
+    /// List what is in a snapshot
+    Ls(LsArgs),
+    /// Look for a file in every snapshot of a host: in which it is, in which versions, and when it was last there
+    Find(FindArgs),
+    /// Compare two snapshots: what was added, removed and changed
+    Diff(DiffArgs),
     /// Bring files and directories back, with everything they had; never over what is there unless told to
     Restore(RestoreArgs),
     /// Take the suspect marks off a host's snapshots, so that unattended prunes go on
