@@ -34,6 +34,7 @@ mod status;
 mod stream;
 mod trust;
 mod validate;
+mod verify;
 mod watch;
 mod wishes;
 
@@ -256,6 +257,7 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::Check(args) => report::check(common, &args, output)?.into(),
         Command::Trust(args) => trust::run(&open()?, &args, output)?.into(),
         Command::Test(args) => trust::test(&open()?, &args, output)?.into(),
+        Command::Verify(args) => verify::run(common, &args, output)?.into(),
         Command::Serve(args) => serve::run(open()?, common, args, output)?.into(),
         Command::CreateSuperuser(args) => {
             accounts::create(&create_context(common)?, &args, true, output)?.into()

@@ -24,7 +24,7 @@ pub(super) enum Step {
         stat: Stat,
     },
     /// The directory just named cannot be read; a [`Step::Leave`] follows.
-    Unreadable(DiskError),
+    Unreadable { name: OsString, error: DiskError },
     /// All of a directory has been seen.
     Leave,
 }
@@ -61,7 +61,7 @@ impl Walk {
         })
     }
 
-    /// The path below the top of what is being listed, with a slash after each name.
+    /// The path below the top of the directory that the last step was in, with a slash after each name.
     pub(super) fn path(&self) -> Vec<u8> {
         let mut path = Vec::new();
         for level in self.levels.iter().skip(1) {
@@ -80,10 +80,10 @@ impl Walk {
             return Ok(Some(Step::Leave));
         }
         if let Some((dir, name)) = self.entering.take()
-            && let Err(error) = self.enter(&dir, name)
+            && let Err(error) = self.enter(&dir, name.clone())
         {
             self.leaving = true;
-            return Ok(Some(Step::Unreadable(error)));
+            return Ok(Some(Step::Unreadable { name, error }));
         }
         let Some(level) = self.levels.last_mut() else {
             return Ok(None);
@@ -160,16 +160,16 @@ mod tests {
         let mut walk = Walk::new(Handle::open_absolute(top).unwrap().unwrap()).unwrap();
         let mut found = Vec::new();
         loop {
-            let path = walk.path();
-            match walk.next().unwrap() {
+            let step = walk.next().unwrap();
+            let mut path = walk.path();
+            match step {
                 None => return found,
                 Some(Step::Name { name, .. }) => {
-                    let mut path = path;
                     path.extend_from_slice(name.as_bytes());
                     found.push(String::from_utf8(path).unwrap());
                 }
                 Some(Step::Leave) => found.push("^".to_owned()),
-                Some(Step::Unreadable(error)) => found.push(error.to_string()),
+                Some(Step::Unreadable { error, .. }) => found.push(error.to_string()),
             }
         }
     }

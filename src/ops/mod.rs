@@ -63,6 +63,7 @@ mod tree_paths;
 mod trust;
 mod upcoming;
 mod verdict;
+mod verify;
 mod watch;
 mod wishes;
 
@@ -129,6 +130,10 @@ pub use tell::{Heard, Told, deliver_due, raise_events, tell, tell_test};
 pub use tree_paths::bytes_shown;
 pub use trust::{Offered, Step, offered_keys, test_host, trust};
 pub use upcoming::{Upcoming, Why, next_of, upcoming};
+pub use verify::{
+    Damage, HostVerification, Intact, SnapshotVerification, State, VerifyRequest, hosts_below,
+    verify, verify_below,
+};
 pub use watch::{Ender, News, Watch};
 pub use wishes::{LogOf, LogTail, cancel, log_tail, pause, read_log, resume, run};
 

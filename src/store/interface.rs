@@ -12,9 +12,10 @@ use crate::core::model::{
 
 use super::{
     Accounts, Approval, BackupFigures, Claim, Claimed, ConfigChange, Configured, Discovered,
-    Discovery, Fleet, HistoryEntry, HostKey, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot,
-    Outbox, Pages, PendingRetry, PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd,
-    RunFilter, RunRecord, SnapshotCounts, SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
+    Discovery, Fleet, HistoryEntry, HostKey, HostSchedule, Inspections, Marking, NewPlan, NewRun,
+    NewSnapshot, Outbox, Pages, PendingRetry, PlanKind, PlanSummary, RecordedPlan, RootRecord,
+    RunEnd, RunFilter, RunRecord, SnapshotCounts, SnapshotEnd, SnapshotFilter, SnapshotRecord,
+    StoreError,
 };
 
 /// Everything that the program asks of its database. Each call is one transaction.
@@ -23,7 +24,7 @@ use super::{
 ///
 /// # Errors
 /// Every call fails with [`StoreError`] when the database cannot be read or written, and names what else can go wrong.
-pub trait Store: Accounts + Fleet + Outbox + Pages + Send + Sync {
+pub trait Store: Accounts + Fleet + Inspections + Outbox + Pages + Send + Sync {
     /// The identity of the database.
     fn lineage(&self) -> Result<Lineage, StoreError>;
 

@@ -13,6 +13,7 @@ mod change;
 mod claim;
 mod error;
 mod fleet;
+mod inspections;
 mod interface;
 mod outbox;
 mod pages;
@@ -34,6 +35,7 @@ pub use error::{StaleSerial, StoreError};
 pub use fleet::{
     ConfigurationTotals, Fleet, FleetTotals, HostOrder, HostReading, HostSearch, LastBackup, Listed,
 };
+pub use inspections::{DamageRecord, Inspected, Inspections, NewDamage, UsageRecord, Verification};
 pub use interface::Store;
 pub use outbox::{
     Backlog, BackupFigures, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryStatus,

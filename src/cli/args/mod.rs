@@ -7,6 +7,8 @@ mod reading;
 mod retention;
 mod service;
 mod snapshots;
+mod subject;
+mod verify;
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -28,6 +30,7 @@ pub(super) use service::{
     TokenCommand, TokenCreateArgs, TrustArgs,
 };
 pub(super) use snapshots::{DiscoverArgs, HoldArgs, SnapshotsArgs, UnholdArgs};
+pub(super) use verify::VerifyArgs;
 
 /// Pull-based backups over rsync and SSH, whose retention is planned, reviewed and approved before anything is pruned.
 ///
@@ -199,6 +202,8 @@ pub(super) enum Command {
     Trust(TrustArgs),
     /// Try a host: ssh, its key, rsync there, and its sources
     Test(HostArg),
+    /// Look whether snapshots still hold what they held when they were made; fails when one does not
+    Verify(VerifyArgs),
     /// Serve the staff-only web pages and the JSON API
     Serve(ServeArgs),
     /// Make an account that may see the web pages and manage accounts and tokens

@@ -57,8 +57,19 @@ impl Sample {
         if self.is_all() {
             return true;
         }
-        let slot = slot_of(path);
-        (slot + SLOTS - self.from) % SLOTS < self.slots
+        self.holds_slot(Self::slot(path))
+    }
+
+    /// Says that the files in a slot are read.
+    #[must_use]
+    pub fn holds_slot(self, slot: u32) -> bool {
+        (slot % SLOTS + SLOTS - self.from) % SLOTS < self.slots
+    }
+
+    /// The slot of a path.
+    #[must_use]
+    pub fn slot(path: &[u8]) -> u32 {
+        slot_of(path)
     }
 }
 

@@ -5,6 +5,7 @@
 mod account;
 mod address;
 mod canonical;
+mod damage;
 mod escape;
 mod event;
 mod guard;
@@ -29,6 +30,7 @@ mod units;
 pub use account::{Account, AccountName, ApiToken, TokenId, TokenScope, TokenScopes, UserId};
 pub use address::{Address, ProxyJump, UserName};
 pub use canonical::{Fingerprint, canonical_json};
+pub use damage::ProblemKind;
 pub use escape::visible;
 pub use event::{Event, EventKind, RunCause, Topic};
 pub use guard::Guard;

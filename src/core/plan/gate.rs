@@ -306,7 +306,7 @@ fn suspect(plan: &RetentionPlan) -> Option<Refusal> {
         "suspect",
         plan,
         format!(
-            "snapshot {snapshot} of {host} is suspect: it shrank or changed far more than usual"
+            "snapshot {snapshot} of {host} is suspect: it shrank or changed far more than usual, or `pobsync verify` found it damaged"
         ),
         &format!("look at it; if all is well, pobsync ack {host}"),
     ))

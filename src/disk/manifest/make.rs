@@ -176,7 +176,7 @@ impl Making<'_> {
         while let Some(step) = walk.next()? {
             match step {
                 Step::Name { dir, name, stat } => self.name(&dir, name, &stat)?,
-                Step::Unreadable(error) => {
+                Step::Unreadable { error, .. } => {
                     tracing::warn!("{error}: the manifest says nothing of what it holds");
                     self.waiting.push(Waiting::Line(Line::Unreadable));
                 }

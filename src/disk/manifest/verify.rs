@@ -179,17 +179,16 @@ struct Checking<'a> {
 impl Checking<'_> {
     fn run(mut self, snapshot: &Handle) -> Result<Checked, DiskError> {
         let mut walk = Walk::new(snapshot.existing(DATA)?)?;
-        loop {
+        while let Some(step) = walk.next()? {
             let mut path = walk.path();
-            let Some(step) = walk.next()? else { break };
             match step {
                 Step::Name { dir, name, stat } => {
                     path.extend_from_slice(name.as_bytes());
                     self.name(&dir, path, name, &stat)?;
                 }
-                Step::Unreadable(error) => {
+                Step::Unreadable { name, error } => {
                     if !self.manifest.was_unreadable()? {
-                        path.pop();
+                        path.extend_from_slice(name.as_bytes());
                         self.find(path, None, Problem::Unreadable(told(&error)));
                     }
                 }

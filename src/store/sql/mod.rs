@@ -9,6 +9,7 @@ mod events;
 mod fleet;
 mod host_status;
 mod hosts;
+mod inspections;
 mod meta;
 mod outbox;
 mod pages;

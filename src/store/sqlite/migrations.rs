@@ -36,6 +36,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "V8__host_status",
         include_str!("../../../migrations/sqlite/V8__host_status.sql"),
     ),
+    (
+        "V10__verify",
+        include_str!("../../../migrations/sqlite/V10__verify.sql"),
+    ),
 ];
 
 /// Applies what is missing, all in one transaction.

@@ -6,6 +6,7 @@ mod claims;
 mod configure;
 mod discovery;
 mod fleet;
+mod inspections;
 mod names;
 mod outbox;
 mod plans;

@@ -1,0 +1,27 @@
+//! What `verify` understands.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use super::subject::HostSnapshot;
+use crate::core::model::{ByteCount, Percent};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct VerifyArgs {
+    /// The hosts, each with all its snapshots, or with one
+    #[arg(value_name = "HOST[:SNAPSHOT]", required_unless_present = "all")]
+    pub(in crate::cli) subjects: Vec<HostSnapshot>,
+    /// Every host
+    #[arg(long, conflicts_with = "subjects")]
+    pub(in crate::cli) all: bool,
+    /// Read a part of the files, the next part each time, so that after 20 times 5% everything was read; names and
+    /// attributes are compared of all
+    #[arg(long, value_name = "PERCENT")]
+    pub(in crate::cli) sample: Option<Percent>,
+    /// Read no more than this in a second, as in 50MiB
+    #[arg(long, value_name = "SIZE")]
+    pub(in crate::cli) bwlimit: Option<ByteCount>,
+    /// Look at this backup root without any database; nothing is recorded
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) root: Option<Utf8PathBuf>,
+}

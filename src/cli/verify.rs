@@ -1,0 +1,219 @@
+//! `verify HOST…`.
+
+use std::fmt::Write as _;
+use std::num::NonZeroU64;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::args::VerifyArgs;
+use super::output::Output;
+use super::{Common, open_context, report, signals};
+use crate::core::model::{AbsolutePath, ByteCount, HostName, SnapshotName, visible};
+use crate::core::plan::Outcome;
+use crate::ops::{self, Error, HostVerification, State, Stop, VerifyRequest};
+use crate::render::Style;
+
+/// More paths of one host are counted on a terminal; JSON has them.
+const SHOWN: usize = 50;
+
+/// What programs are told: of each host what was found, or why it could not be looked at.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Told {
+    Verified(Box<HostVerification>),
+    Failed {
+        host: HostName,
+        outcome: Outcome,
+        message: String,
+    },
+}
+
+pub(super) fn run(common: &Common, args: &VerifyArgs, output: &Output) -> Result<Outcome, Error> {
+    let stop = signals::listen(|| {})?;
+    let root: Option<AbsolutePath> = match &args.root {
+        Some(path) => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone().into());
+            Some(path.to_string_lossy().parse()?)
+        }
+        None => None,
+    };
+    let context = match root {
+        Some(_) => None,
+        None => Some(open_context(common)?),
+    };
+    let subjects: Vec<(HostName, Option<SnapshotName>)> = match (args.all, &root, &context) {
+        (true, Some(root), _) => all(ops::hosts_below(root)?),
+        (true, None, Some(context)) => all(context
+            .store
+            .host_names()?
+            .into_iter()
+            .filter(|host| !host.is_retired)
+            .map(|host| host.name)
+            .collect()),
+        _ => args
+            .subjects
+            .iter()
+            .map(|subject| (subject.host.clone(), subject.snapshot.clone()))
+            .collect(),
+    };
+    let mut told = Vec::new();
+    for (host, snapshot) in subjects {
+        if stop.is_asked() {
+            break;
+        }
+        let bar = progress_bar(&host, output);
+        let request = VerifyRequest {
+            host: host.clone(),
+            snapshot,
+            sample: args.sample,
+            bytes_per_second: args.bwlimit.and_then(|limit| NonZeroU64::new(limit.0)),
+            stop: &stop,
+            progress: &|name, at, of, bytes| {
+                bar.set_message(format!("{host} {at}/{of} {name} {}", ByteCount(bytes)));
+            },
+        };
+        let done = match (&root, &context) {
+            (Some(root), _) => ops::verify_below(root, &request),
+            (None, Some(context)) => ops::verify(context, &request),
+            (None, None) => continue,
+        };
+        bar.finish_and_clear();
+        told.push(tell(host, done, output));
+    }
+    let outcome = outcome_of(&told, &stop);
+    if output.is_json() {
+        output.json(&told);
+    }
+    Ok(outcome)
+}
+
+fn all(hosts: Vec<HostName>) -> Vec<(HostName, Option<SnapshotName>)> {
+    hosts.into_iter().map(|host| (host, None)).collect()
+}
+
+/// Damage comes before everything else.
+fn outcome_of(told: &[Told], stop: &Stop) -> Outcome {
+    let outcomes: Vec<Outcome> = told
+        .iter()
+        .map(|told| match told {
+            Told::Verified(report) => report.outcome,
+            Told::Failed { outcome, .. } => *outcome,
+        })
+        .collect();
+    let has_damage = told
+        .iter()
+        .any(|told| matches!(told, Told::Verified(report) if !report.damage.is_empty()));
+    if has_damage {
+        return Outcome::Failed;
+    }
+    let worst = Outcome::worst(outcomes.iter().copied());
+    if worst == Outcome::Done && stop.is_asked() {
+        return Outcome::PartlyDone;
+    }
+    let stands = outcomes.contains(&Outcome::Done);
+    if stands && worst != Outcome::Done {
+        Outcome::PartlyDone
+    } else {
+        worst
+    }
+}
+
+fn tell(host: HostName, done: Result<HostVerification, Error>, output: &Output) -> Told {
+    match done {
+        Ok(report) => {
+            output.text(&text(&report, &output.style));
+            Told::Verified(Box::new(report))
+        }
+        Err(error) => {
+            if !output.is_json() {
+                report::error_for_people(output, &error);
+            }
+            Told::Failed {
+                host,
+                outcome: error.outcome(),
+                message: visible(&report::chain(&error)),
+            }
+        }
+    }
+}
+
+fn progress_bar(host: &HostName, output: &Output) -> ProgressBar {
+    if !output.progress {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message(host.to_string());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    bar
+}
+
+/// One host for people.
+fn text(report: &HostVerification, style: &Style) -> String {
+    let mut out = format!("{}: {}\n", report.host, report.sentence());
+    for damage in report.damage.iter().take(SHOWN) {
+        let _ = writeln!(
+            out,
+            "  ! {}  {}: {}",
+            damage.path,
+            damage.problem,
+            visible(&damage.detail)
+        );
+        let names: Vec<&str> = damage
+            .snapshots
+            .iter()
+            .map(|of| of.snapshot.as_str())
+            .collect();
+        let _ = writeln!(out, "      in {}", names.join(", "));
+        match &damage.intact {
+            Some(intact) if intact.is_same => {
+                let _ = writeln!(out, "      whole in {} ({})", intact.snapshot, intact.kind);
+            }
+            Some(intact) => {
+                let _ = writeln!(
+                    out,
+                    "      another version, whole, in {} ({})",
+                    intact.snapshot, intact.kind
+                );
+            }
+            None => {}
+        }
+    }
+    let more = report.damage.len().saturating_sub(SHOWN);
+    if more > 0 || report.damage_is_cut {
+        let _ = writeln!(out, "  … and more: --format json lists up to a thousand");
+    }
+    for seen in &report.snapshots {
+        match (seen.state, &seen.problem) {
+            (_, Some(problem)) => {
+                let _ = writeln!(out, "  ? {}: {}", seen.snapshot, visible(problem));
+            }
+            (State::NoManifest, None) => {
+                let _ = writeln!(
+                    out,
+                    "  ? {}: it has no manifest to be compared with",
+                    seen.snapshot
+                );
+            }
+            _ => {}
+        }
+    }
+    let new = report
+        .snapshots
+        .iter()
+        .filter(|s| s.manifest_is_new)
+        .count();
+    if new > 0 {
+        let _ = writeln!(
+            out,
+            "  {new} manifests were made: of those snapshots, damage is found that comes from now on"
+        );
+    }
+    let unknown: u64 = report.snapshots.iter().map(|s| s.unknown).sum();
+    if unknown > 0 && style.verbose {
+        let _ = writeln!(out, "  {unknown} files have no digest to be compared with");
+    }
+    out
+}

@@ -1,0 +1,30 @@
+//! What can be wrong with a name in a snapshot.
+
+use serde::{Deserialize, Serialize};
+
+use super::Invalid;
+use super::run::words;
+
+words!(/// What is wrong with one name in a snapshot.
+ProblemKind, "what is wrong with a file", {
+    /// It holds something else, though its size and time are the same.
+    Content = "content",
+    /// Its type, size, owner or another attribute is not what it was.
+    Attributes = "attributes",
+    /// It is not there.
+    Missing = "missing",
+    /// It was not there.
+    Extra = "extra",
+    /// It cannot be read.
+    Unreadable = "unreadable",
+    /// It is the manifest itself.
+    Manifest = "manifest",
+});
+
+impl ProblemKind {
+    /// Says that it is found only by reading the file, and not by looking at its name.
+    #[must_use]
+    pub const fn needs_reading(self) -> bool {
+        matches!(self, Self::Content | Self::Unreadable)
+    }
+}

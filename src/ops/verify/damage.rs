@@ -1,0 +1,254 @@
+//! From findings in many snapshots to damage: each file once, with every snapshot that has it and one that has it whole.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::engine::Subject;
+use crate::core::manifest::{Attribute, Digest, Sample, shown};
+use crate::core::model::{ProblemKind, SnapshotKind, SnapshotName};
+use crate::disk::{Finding, HostDir, InodesRead, Problem};
+
+/// So much is listed and recorded of a host.
+const LISTED: usize = 1000;
+/// For so many files a whole copy is looked for: each costs reads in other snapshots.
+const SEARCHED: usize = 100;
+
+/// A snapshot by kind and name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct InSnapshot {
+    /// Its kind.
+    pub kind: SnapshotKind,
+    /// Its name.
+    pub snapshot: SnapshotName,
+}
+
+/// A snapshot that holds a damaged path whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Intact {
+    /// Its kind.
+    pub kind: SnapshotKind,
+    /// Its name.
+    pub snapshot: SnapshotName,
+    /// It holds the very content that was lost; else another version of the file, which is as it was made.
+    pub is_same: bool,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Damage {
+    /// The path below `data`; bytes that are no text are escaped.
+    pub path: String,
+    /// What is wrong.
+    pub problem: ProblemKind,
+    /// The same in words.
+    pub detail: String,
+    /// What differs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<Attribute>,
+    /// The BLAKE3 digest of what was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// Every snapshot that has it, oldest first: they share the inode, or all lack the file.
+    pub snapshots: Vec<InSnapshot>,
+    /// The nearest snapshot that holds the path whole; nothing if there is none, or none was looked for.
+    pub intact: Option<Intact>,
+    #[serde(skip)]
+    pub(super) slot: u32,
+    #[serde(skip)]
+    pub(super) inode: Option<u64>,
+}
+
+/// What makes two findings the same damage: of what was read, the inode; else what is wrong.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    path: Vec<u8>,
+    problem: ProblemKind,
+    inode: Option<u64>,
+}
+
+/// Findings of all snapshots as damage, and whether there is more of it.
+pub(super) struct Gathering<'a> {
+    pub(super) dir: &'a HostDir,
+    /// All snapshots of the host, oldest first.
+    pub(super) subjects: &'a [Subject],
+    pub(super) known: &'a mut InodesRead,
+}
+
+impl Gathering<'_> {
+    /// Gathers. `found` has the place of each snapshot among the subjects.
+    pub(super) fn gather(mut self, found: Vec<(usize, Vec<Finding>)>) -> (Vec<Damage>, bool) {
+        let mut groups: BTreeMap<Key, (Vec<usize>, Finding)> = BTreeMap::new();
+        let mut is_cut = false;
+        for (at, findings) in found {
+            for finding in findings {
+                let problem = kind_of(&finding.problem);
+                let key = Key {
+                    path: finding.path.clone(),
+                    problem,
+                    inode: finding.inode.filter(|_| problem.needs_reading()),
+                };
+                if groups.len() >= LISTED && !groups.contains_key(&key) {
+                    is_cut = true;
+                    continue;
+                }
+                let (places, _) = groups
+                    .entry(key)
+                    .or_insert_with(|| (Vec::new(), finding.clone()));
+                if !places.contains(&at) {
+                    places.push(at);
+                }
+            }
+        }
+        let mut damage = Vec::new();
+        for (searched, (_, (mut places, finding))) in groups.into_iter().enumerate() {
+            self.add_sharing(&finding, &mut places);
+            let intact = (searched < SEARCHED)
+                .then(|| self.intact(&finding, &places))
+                .flatten();
+            damage.push(self.damage(&finding, &places, intact));
+        }
+        (damage, is_cut)
+    }
+
+    /// Snapshots that were not looked at, or not so far, and have the damaged inode under the same path.
+    fn add_sharing(&self, finding: &Finding, places: &mut Vec<usize>) {
+        let Some(inode) = finding
+            .inode
+            .filter(|_| kind_of(&finding.problem).needs_reading())
+        else {
+            return;
+        };
+        for (at, subject) in self.subjects.iter().enumerate() {
+            if places.contains(&at) {
+                continue;
+            }
+            let there = self
+                .dir
+                .inode_of(subject.kind, &subject.name, &finding.path);
+            if matches!(there, Ok(Some(found)) if found == inode) {
+                places.push(at);
+            }
+        }
+        places.sort_unstable();
+    }
+
+    /// The nearest snapshot, before or after, whose file of that path is what was lost; else what its own manifest says.
+    fn intact(&mut self, finding: &Finding, places: &[usize]) -> Option<Intact> {
+        let expected = match &finding.problem {
+            Problem::Content { expected } => Some(*expected),
+            Problem::Missing | Problem::Unreadable(_) => None,
+            Problem::Attributes(list)
+                if list
+                    .iter()
+                    .any(|a| matches!(a, Attribute::Size | Attribute::Type)) =>
+            {
+                None
+            }
+            Problem::Attributes(_) | Problem::Extra => return None,
+        };
+        let newest = *places.last()?;
+        let mut others: Vec<usize> = (0..self.subjects.len())
+            .filter(|at| !places.contains(at))
+            .collect();
+        others.sort_by_key(|at| (at.abs_diff(newest), *at > newest));
+        let mut other_version = None;
+        for at in others {
+            let subject = self.subjects.get(at)?;
+            let copy = self
+                .dir
+                .read_copy(subject.kind, &subject.name, &finding.path, self.known);
+            let Ok(Some(copy)) = copy else { continue };
+            let is_same = expected == Some(copy.content);
+            let intact = Intact {
+                kind: subject.kind,
+                snapshot: subject.name.clone(),
+                is_same,
+            };
+            if is_same {
+                return Some(intact);
+            }
+            if copy.said == Some(copy.content) {
+                if expected.is_none() {
+                    return Some(intact);
+                }
+                other_version.get_or_insert(intact);
+            }
+        }
+        other_version
+    }
+
+    fn damage(&self, finding: &Finding, places: &[usize], intact: Option<Intact>) -> Damage {
+        let attributes = match &finding.problem {
+            Problem::Attributes(list) => list.clone(),
+            _ => Vec::new(),
+        };
+        let expected = match &finding.problem {
+            Problem::Content { expected } => Some(Digest::to_string(expected)),
+            _ => None,
+        };
+        let in_snapshot = |at: &usize| {
+            let subject = self.subjects.get(*at)?;
+            Some(InSnapshot {
+                kind: subject.kind,
+                snapshot: subject.name.clone(),
+            })
+        };
+        Damage {
+            path: shown(&finding.path),
+            problem: kind_of(&finding.problem),
+            detail: detail_of(&finding.problem),
+            attributes,
+            expected,
+            snapshots: places.iter().filter_map(in_snapshot).collect(),
+            intact,
+            slot: Sample::slot(&finding.path),
+            inode: finding
+                .inode
+                .filter(|_| kind_of(&finding.problem).needs_reading()),
+        }
+    }
+}
+
+/// The damage that a manifest itself has.
+pub(super) fn of_manifest(subject: &Subject, detail: String) -> Damage {
+    Damage {
+        path: "manifest".to_owned(),
+        problem: ProblemKind::Manifest,
+        detail,
+        attributes: Vec::new(),
+        expected: None,
+        snapshots: vec![InSnapshot {
+            kind: subject.kind,
+            snapshot: subject.name.clone(),
+        }],
+        intact: None,
+        slot: 0,
+        inode: None,
+    }
+}
+
+fn kind_of(problem: &Problem) -> ProblemKind {
+    match problem {
+        Problem::Content { .. } => ProblemKind::Content,
+        Problem::Attributes(_) => ProblemKind::Attributes,
+        Problem::Missing => ProblemKind::Missing,
+        Problem::Extra => ProblemKind::Extra,
+        Problem::Unreadable(_) => ProblemKind::Unreadable,
+    }
+}
+
+fn detail_of(problem: &Problem) -> String {
+    match problem {
+        Problem::Content { .. } => {
+            "it holds something else, though its size and time are the same".to_owned()
+        }
+        Problem::Attributes(list) => {
+            let words: Vec<&str> = list.iter().map(|a| a.as_str()).collect();
+            format!("other than it was: {}", words.join(", "))
+        }
+        Problem::Missing => "it is not there".to_owned(),
+        Problem::Extra => "it was not there when the snapshot was made".to_owned(),
+        Problem::Unreadable(why) => why.clone(),
+    }
+}

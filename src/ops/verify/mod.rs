@@ -1,0 +1,292 @@
+//! Looking whether snapshots still hold what they held when they were made. Nothing is repaired or deleted.
+//!
+//! It takes no lock, so that no backup waits for it: snapshots never change, one that a prune takes away meanwhile is
+//! passed over, and what comes meanwhile is looked at the next time.
+
+mod damage;
+mod engine;
+mod report;
+
+use std::num::NonZeroU64;
+
+use super::backup::finish_run;
+use super::context::Facts;
+use super::pulse::with_pulse;
+use super::{Context, Error};
+use crate::core::manifest::Sample;
+use crate::core::model::{
+    AbsolutePath, HostName, Percent, RunCause, RunId, RunKind, RunStatus, SnapshotId, SnapshotKind,
+    SnapshotName, SnapshotStatus, SqlHost,
+};
+use crate::disk::{DiskError, HostDir, Place, Root, Suspect};
+use crate::rsync::Stop;
+use crate::store::{HostKey, NewRun, RunEnd, Verification};
+
+pub use damage::{Damage, Intact};
+use engine::{Engine, Subject};
+pub use report::{HostVerification, SnapshotVerification, State};
+
+/// What is to be verified, and how.
+pub struct VerifyRequest<'a> {
+    /// The host.
+    pub host: HostName,
+    /// This snapshot alone.
+    pub snapshot: Option<SnapshotName>,
+    /// The part of all files to be read; all if absent. Names and attributes are compared of all.
+    pub sample: Option<Percent>,
+    /// How many bytes may be read in a second.
+    pub bytes_per_second: Option<NonZeroU64>,
+    /// Asks it to stop.
+    pub stop: &'a Stop,
+    /// Hears which snapshot it is at, the how manieth of how many, and how many bytes were read so far.
+    pub progress: &'a (dyn Fn(&SnapshotName, usize, usize, u64) + Sync),
+}
+
+/// Verifies one host by the database: the run, what was found and how far samples have come are recorded, and snapshots
+/// with new damage are marked suspect.
+///
+/// # Errors
+/// When there is no such host or snapshot, or the root is not there. What is wrong with snapshots is in the report.
+pub fn verify(context: &Context, request: &VerifyRequest<'_>) -> Result<HostVerification, Error> {
+    let facts = context.facts_of(HostKey::Name(&request.host))?;
+    let host = facts.host(&request.host)?;
+    let path = context.backup_root(&facts.state)?;
+    let root = Root::open(&path, facts.root_id())?;
+    let is_ours = root.require_lineage(&facts.state.lineage).is_ok();
+    let rows = rows_of(&facts, host, request.snapshot.as_ref())?;
+    let Some(dir) = root.find_host_dir(&host.directory)? else {
+        return Ok(HostVerification::nothing(&host.name));
+    };
+    let sample = match request.sample {
+        None => Sample::ALL,
+        Some(share) => {
+            let next = context.store.inspected()?.get(&host.id).copied();
+            Sample::new(next.unwrap_or_default().next_slot, basis_points(share))
+        }
+    };
+    let run = context.store.begin_run(&NewRun {
+        host: host.id,
+        kind: RunKind::Verify,
+        started_at: super::clock::now(),
+        process: super::process_name(),
+        plan: None,
+        log_path: None,
+    })?;
+    let done = with_pulse(context, run, request.stop, |pulse| {
+        let stop = || pulse.stop.is_asked();
+        let told = |name: &SnapshotName, at, of, bytes| {
+            pulse.is_at(bytes);
+            (request.progress)(name, at, of, bytes);
+        };
+        let subjects = rows.iter().map(|(_, subject)| subject.clone()).collect();
+        let mut report = Engine {
+            host: &host.name,
+            dir: &dir,
+            subjects,
+            only: request.snapshot.as_ref(),
+            sample,
+            bytes_per_second: request.bytes_per_second,
+            stop: &stop,
+            progress: &told,
+            writes: is_ours,
+        }
+        .run();
+        report.run = Some(run);
+        record(context, &dir, host, &rows, sample, &report)?;
+        if request.snapshot.is_none() && !report.is_stopped() {
+            context
+                .store
+                .record_inspected(host.id, super::clock::now(), sample)?;
+        }
+        Ok(report)
+    });
+    finish_run(context, &end_of(run, &done))?;
+    done
+}
+
+/// Verifies a host of a root without any database: reads alone, and records nothing.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_below(
+    root: &AbsolutePath,
+    request: &VerifyRequest<'_>,
+) -> Result<HostVerification, Error> {
+    let root = Root::open(root, None)?;
+    let dir = root
+        .find_host_dir(&request.host)?
+        .ok_or_else(|| Error::UnknownHost {
+            name: request.host.clone(),
+            nearest: None,
+        })?;
+    let subjects = subjects_of(&dir)?;
+    if let Some(name) = &request.snapshot
+        && !subjects.iter().any(|subject| subject.name == *name)
+    {
+        return Err(unknown(&request.host, name));
+    }
+    let report = Engine {
+        host: &request.host,
+        dir: &dir,
+        subjects,
+        only: request.snapshot.as_ref(),
+        sample: request
+            .sample
+            .map_or(Sample::ALL, |share| Sample::new(0, basis_points(share))),
+        bytes_per_second: request.bytes_per_second,
+        stop: &|| request.stop.is_asked(),
+        progress: request.progress,
+        writes: false,
+    }
+    .run();
+    Ok(report)
+}
+
+/// The hosts that have a directory below a root.
+///
+/// # Errors
+/// When it is no root, or cannot be listed.
+pub fn hosts_below(root: &AbsolutePath) -> Result<Vec<HostName>, Error> {
+    let root = Root::open(root, None)?;
+    Ok(root.host_dirs()?.hosts)
+}
+
+fn basis_points(share: Percent) -> u32 {
+    u32::from(share.get()) * 100
+}
+
+fn subjects_of(dir: &HostDir) -> Result<Vec<Subject>, Error> {
+    let mut found: Vec<Subject> = dir
+        .scan()?
+        .found
+        .into_iter()
+        .filter(|found| found.place == Place::Visible && found.has_data)
+        .map(|found| Subject {
+            kind: found.kind,
+            name: found.name,
+            started_at: found.started_at,
+        })
+        .collect();
+    found.sort_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
+    Ok(found)
+}
+
+/// The complete snapshots of a host, oldest first, with their rows.
+fn rows_of(
+    facts: &Facts,
+    host: &SqlHost,
+    only: Option<&SnapshotName>,
+) -> Result<Vec<(SnapshotId, Subject)>, Error> {
+    let mut rows: Vec<(SnapshotId, Subject)> = facts
+        .snapshots
+        .get(&host.id)
+        .map_or(&[][..], Vec::as_slice)
+        .iter()
+        .filter(|snapshot| snapshot.status == SnapshotStatus::Complete)
+        .map(|snapshot| {
+            let subject = Subject {
+                kind: snapshot.kind,
+                name: snapshot.name.clone(),
+                started_at: snapshot.started_at,
+            };
+            (snapshot.id, subject)
+        })
+        .collect();
+    rows.sort_by(|a, b| (a.1.started_at, &a.1.name).cmp(&(b.1.started_at, &b.1.name)));
+    match only {
+        Some(name) if !rows.iter().any(|(_, subject)| subject.name == *name) => {
+            Err(unknown(&host.name, name))
+        }
+        _ => Ok(rows),
+    }
+}
+
+fn unknown(host: &HostName, name: &SnapshotName) -> Error {
+    Error::UnknownSnapshot {
+        host: host.clone(),
+        name: name.clone(),
+    }
+}
+
+/// Records what each look came to, and marks what is newly damaged: on disk too, so that a lost database loses no mark.
+fn record(
+    context: &Context,
+    dir: &HostDir,
+    host: &SqlHost,
+    rows: &[(SnapshotId, Subject)],
+    sample: Sample,
+    report: &HostVerification,
+) -> Result<(), Error> {
+    let Some(run) = report.run else {
+        return Ok(());
+    };
+    for seen in &report.snapshots {
+        let is_settled = matches!(seen.state, State::Sound | State::Damaged);
+        let row = rows
+            .iter()
+            .find(|(_, subject)| subject.kind == seen.kind && subject.name == seen.snapshot);
+        let Some((row, _)) = row.filter(|_| is_settled) else {
+            continue;
+        };
+        let at = super::clock::now();
+        let look = Verification {
+            snapshot: *row,
+            run,
+            at,
+            share: sample.basis_points(),
+            names: seen.names,
+            compared: seen.compared,
+            unknown: seen.unknown,
+            found: seen.found,
+        };
+        let damage = report.damage_of(seen.kind, &seen.snapshot);
+        let news = context.store.record_verification(&look, sample, &damage)?;
+        if news > 0 {
+            mark(dir, seen.kind, &seen.snapshot, seen.found)
+                .unwrap_or_else(|error| tracing::warn!("{}: {error}", host.name));
+        }
+    }
+    Ok(())
+}
+
+fn mark(
+    dir: &HostDir,
+    kind: SnapshotKind,
+    name: &SnapshotName,
+    found: u64,
+) -> Result<(), DiskError> {
+    if !dir.has_snapshot(kind, name)? || dir.read_suspect(kind, name)?.is_some() {
+        return Ok(());
+    }
+    let suspect = Suspect {
+        since: super::clock::now(),
+        reason: format!("verification found {found} damaged files"),
+    };
+    dir.write_suspect(kind, name, &suspect)
+}
+
+fn end_of(run: RunId, done: &Result<HostVerification, Error>) -> RunEnd {
+    let (status, message, cause) = match done {
+        Ok(report) => (
+            report.run_status(),
+            report.sentence(),
+            match report.run_status() {
+                RunStatus::Failed => Some(RunCause::Lasting),
+                RunStatus::Partial => Some(RunCause::Unreadable),
+                _ => None,
+            },
+        ),
+        Err(error) => (
+            RunStatus::Failed,
+            super::sentence(error),
+            Some(error.cause()),
+        ),
+    };
+    RunEnd {
+        run,
+        status,
+        at: super::clock::now(),
+        message,
+        cause,
+    }
+}

@@ -1,0 +1,234 @@
+//! `verify` over real backups: bit rot, what shares it and what does not, a lost database, prunes that stop, samples.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use common::build_tree;
+use common::program::Program;
+use serde_json::Value;
+
+struct Fixture {
+    program: Program,
+    source: PathBuf,
+}
+
+impl Fixture {
+    /// A host with odd files that is this machine, backed up as often as is said.
+    fn new(backups: usize) -> Self {
+        let program = Program::new();
+        let source = program.path("source");
+        std::fs::create_dir_all(source.join("etc")).unwrap();
+        build_tree(&source.join("odd"));
+        std::fs::write(source.join("etc/hosts"), "127.0.0.1 localhost\n").unwrap();
+        std::fs::write(source.join("etc/motd"), "welcome\n").unwrap();
+        let fixture = Self { program, source };
+        fixture.configure("");
+        fixture.program.ends(0, &["init"]);
+        fixture.program.ends(0, &["apply", "--yes"]);
+        for _ in 0..backups {
+            fixture.back_up();
+        }
+        fixture
+    }
+
+    fn configure(&self, more: &str) {
+        let text = format!(
+            "global {{ backup-root \"ROOT\" }}\n\
+             host \"web\" {{ address \"local\"; source \"{}\"; retention {{ keep last=2; kinds \"manual\" }}; {more} }}",
+            self.source.display()
+        );
+        self.program.write("pobsync.kdl", &text);
+    }
+
+    fn back_up(&self) {
+        self.program.ends(0, &["backup", "web"]);
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.program.visible("web", "manual")
+    }
+
+    /// A file of the source in a snapshot.
+    fn at(&self, snapshot: &str, path: &str) -> PathBuf {
+        let below = self.source.strip_prefix("/").unwrap();
+        let data = self.program.data("web", "manual", snapshot);
+        data.join(below).join(path)
+    }
+
+    fn verify(&self, code: i32, more: &[&str]) -> Value {
+        let args: Vec<&str> = ["verify", "web"].iter().chain(more).copied().collect();
+        let mut told = self.program.json(code, &args);
+        let schema = include_str!("../schema/verify.schema.json");
+        let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+        if let Err(error) = schema.validate(&told) {
+            panic!("{error}: {told:#}");
+        }
+        told[0].take()
+    }
+}
+
+/// Changes one bit of a file and puts its time back: what a disk does.
+fn flip(path: &Path) {
+    let modified = path.metadata().unwrap().modified().unwrap();
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[0] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(modified).unwrap();
+}
+
+fn snapshots_of(damage: &Value) -> Vec<String> {
+    let list = damage["snapshots"].as_array().unwrap();
+    list.iter()
+        .map(|of| of["snapshot"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn one_bit_is_named_with_all_that_share_it_and_a_whole_copy() {
+    let fixture = Fixture::new(3);
+    let sound = fixture.verify(0, &[]);
+    assert_eq!(sound["outcome"], "done");
+    assert_eq!(sound["damage"], serde_json::json!([]));
+    assert_eq!(sound["snapshots"].as_array().unwrap().len(), 3);
+
+    // The same content again under another inode: the file was touched and touched back on the host.
+    let hosts = fixture.source.join("etc/hosts");
+    let text = std::fs::read(&hosts).unwrap();
+    std::fs::write(&hosts, "other\n").unwrap();
+    fixture.back_up();
+    std::fs::write(&hosts, text).unwrap();
+    fixture.back_up();
+    let names = fixture.names();
+    let inode = |name: &str| fixture.at(name, "etc/hosts").metadata().unwrap().ino();
+    assert_eq!(inode(&names[0]), inode(&names[2]));
+    assert_ne!(inode(&names[0]), inode(&names[4]));
+
+    flip(&fixture.at(&names[1], "etc/hosts"));
+    let found = fixture.verify(1, &[]);
+    assert_eq!(found["outcome"], "failed");
+    let damage = found["damage"].as_array().unwrap();
+    assert_eq!(damage.len(), 1, "{found}");
+    let path = fixture.source.join("etc/hosts");
+    let path = path.strip_prefix("/").unwrap().to_str().unwrap();
+    assert_eq!(damage[0]["path"], path);
+    assert_eq!(damage[0]["problem"], "content");
+    assert_eq!(snapshots_of(&damage[0]), names[..3]);
+    assert_eq!(damage[0]["intact"]["snapshot"], names[4]);
+    assert_eq!(damage[0]["intact"]["is_same"], true);
+
+    // One snapshot is enough to name those that share its inodes.
+    let one = format!("web:{}", names[0]);
+    let one = fixture.program.json(1, &["verify", &one]);
+    assert_eq!(snapshots_of(&one[0]["damage"][0]), names[..3]);
+    let said = fixture.program.ends(1, &["verify", "web"]);
+    for word in [path, "content", &names[2], &names[4]] {
+        assert!(said.out.contains(word), "{word}: {}", said.out);
+    }
+}
+
+#[test]
+fn without_a_database_a_root_is_read_and_left_as_it_is() {
+    let fixture = Fixture::new(2);
+    let names = fixture.names();
+    flip(&fixture.at(&names[0], "etc/motd"));
+    let manifest = fixture
+        .program
+        .root()
+        .join(format!("web/manual/{}/manifest", names[1]));
+    std::fs::remove_file(&manifest).unwrap();
+    std::fs::remove_dir_all(fixture.program.path("state")).unwrap();
+    let root = fixture.program.root();
+    let found = fixture.verify(1, &["--root", root.to_str().unwrap()]);
+    assert_eq!(snapshots_of(&found["damage"][0]), names);
+    assert_eq!(found["snapshots"][1]["state"], "no-manifest");
+    assert!(!manifest.exists());
+    assert!(!fixture.program.path("state").exists());
+    let all = fixture
+        .program
+        .json(1, &["verify", "--all", "--root", root.to_str().unwrap()]);
+    assert_eq!(all[0]["host"], "web");
+}
+
+#[test]
+fn damage_stops_unattended_prunes_until_somebody_has_looked() {
+    let fixture = Fixture::new(3);
+    let names = fixture.names();
+    flip(&fixture.at(&names[0], "etc/motd"));
+    fixture.verify(1, &[]);
+    let runs = fixture.program.json(0, &["runs"]);
+    assert_eq!(runs[0]["kind"], "verify");
+    assert_eq!(runs[0]["status"], "failed");
+    assert!(runs[0]["message"].as_str().unwrap().contains("etc/motd"));
+    fixture.program.ends(10, &["backup", "web", "--prune"]);
+    assert_eq!(fixture.names().len(), 4);
+    fixture.program.ends(0, &["ack", "web"]);
+    // The same damage again is no news.
+    fixture.verify(1, &[]);
+    fixture.program.ends(0, &["backup", "web", "--prune"]);
+    assert_eq!(fixture.names().len(), 2);
+}
+
+#[test]
+fn a_manifest_that_is_missing_is_made_and_finds_what_comes_after() {
+    let fixture = Fixture::new(2);
+    let names = fixture.names();
+    for name in &names {
+        let manifest = format!("web/manual/{name}/manifest");
+        std::fs::remove_file(fixture.program.root().join(manifest)).unwrap();
+    }
+    let made = fixture.verify(0, &[]);
+    assert_eq!(made["snapshots"][0]["manifest_is_new"], true);
+    assert_eq!(made["snapshots"][0]["manifest_with_pull"], false);
+    flip(&fixture.at(&names[0], "etc/motd"));
+    let found = fixture.verify(1, &[]);
+    assert_eq!(snapshots_of(&found["damage"][0]), names);
+}
+
+#[test]
+fn ten_samples_of_a_tenth_find_what_one_look_at_all_finds() {
+    let fixture = Fixture::new(2);
+    let names = fixture.names();
+    flip(&fixture.at(&names[0], "etc/motd"));
+    let mut found = 0;
+    let mut read = 0;
+    for _ in 0..10 {
+        let said = fixture
+            .program
+            .run(&["verify", "web", "--sample", "10%", "--format", "json"]);
+        let report: Value = serde_json::from_str(&said.out).unwrap();
+        read += report[0]["files_read"].as_u64().unwrap();
+        let damage = report[0]["damage"].as_array().unwrap().len();
+        assert_eq!(said.code, i32::from(damage > 0));
+        found += damage;
+    }
+    assert_eq!(found, 1);
+    let all = fixture.verify(1, &[]);
+    assert!(read >= all["files_read"].as_u64().unwrap());
+}
+
+#[test]
+fn hostile_names_and_unreadable_words_are_told_apart_and_escaped() {
+    let fixture = Fixture::new(1);
+    let names = fixture.names();
+    for name in ["odd/\u{1b}[31mred", "odd/with\nnewline"] {
+        flip(&fixture.at(&names[0], name));
+    }
+    let said = fixture.program.ends(1, &["verify", "web"]);
+    assert!(!said.out.contains('\u{1b}'));
+    assert!(said.out.contains("odd/\\u{1b}[31mred"), "{}", said.out);
+    assert!(said.out.contains("odd/with\\nnewline"), "{}", said.out);
+    fixture.program.ends(64, &["verify", "nobody"]);
+    fixture
+        .program
+        .ends(64, &["verify", "web:20200101-000000Z__aaaaaa"]);
+    fixture.program.ends(64, &["verify"]);
+    fixture.program.ends(64, &["verify", "web:../x"]);
+    fixture
+        .program
+        .ends(64, &["verify", "web", "--sample", "101%"]);
+}
