@@ -24,7 +24,7 @@ const CORE: [&str; 9] = [
     "notify",
 ];
 /// What a pure room cannot name: clocks, files, processes, the network, threads, and the crates of the edges.
-const IMPURE: [&str; 18] = [
+const IMPURE: [&str; 19] = [
     "std::fs",
     "std::io::Read",
     "std::net::Tcp",
@@ -36,6 +36,7 @@ const IMPURE: [&str; 18] = [
     "std::time::SystemTime",
     "std::time::Instant",
     "rusqlite",
+    "mysql",
     "kdl",
     "clap",
     "rustix",
@@ -192,6 +193,7 @@ fn only_the_store_speaks_sql_and_only_the_configuration_speaks_kdl() {
         for (word, owner) in [
             ("rusqlite::", "store"),
             ("refinery::", "store"),
+            ("mysql::", "store"),
             ("kdl::", "config"),
             ("clap::", "cli"),
         ] {

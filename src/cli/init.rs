@@ -1,14 +1,14 @@
 //! `init`: a starter file, the database, the root; and `adopt-root`.
 
 use super::args::{AdoptRootArgs, Common, InitArgs};
-use super::database_path;
+use super::database_address;
 use super::output::{Output, ask};
 use crate::core::plan::Outcome;
 use crate::ops::{self, Context, Error};
 
 pub(super) fn run(common: &Common, args: &InitArgs, output: &Output) -> Result<Outcome, Error> {
     let file = common.file.clone().unwrap_or_else(|| "pobsync.kdl".into());
-    let done = ops::init(&file, &database_path(common), args.backup_root.as_ref())?;
+    let done = ops::init(&file, &database_address(common)?, args.backup_root.as_ref())?;
     for line in &done {
         output.say(line);
     }

@@ -50,6 +50,7 @@ use output::Output;
 
 use crate::core::plan::Outcome;
 use crate::ops::{Context, Error};
+use crate::store::DatabaseAddress;
 
 /// How a verb ended: its outcome, and whether the exit code tells changes apart.
 struct Ended {
@@ -289,20 +290,20 @@ fn check_form(cli: &Cli) -> Result<(), Error> {
 }
 
 /// The database that the command line, the environment or the house rules name.
-fn database_path(common: &Common) -> Utf8PathBuf {
-    common
-        .database
-        .clone()
-        .unwrap_or_else(crate::ops::default_database)
+fn database_address(common: &Common) -> Result<DatabaseAddress, Error> {
+    match &common.database {
+        Some(given) => Ok(given.0.parse()?),
+        None => Ok(crate::ops::default_database()),
+    }
 }
 
 fn open_context(common: &Common) -> Result<Context, Error> {
-    Context::open(&database_path(common))
+    Context::open(&database_address(common)?)
 }
 
 /// The first imperative command makes the database: a first backup needs no file and no `init`.
 fn create_context(common: &Common) -> Result<Context, Error> {
-    Context::create(&database_path(common))
+    Context::create(&database_address(common)?)
 }
 
 /// The configuration that the command line, the environment or the house rules name.

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use super::args::{CheckArgs, Common};
-use super::database_path;
+use super::database_address;
 use super::output::Output;
 use crate::core::model::visible;
 use crate::core::plan::{Outcome, Refusal};
@@ -94,7 +94,7 @@ fn invalid(output: &Output, findings: &crate::config::Report) {
 }
 
 pub(super) fn check(common: &Common, args: &CheckArgs, output: &Output) -> Result<Outcome, Error> {
-    let findings = ops::check(&database_path(common), args.clock_is_right);
+    let findings = ops::check(&database_address(common)?, args.clock_is_right);
     output.data(&findings, |style| {
         findings
             .iter()

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::args::{Common, RestoreArgs, RootArg};
 use super::output::{Output, print};
-use super::{database_path, file_path, signals};
+use super::{database_address, file_path, signals};
 use crate::core::model::{ByteCount, HostName, SnapshotKind, SnapshotName, Timestamp, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{
@@ -37,7 +37,7 @@ pub(super) fn run(common: &Common, args: &RestoreArgs, output: &Output) -> Resul
         (_, Some(to)) => RestoreTo::Host {
             host: to.host.clone(),
             folder: to.folder.clone(),
-            database: database_path(common),
+            database: database_address(common)?,
             file: file_path(common, None),
         },
         (Some(folder), None) => RestoreTo::Folder(folder.clone()),
@@ -73,7 +73,7 @@ pub(super) fn run(common: &Common, args: &RestoreArgs, output: &Output) -> Resul
 pub(super) fn shelf(common: &Common, root: &RootArg) -> Result<Shelf, Error> {
     match &root.root {
         Some(root) => Shelf::root(root),
-        None => Ok(Shelf::Database(database_path(common))),
+        None => Ok(Shelf::Database(database_address(common)?)),
     }
 }
 

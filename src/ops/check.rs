@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use camino::Utf8Path;
 use serde::Serialize;
 
 use super::context::Facts;
@@ -10,7 +9,7 @@ use super::{Context, Error};
 use crate::core::model::{AbsolutePath, Guard, NotifyTarget, SnapshotStatus};
 use crate::core::plan::ClockFacts;
 use crate::disk::Root;
-use crate::store::Sqlite;
+use crate::store::{DatabaseAddress, Sqlite};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,7 +52,7 @@ fn finding(
 
 /// Looks at programs, database, root, keys and clock. With `clock_is_right` a person vouches for the present time.
 #[must_use]
-pub fn check(database: &Utf8Path, clock_is_right: bool) -> Vec<Finding> {
+pub fn check(database: &DatabaseAddress, clock_is_right: bool) -> Vec<Finding> {
     let mut found = vec![rsync()];
     match Context::open(database).and_then(|context| context.facts().map(|facts| (context, facts)))
     {
@@ -110,9 +109,9 @@ fn rsync() -> Finding {
     }
 }
 
-fn state_folder(context: &Context, database: &Utf8Path) -> Option<Finding> {
+fn state_folder(context: &Context, database: &DatabaseAddress) -> Option<Finding> {
     let folder = &context.state_folder;
-    Sqlite::folder_is_open(database).then(|| {
+    Sqlite::folder_is_open(database.file()?).then(|| {
         finding(
             Level::Problem,
             "database",

@@ -12,7 +12,7 @@ use crate::core::model::{
 };
 use crate::core::plan::{Plan, RootFacts};
 use crate::rsync::{HOOKS, HooksFolder};
-use crate::store::{HostKey, RootRecord, SnapshotFilter, Sqlite, Store};
+use crate::store::{DatabaseAddress, HostKey, Opened, RootRecord, SnapshotFilter, Store};
 
 /// The database, and who is asking.
 pub struct Context {
@@ -20,7 +20,7 @@ pub struct Context {
     pub store: Arc<dyn Store>,
     /// Who is asking, for the history.
     pub actor: String,
-    /// The folder of the database, which holds what belongs to this server alone.
+    /// The folder of what belongs to this server alone: that of the database, or the default one where that is elsewhere.
     pub state_folder: Utf8PathBuf,
 }
 
@@ -35,31 +35,29 @@ pub struct Facts {
 }
 
 impl Context {
-    /// Opens the database at `path`.
+    /// Opens the database at `address`.
     ///
     /// # Errors
     /// When there is none, or it cannot be used.
-    pub fn open(path: &Utf8Path) -> Result<Self, Error> {
-        Ok(Self::with(Sqlite::open(path)?, path))
+    pub fn open(address: impl Into<DatabaseAddress>) -> Result<Self, Error> {
+        let address = address.into();
+        Ok(Self::with(Opened::open(&address)?, &address))
     }
 
-    /// Opens the database at `path` and makes it if there is none.
+    /// Opens the database at `address` and makes it if there is none.
     ///
     /// # Errors
     /// When it cannot be made or used.
-    pub fn create(path: &Utf8Path) -> Result<Self, Error> {
-        Ok(Self::with(Sqlite::open_or_create(path)?, path))
+    pub fn create(address: impl Into<DatabaseAddress>) -> Result<Self, Error> {
+        let address = address.into();
+        Ok(Self::with(Opened::open_or_create(&address)?, &address))
     }
 
-    fn with(store: Sqlite, path: &Utf8Path) -> Self {
-        let state_folder = path
-            .parent()
-            .filter(|p| !p.as_str().is_empty())
-            .unwrap_or(Utf8Path::new("."));
+    fn with(store: Opened, address: &DatabaseAddress) -> Self {
         Self {
             store: Arc::new(store),
             actor: actor(),
-            state_folder: state_folder.to_owned(),
+            state_folder: state_folder_of(address),
         }
     }
 
@@ -73,10 +71,10 @@ impl Context {
         }
     }
 
-    /// The file of host keys that hosts without one of their own use: beside the database.
+    /// The file of host keys that hosts without one of their own use: in the state folder.
     ///
     /// # Errors
-    /// When the database's folder has no absolute path.
+    /// When the state folder has no absolute path.
     pub fn default_known_hosts(&self) -> Result<AbsolutePath, Error> {
         known_hosts_in(&self.state_folder)
     }
@@ -319,9 +317,26 @@ fn actor() -> String {
 
 /// The database where nobody names one: `/var/lib/pobsync/pobsync.db` for root, else the XDG state folder.
 #[must_use]
-pub fn default_database() -> Utf8PathBuf {
+pub fn default_database() -> DatabaseAddress {
+    DatabaseAddress::File(default_state_folder().join("pobsync.db"))
+}
+
+/// Where this server keeps what belongs to it alone: beside its database, or in the default folder if that is elsewhere.
+pub(super) fn state_folder_of(address: &DatabaseAddress) -> Utf8PathBuf {
+    match address {
+        DatabaseAddress::File(path) => path
+            .parent()
+            .filter(|p| !p.as_str().is_empty())
+            .unwrap_or(Utf8Path::new("."))
+            .to_owned(),
+        DatabaseAddress::Server(_) => default_state_folder(),
+    }
+}
+
+/// Where this server keeps what belongs to it alone, unless it is beside a database of its own.
+fn default_state_folder() -> Utf8PathBuf {
     if rustix::process::geteuid().is_root() {
-        return "/var/lib/pobsync/pobsync.db".into();
+        return "/var/lib/pobsync".into();
     }
     let folder = |name: &str| {
         std::env::var(name)
@@ -331,9 +346,7 @@ pub fn default_database() -> Utf8PathBuf {
     };
     let state =
         folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/state")));
-    state
-        .unwrap_or_else(|| ".".into())
-        .join("pobsync/pobsync.db")
+    state.unwrap_or_else(|| ".".into()).join("pobsync")
 }
 
 /// The name most like `name`, if one is like it at all.

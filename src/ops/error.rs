@@ -8,7 +8,7 @@ use crate::core::model::{
 use crate::core::plan::{GateError, Outcome, Refusal};
 use crate::core::retention::EmptyPolicy;
 use crate::disk::DiskError;
-use crate::store::StoreError;
+use crate::store::{AddressError, StoreError};
 
 use super::output_file::OutputFileError;
 use super::reading_error::ReadingError;
@@ -27,6 +27,9 @@ pub enum Error {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The address of the database cannot be used.
+    #[error("{0}")]
+    DatabaseAddress(#[from] AddressError),
     /// The backup root.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -443,16 +446,20 @@ impl Error {
             Self::OutputFile(OutputFileError::Io { .. }) => Outcome::Failed,
             Self::OutputFile(_) | Self::NotAPlanCommand { .. } => Outcome::Usage,
             Self::Store(StoreError::Stale(_)) => Outcome::Stale,
-            Self::Store(StoreError::Protected { .. } | StoreError::LastSuperuser { .. }) => {
-                Outcome::Refused
-            }
+            Self::Store(
+                StoreError::Protected { .. }
+                | StoreError::LastSuperuser { .. }
+                | StoreError::NotEmpty { .. },
+            ) => Outcome::Refused,
+            Self::DatabaseAddress(_) => Outcome::Usage,
             Self::Store(
                 StoreError::NameTaken { .. }
                 | StoreError::Unknown { .. }
                 | StoreError::AccountExists { .. }
                 | StoreError::Retired { .. }
                 | StoreError::SnapshotIs { .. }
-                | StoreError::RunIs { .. },
+                | StoreError::RunIs { .. }
+                | StoreError::CopyDiffers { .. },
             ) => Outcome::Failed,
             Self::Store(_) => Outcome::Unreachable,
             Self::Gate(gate) => gate.outcome(),
@@ -516,7 +523,7 @@ impl Error {
             Self::Locked { .. }
             | Self::AtWork { .. }
             | Self::EnoughAtWork { .. }
-            | Self::Store(StoreError::Busy { .. }) => true,
+            | Self::Store(StoreError::Busy { .. } | StoreError::Unreachable { .. }) => true,
             Self::Disk(error) => error.is_not_mounted(),
             _ => false,
         }

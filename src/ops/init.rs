@@ -8,6 +8,7 @@ use super::root::open_root;
 use super::{Context, Error};
 use crate::config::starter;
 use crate::core::model::AbsolutePath;
+use crate::store::{DatabaseAddress, StoreError};
 
 /// Makes what is not there yet, and says what it made, a line each. Nothing that is there is changed.
 ///
@@ -15,7 +16,7 @@ use crate::core::model::AbsolutePath;
 /// When the file, the database or the root cannot be made.
 pub fn init(
     file: &Utf8Path,
-    database: &Utf8Path,
+    database: &DatabaseAddress,
     root: Option<&AbsolutePath>,
 ) -> Result<Vec<String>, Error> {
     let mut done = Vec::new();
@@ -31,7 +32,10 @@ pub fn init(
             "Wrote {file}: edit it, then pobsync validate and pobsync plan."
         ));
     }
-    let is_new = !database.exists();
+    let is_new = matches!(
+        Context::open(database),
+        Err(Error::Store(StoreError::Missing { .. }))
+    );
     let context = Context::create(database)?;
     done.push(if is_new {
         format!("Made the database {database}.")

@@ -12,7 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::statvfs;
 use serde::Serialize;
 
-use super::context::{ServerLookup, known_hosts_in};
+use super::context::{ServerLookup, known_hosts_in, state_folder_of};
 use super::pull::{Resolved, resolve, resolve_settings};
 use super::reading_error::ReadingError;
 use super::shelf::{HostShelf, OnDisk, Shelf};
@@ -25,7 +25,7 @@ use crate::disk::{SnapshotInUse, Tree, TreeDir, TreeKind, TreeName};
 use crate::rsync::{
     Class, Ended, Restore, RestoreTarget, Seen, Stop, restore_complaints, restored, written,
 };
-use crate::store::StoreError;
+use crate::store::{DatabaseAddress, StoreError};
 
 /// What is to be restored, and where to.
 pub struct RestoreRequest<'a> {
@@ -65,7 +65,7 @@ pub enum RestoreTo {
         /// The directory.
         folder: AbsolutePath,
         /// The database.
-        database: Utf8PathBuf,
+        database: DatabaseAddress,
         /// The configuration.
         file: Utf8PathBuf,
     },
@@ -338,7 +338,11 @@ fn target(shelf: &HostShelf, to: &RestoreTo) -> Result<(RestoreTarget, Vec<Strin
 }
 
 /// How a host is reached: by the database, else by the file.
-fn reached(database: &Utf8Path, file: &Utf8Path, host: &HostName) -> Result<Resolved, Error> {
+fn reached(
+    database: &DatabaseAddress,
+    file: &Utf8Path,
+    host: &HostName,
+) -> Result<Resolved, Error> {
     let in_database = || {
         let context = Context::open(database)?;
         let facts = context.facts_about(|_| false)?;
@@ -359,9 +363,9 @@ fn reached(database: &Utf8Path, file: &Utf8Path, host: &HostName) -> Result<Reso
     }
     let configuration = super::load(file)?;
     let desired = super::desired_host(&configuration.desired, host)?;
-    let folder = database.parent().unwrap_or(Utf8Path::new("."));
+    let folder = state_folder_of(database);
     resolve_settings(host, &desired.settings, &ServerLookup, || {
-        known_hosts_in(folder)
+        known_hosts_in(&folder)
     })
 }
 

@@ -1,7 +1,7 @@
 //! Where snapshots are looked for: below the root that the database names, or below one that is named on the command
 //! line. What is there is read from the disk alone, so that all of it works without a database.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::context::nearest;
 use super::reading_error::ReadingError;
@@ -10,6 +10,7 @@ use crate::core::model::{
     AbsolutePath, HostName, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp, Which,
 };
 use crate::disk::{Found, HostDir, Place, Record, RootView, SnapshotInUse};
+use crate::store::DatabaseAddress;
 
 /// Where the backup root is.
 #[derive(Debug, Clone)]
@@ -17,7 +18,7 @@ pub enum Shelf {
     /// Here.
     Root(AbsolutePath),
     /// Where this database says.
-    Database(Utf8PathBuf),
+    Database(DatabaseAddress),
 }
 
 /// The snapshots of one host, as they are on disk.
@@ -96,7 +97,7 @@ impl Shelf {
 
 /// The root that a database names, and the directory of a host there, if the database knows it.
 fn in_database(
-    database: &Utf8Path,
+    database: &DatabaseAddress,
     host: &HostName,
 ) -> Result<(AbsolutePath, Option<HostName>), Error> {
     let read = || {

@@ -158,6 +158,99 @@ pub enum StoreError {
         #[source]
         source: Cause,
     },
+    /// The server cannot be reached, or went away.
+    #[error("the database {database} cannot be reached")]
+    Unreachable {
+        /// The database.
+        database: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The way to the server cannot be protected as the address asks for.
+    #[error("no protected connection to the database {database}")]
+    Tls {
+        /// The database.
+        database: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The server lets the user not in, or not do what is needed.
+    #[error("the server of the database {database} refuses")]
+    Denied {
+        /// The database.
+        database: String,
+        /// The user.
+        user: String,
+        /// The name of the database with the server.
+        name: String,
+        /// What the server said.
+        #[source]
+        source: Cause,
+    },
+    /// The server has no such database.
+    #[error("the server has no database {name}")]
+    NoDatabase {
+        /// The database.
+        database: String,
+        /// The user.
+        user: String,
+        /// The name of the database with the server.
+        name: String,
+    },
+    /// The server is too old, or none of MariaDB.
+    #[error("the server of {database} is {found:?}, which is not {oldest} or newer")]
+    Server {
+        /// The database.
+        database: String,
+        /// What it says it is.
+        found: String,
+        /// The oldest that will do.
+        oldest: String,
+    },
+    /// The file with the password of the database cannot be read.
+    #[error("cannot read the password of the database from {path}")]
+    PasswordFile {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The environment does not hold the password of the database.
+    #[error("the environment has no {name}, which is to hold the password of the database")]
+    PasswordVariable {
+        /// The variable.
+        name: String,
+    },
+    /// A value is larger than what the server takes at once.
+    #[error("the database {database} takes no value as large as this")]
+    TooLarge {
+        /// The database.
+        database: String,
+    },
+    /// The server went away when a change was to be committed, and has not said since whether it was.
+    #[error("whether the last change was written to {database} is not known")]
+    Undecided {
+        /// The database.
+        database: String,
+        /// Why it cannot be asked.
+        #[source]
+        source: Cause,
+    },
+    /// A copy can only go to an empty database.
+    #[error("the database to copy to is not empty: something stands in table {table}")]
+    NotEmpty {
+        /// The first table that holds something.
+        table: String,
+    },
+    /// What arrived in a copy is not what left.
+    #[error("table {table} of the copy is not that of the original; nothing was copied")]
+    CopyDiffers {
+        /// The table.
+        table: String,
+    },
     /// A row holds what the program cannot read.
     #[error("row {row} of table {table} cannot be read: column {column}")]
     Row {
@@ -278,6 +371,33 @@ impl StoreError {
                 "SQLite needs a local disk; or use MariaDB with --database mysql://…".into()
             }
             Self::Full { .. } => "free some space on its disk; nothing of this change was written. Where the backup root shares that disk, no prune can begin before: remove what is no backup, or move the database to another disk and name it with --database".into(),
+            Self::Unreachable { .. } => {
+                "nothing was changed; see whether the server runs, and whether this machine may reach it".into()
+            }
+            Self::Tls { .. } => {
+                "give the server a certificate and name its authority with ?ssl-ca=FILE; ?ssl-mode=required takes any \
+                 certificate, and ?ssl-mode=disabled sends everything in the clear"
+                    .into()
+            }
+            Self::Denied { user, name, .. } => format!(
+                "see whether user and password are right; as an administrator of the server: \
+                 GRANT ALL PRIVILEGES ON `{name}`.* TO '{user}'@'%'"
+            ),
+            Self::NoDatabase { user, name, .. } => format!(
+                "as an administrator of the server: CREATE DATABASE `{name}`; \
+                 GRANT ALL PRIVILEGES ON `{name}`.* TO '{user}'@'%'"
+            ),
+            Self::Server { .. } => "use a newer MariaDB, or SQLite; MySQL is another database".into(),
+            Self::PasswordFile { .. } => "the file's first line is the password; this user must be able to read it".into(),
+            Self::TooLarge { .. } => {
+                "as an administrator of the server: SET GLOBAL max_allowed_packet = 268435456, and the same in its \
+                 configuration"
+                    .into()
+            }
+            Self::Undecided { .. } => {
+                "once the server is back, see whether it was, and do it again if not".into()
+            }
+            Self::NotEmpty { .. } => "name an empty one; nothing was changed".into(),
             Self::Busy { .. } => "try again; `pobsync runs` shows what is at work".into(),
             Self::Stale(_) => "make a new plan".into(),
             Self::Protected { .. } => {
@@ -295,7 +415,7 @@ impl StoreError {
     /// Says that the same call may succeed a little later without anyone doing anything.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. })
+        matches!(self, Self::Busy { .. } | Self::Unreachable { .. })
     }
 
     pub(crate) fn unknown_host(id: HostId) -> Self {

@@ -9,12 +9,17 @@
 //! listed.
 
 mod accounts;
+mod address;
 mod change;
 mod claim;
+mod copy;
 mod error;
 mod fleet;
 mod inspections;
 mod interface;
+mod mariadb;
+mod migrating;
+mod opened;
 mod outbox;
 mod pages;
 mod plans;
@@ -29,14 +34,18 @@ mod tests;
 pub use accounts::{
     AccountRights, Accounts, Credentials, LoginFailures, NewAccount, NewToken, SessionRecord,
 };
+pub use address::DatabaseAddress;
 pub use change::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite};
 pub use claim::{Claim, Claimed, DueCause, PendingRetry, SettledFire};
+pub use copy::CopiedTable;
 pub use error::{StaleSerial, StoreError};
 pub use fleet::{
     ConfigurationTotals, Fleet, FleetTotals, HostOrder, HostReading, HostSearch, LastBackup, Listed,
 };
 pub use inspections::{DamageRecord, Inspected, Inspections, NewDamage, UsageRecord, Verification};
 pub use interface::Store;
+pub use mariadb::{AddressError, MariaDb, ServerAddress};
+pub use opened::Opened;
 pub use outbox::{
     Backlog, BackupFigures, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryStatus,
     EndedRun, NewEvent, Outbox, Raising, Settlement, SnapshotCounts,

@@ -96,6 +96,10 @@ pub(crate) trait Session {
     /// another's: nothing where a writer is the only one anyway.
     #[allow(dead_code)]
     fn skip_locked(&self) -> &'static str;
+
+    /// Asks for every column of every table that holds what operations have written: its table, its name, whether it holds
+    /// text, and its place in the primary key, from 1, or 0.
+    fn catalog(&self) -> &'static str;
 }
 
 /// A database that can begin transactions. Work may be called again if the database asks for it.
@@ -112,7 +116,13 @@ pub(crate) trait Database: Send + Sync {
         work: impl Fn(&mut dyn Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError>;
 
-    /// Copies the database as it is now to a file.
+    /// As [`Database::write`], where rows may refer to others that come later.
+    fn fill<T>(
+        &self,
+        work: impl Fn(&mut dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError>;
+
+    /// Copies the database as it is now to a SQLite file.
     fn copy_to(&self, path: &Utf8Path) -> Result<(), StoreError>;
 }
 

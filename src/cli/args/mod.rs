@@ -66,15 +66,17 @@ pub(super) struct Common {
     /// The configuration is named on the command line itself, and not by the environment.
     #[arg(skip)]
     pub(super) names_file: bool,
-    /// The SQLite database [default: /var/lib/pobsync/pobsync.db for root, else the XDG state folder]
+    /// A SQLite file, or mysql://USER@HOST/NAME of a MariaDB server [default: /var/lib/pobsync/pobsync.db for root, else the
+    /// XDG state folder]
     #[arg(
         long,
         global = true,
         env = "POBSYNC_DATABASE",
-        value_name = "PATH",
+        hide_env_values = true,
+        value_name = "PATH|URL",
         help_heading = "Common options"
     )]
-    pub(super) database: Option<Utf8PathBuf>,
+    pub(super) database: Option<DatabaseArg>,
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = "Common options")]
     pub(super) format: Format,
@@ -87,6 +89,22 @@ pub(super) struct Common {
     /// Say more; twice for what is of use in a bug report
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Common options")]
     pub(super) verbose: u8,
+}
+
+/// Where the database is, as it was written: a password may stand in it, so it is never shown.
+#[derive(Clone)]
+pub(super) struct DatabaseArg(pub(super) String);
+
+impl From<String> for DatabaseArg {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Debug for DatabaseArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the database")
+    }
 }
 
 /// How results are printed.

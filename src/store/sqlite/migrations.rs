@@ -2,45 +2,23 @@
 
 use camino::Utf8Path;
 use chrono::DateTime;
-use refinery::error::Kind;
 use refinery::{Migration, Runner};
 use rusqlite::Connection;
 
 use crate::store::StoreError;
+use crate::store::migrating::{self, File, migration_files};
 
 use super::errors;
 
-/// Every migration, oldest first. What has been released is never changed: databases remember the text.
-const MIGRATIONS: &[(&str, &str)] = &[
-    (
-        "V1__schema",
-        include_str!("../../../migrations/sqlite/V1__schema.sql"),
-    ),
-    (
-        "V2__unattended",
-        include_str!("../../../migrations/sqlite/V2__unattended.sql"),
-    ),
-    (
-        "V3__telling",
-        include_str!("../../../migrations/sqlite/V3__telling.sql"),
-    ),
-    (
-        "V6__accounts",
-        include_str!("../../../migrations/sqlite/V6__accounts.sql"),
-    ),
-    (
-        "V7__asked_runs",
-        include_str!("../../../migrations/sqlite/V7__asked_runs.sql"),
-    ),
-    (
-        "V8__host_status",
-        include_str!("../../../migrations/sqlite/V8__host_status.sql"),
-    ),
-    (
-        "V10__verify",
-        include_str!("../../../migrations/sqlite/V10__verify.sql"),
-    ),
-];
+const FILES: &[File] = migration_files!("sqlite":
+    "V1__schema",
+    "V2__unattended",
+    "V3__telling",
+    "V6__accounts",
+    "V7__asked_runs",
+    "V8__host_status",
+    "V10__verify",
+);
 
 /// Applies what is missing, all in one transaction.
 pub(super) fn run(path: &Utf8Path, connection: &mut Connection) -> Result<(), StoreError> {
@@ -49,11 +27,8 @@ pub(super) fn run(path: &Utf8Path, connection: &mut Connection) -> Result<(), St
 }
 
 /// Every migration as the library has it.
-pub(super) fn known() -> Result<Vec<Migration>, refinery::Error> {
-    MIGRATIONS
-        .iter()
-        .map(|(name, sql)| Migration::unapplied(name, sql))
-        .collect()
+pub(in crate::store) fn known() -> Result<Vec<Migration>, refinery::Error> {
+    migrating::known(FILES)
 }
 
 pub(super) fn apply(
@@ -61,15 +36,9 @@ pub(super) fn apply(
     connection: &mut Connection,
     known: &[Migration],
 ) -> Result<(), StoreError> {
-    let newest = known.iter().map(Migration::version).max().unwrap_or(0);
+    let newest = migrating::newest(known);
     let found = version(path, connection)?;
-    if found > newest {
-        return Err(StoreError::Newer {
-            database: path.to_string(),
-            found,
-            known: newest,
-        });
-    }
+    migrating::must_be_known(&path, found, newest)?;
     let migrate = |connection: &mut Connection| {
         Runner::new(known)
             .set_grouped(true)
@@ -81,21 +50,14 @@ pub(super) fn apply(
         Ok(_) => return Ok(()),
         Err(e) => e,
     };
-    match first_error.kind() {
-        Kind::DivergentVersion(found, known) => Err(StoreError::ForeignSchema {
-            database: path.to_string(),
-            problem: format!("migration {found} is not our {known}, or its text has changed"),
-        }),
-        Kind::MissingVersion(migration) => Err(StoreError::ForeignSchema {
-            database: path.to_string(),
-            problem: format!("migration {migration} is out of order"),
-        }),
-        // Another process may have been first with the same migration: what counts is where the schema is now.
-        _ if found < newest && version(path, connection)? == newest => {
-            migrate(connection).map(drop).map_err(|e| failed(path, e))
-        }
-        _ => Err(failed(path, first_error)),
+    if let Some(foreign) = migrating::foreign(&path, &first_error) {
+        return Err(foreign);
     }
+    // Another process may have been first with the same migration: what counts is where the schema is now.
+    if found < newest && version(path, connection)? == newest {
+        return migrate(connection).map(drop).map_err(|e| failed(path, e));
+    }
+    Err(failed(path, first_error))
 }
 
 /// The version of the schema, 0 if there is none.

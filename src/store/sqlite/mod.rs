@@ -7,7 +7,7 @@ mod backup;
 mod create;
 mod errors;
 mod files;
-mod migrations;
+pub(super) mod migrations;
 mod open;
 mod session;
 
@@ -81,6 +81,11 @@ impl Sqlite {
         })
     }
 
+    /// Removes a database that nobody has open, if there is one.
+    pub(super) fn remove(path: &Utf8Path) -> Result<(), StoreError> {
+        files::remove(path)
+    }
+
     fn transaction<T>(
         &self,
         behavior: TransactionBehavior,
@@ -131,6 +136,17 @@ impl Database for Sqlite {
         work: impl Fn(&mut dyn Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.transaction(TransactionBehavior::Immediate, work)
+    }
+
+    fn fill<T>(
+        &self,
+        work: impl Fn(&mut dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write(|session| {
+            // Until the end of the transaction alone.
+            session.execute("PRAGMA defer_foreign_keys = ON", &[])?;
+            work(session)
+        })
     }
 
     fn copy_to(&self, path: &Utf8Path) -> Result<(), StoreError> {

@@ -61,6 +61,13 @@ impl Session for SqliteSession<'_> {
         // Writers take their turns on the whole file.
         ""
     }
+
+    fn catalog(&self) -> &'static str {
+        "SELECT t.name, c.name, c.type = 'TEXT', c.pk FROM sqlite_schema t \
+         JOIN pragma_table_info(t.name) c WHERE t.type = 'table' \
+         AND substr(t.name, 1, 7) <> 'sqlite_' AND t.name <> 'refinery_schema_history' \
+         ORDER BY t.name, c.cid"
+    }
 }
 
 impl ToSql for Val<'_> {

@@ -44,6 +44,10 @@ impl Session for Counting<'_> {
     fn skip_locked(&self) -> &'static str {
         self.inner.skip_locked()
     }
+
+    fn catalog(&self) -> &'static str {
+        self.inner.catalog()
+    }
 }
 
 #[test]

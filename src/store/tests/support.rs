@@ -6,19 +6,28 @@ use camino::Utf8PathBuf;
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::mariadb_server;
+
 use crate::core::model::{
     Count, Fingerprint, HostId, HostName, HostSettings, Keep, ManagedBy, Policy, RootId, RunId,
     RunKind, Serial, SnapshotId, SnapshotKind, SnapshotsOnRemoval, SqlHost, Timestamp,
 };
 use crate::store::{
-    ConfigChange, Configured, HostContent, HostWrite, NewPlan, NewRun, NewSnapshot, PlanKind,
-    RunEnd, Settled, SnapshotEnd, Sqlite, Store, StoreError,
+    ConfigChange, Configured, HostContent, HostWrite, NewPlan, NewRun, NewSnapshot, Opened,
+    PlanKind, RunEnd, Settled, SnapshotEnd, Store, StoreError,
 };
 
-/// A store in a folder of its own.
-pub(super) struct Fixture {
-    pub(super) store: Sqlite,
-    _folder: TempDir,
+/// A store that nobody else uses.
+pub(in crate::store) struct Fixture {
+    pub(in crate::store) store: Opened,
+    _folder: Option<TempDir>,
+}
+
+impl Fixture {
+    /// MariaDB chooses its plans by what the tables hold, and words them its own way; the indexes are the same.
+    pub(in crate::store) fn explains_like_sqlite(&self) -> bool {
+        matches!(self.store, Opened::Sqlite(_))
+    }
 }
 
 impl Deref for Fixture {
@@ -29,36 +38,45 @@ impl Deref for Fixture {
     }
 }
 
-pub(super) fn fresh() -> Fixture {
+pub(in crate::store) fn fresh_sqlite() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let path = Utf8PathBuf::from_path_buf(folder.path().join("pobsync.db")).unwrap();
     Fixture {
-        store: Sqlite::open_or_create(&path).unwrap(),
-        _folder: folder,
+        store: Opened::open_or_create(&(&path).into()).unwrap(),
+        _folder: Some(folder),
+    }
+}
+
+pub(in crate::store) fn fresh_mariadb() -> Fixture {
+    let server = mariadb_server::shared();
+    let address = server.url(&server.new_database());
+    Fixture {
+        store: Opened::open_or_create(&address.parse().unwrap()).unwrap(),
+        _folder: None,
     }
 }
 
 /// The moment `seconds` after a day in 2026.
-pub(super) fn at(seconds: i64) -> Timestamp {
+pub(in crate::store) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_795_424_400_000 + seconds * 1000)
 }
 
-pub(super) fn name(text: &str) -> HostName {
+pub(in crate::store) fn name(text: &str) -> HostName {
     text.parse().unwrap()
 }
 
-pub(super) fn root() -> RootId {
+pub(in crate::store) fn root() -> RootId {
     RootId::from_random([7; 16])
 }
 
-pub(super) fn policy(daily: u32) -> Policy {
+pub(in crate::store) fn policy(daily: u32) -> Policy {
     Policy::of(Keep {
         daily: std::num::NonZeroU32::new(daily).map(Count::Number),
         ..Keep::default()
     })
 }
 
-pub(super) fn settings() -> HostSettings {
+pub(in crate::store) fn settings() -> HostSettings {
     serde_json::from_value(json!({
         "address": "web.example.net",
         "enabled": true,
@@ -83,7 +101,7 @@ pub(super) fn settings() -> HostSettings {
 }
 
 /// What an apply writes.
-pub(super) fn applied(settings: HostSettings) -> Box<HostContent> {
+pub(in crate::store) fn applied(settings: HostSettings) -> Box<HostContent> {
     Box::new(HostContent {
         managed_by: ManagedBy::Kdl,
         applied: Some(settings.clone()),
@@ -91,7 +109,7 @@ pub(super) fn applied(settings: HostSettings) -> Box<HostContent> {
     })
 }
 
-pub(super) fn create(host: &str) -> HostWrite {
+pub(in crate::store) fn create(host: &str) -> HostWrite {
     HostWrite::Create {
         name: name(host),
         content: applied(settings()),
@@ -99,7 +117,7 @@ pub(super) fn create(host: &str) -> HostWrite {
 }
 
 /// A change of nothing, made from the state that the store is in.
-pub(super) fn change(store: &dyn Store) -> ConfigChange {
+pub(in crate::store) fn change(store: &dyn Store) -> ConfigChange {
     ConfigChange {
         expected_serial: store.serial().unwrap(),
         actor: "alice".to_owned(),
@@ -112,7 +130,7 @@ pub(super) fn change(store: &dyn Store) -> ConfigChange {
     }
 }
 
-pub(super) fn write(store: &dyn Store, hosts: Vec<HostWrite>) {
+pub(in crate::store) fn write(store: &dyn Store, hosts: Vec<HostWrite>) {
     let change = ConfigChange {
         hosts,
         ..change(store)
@@ -120,13 +138,13 @@ pub(super) fn write(store: &dyn Store, hosts: Vec<HostWrite>) {
     store.configure(&change).unwrap();
 }
 
-pub(super) fn host(store: &dyn Store, host: &str) -> SqlHost {
+pub(in crate::store) fn host(store: &dyn Store, host: &str) -> SqlHost {
     let state = store.load_state().unwrap();
     state.host(&name(host)).unwrap().clone()
 }
 
 /// A host called `web-01`, and a root.
-pub(super) fn with_host(store: &dyn Store) -> HostId {
+pub(in crate::store) fn with_host(store: &dyn Store) -> HostId {
     write(store, vec![create("web-01")]);
     store
         .root_seen(&root(), &"/mnt/backups".parse().unwrap(), at(0))
@@ -134,7 +152,7 @@ pub(super) fn with_host(store: &dyn Store) -> HostId {
     host(store, "web-01").id
 }
 
-pub(super) fn plan(kind: PlanKind, deletions: Vec<SnapshotId>) -> NewPlan {
+pub(in crate::store) fn plan(kind: PlanKind, deletions: Vec<SnapshotId>) -> NewPlan {
     NewPlan {
         kind,
         fingerprint: Fingerprint::of(&"plan"),
@@ -145,14 +163,17 @@ pub(super) fn plan(kind: PlanKind, deletions: Vec<SnapshotId>) -> NewPlan {
     }
 }
 
-pub(super) fn record(store: &dyn Store, deletions: Vec<SnapshotId>) -> crate::core::model::PlanId {
+pub(in crate::store) fn record(
+    store: &dyn Store,
+    deletions: Vec<SnapshotId>,
+) -> crate::core::model::PlanId {
     let serial: Serial = store.serial().unwrap();
     store
         .record_plan(serial, &plan(PlanKind::Prune, deletions), "alice", at(50))
         .unwrap()
 }
 
-pub(super) fn begin_run(store: &dyn Store, host: HostId) -> RunId {
+pub(in crate::store) fn begin_run(store: &dyn Store, host: HostId) -> RunId {
     store
         .begin_run(&NewRun {
             host,
@@ -165,11 +186,11 @@ pub(super) fn begin_run(store: &dyn Store, host: HostId) -> RunId {
         .unwrap()
 }
 
-pub(super) fn begin_snapshot(store: &dyn Store, run: RunId, name: &str) -> SnapshotId {
+pub(in crate::store) fn begin_snapshot(store: &dyn Store, run: RunId, name: &str) -> SnapshotId {
     store.begin_snapshot(&new_snapshot(run, name)).unwrap()
 }
 
-pub(super) fn new_snapshot(run: RunId, name: &str) -> NewSnapshot {
+pub(in crate::store) fn new_snapshot(run: RunId, name: &str) -> NewSnapshot {
     NewSnapshot {
         run,
         root: root(),
@@ -180,7 +201,7 @@ pub(super) fn new_snapshot(run: RunId, name: &str) -> NewSnapshot {
     }
 }
 
-pub(super) fn end_of(snapshot: SnapshotId, settled: Settled) -> SnapshotEnd {
+pub(in crate::store) fn end_of(snapshot: SnapshotId, settled: Settled) -> SnapshotEnd {
     SnapshotEnd {
         snapshot,
         settled,
@@ -194,7 +215,7 @@ pub(super) fn end_of(snapshot: SnapshotId, settled: Settled) -> SnapshotEnd {
     }
 }
 
-pub(super) fn end_of_run(run: RunId) -> RunEnd {
+pub(in crate::store) fn end_of_run(run: RunId) -> RunEnd {
     RunEnd {
         run,
         status: crate::core::model::RunStatus::Complete,
@@ -205,7 +226,7 @@ pub(super) fn end_of_run(run: RunId) -> RunEnd {
 }
 
 /// A complete snapshot of a host, with a run of its own.
-pub(super) fn complete(store: &dyn Store, host: HostId, name: &str) -> SnapshotId {
+pub(in crate::store) fn complete(store: &dyn Store, host: HostId, name: &str) -> SnapshotId {
     let run = begin_run(store, host);
     let snapshot = begin_snapshot(store, run, name);
     store
@@ -214,7 +235,7 @@ pub(super) fn complete(store: &dyn Store, host: HostId, name: &str) -> SnapshotI
     snapshot
 }
 
-pub(super) fn try_write(
+pub(in crate::store) fn try_write(
     store: &dyn Store,
     hosts: Vec<HostWrite>,
 ) -> Result<Configured, StoreError> {
@@ -224,7 +245,7 @@ pub(super) fn try_write(
     })
 }
 
-pub(super) fn update(host: &SqlHost, change: impl FnOnce(&mut HostContent)) -> HostWrite {
+pub(in crate::store) fn update(host: &SqlHost, change: impl FnOnce(&mut HostContent)) -> HostWrite {
     let mut content = HostContent {
         managed_by: host.managed_by,
         settings: host.settings.clone(),
@@ -237,7 +258,7 @@ pub(super) fn update(host: &SqlHost, change: impl FnOnce(&mut HostContent)) -> H
     }
 }
 
-pub(super) fn retire(host: HostId) -> HostWrite {
+pub(in crate::store) fn retire(host: HostId) -> HostWrite {
     HostWrite::Retire {
         host,
         snapshots: SnapshotsOnRemoval::Keep,
