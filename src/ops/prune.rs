@@ -278,11 +278,12 @@ fn carry_out(
     Ok(report)
 }
 
-/// A hold that stands beside the snapshot and that SQL does not know, as after an older database was put back.
+/// A hold that stands beside the snapshot: SQL may not know it, as after an older database was put back, or it has been
+/// set since the plan was made.
 fn held_on_disk(lock: &HostLock, deletion: &OrderedDeletion, now: Timestamp) -> Option<String> {
     match lock.read_hold(deletion.kind, &deletion.name) {
         Ok(Some(hold)) if hold.is_in_force(now) => Some(format!(
-            "it is held on disk by {}, which the database does not know: pobsync discover-snapshots takes that over",
+            "it is held on disk by {}; if the database does not know that, pobsync discover-snapshots takes it over",
             hold.by
         )),
         // An incomplete one has no place for a hold.

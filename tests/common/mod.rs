@@ -10,6 +10,7 @@
     clippy::panic
 )]
 
+pub mod checker;
 pub mod http;
 pub mod program;
 pub mod smtp;

@@ -52,10 +52,13 @@ impl Program {
 
     /// The program under another one, which is given its path and arguments: `strace`, `prlimit`, `faketime`.
     pub fn command_under(&self, under: &[&str], args: &[&str]) -> Command {
+        // A long run is of one program, whatever is built meanwhile.
+        let built = env!("CARGO_BIN_EXE_pobsync");
+        let program = std::env::var("POBSYNC_UNDER_TEST").unwrap_or_else(|_| built.to_owned());
         let within = self.within.iter().map(String::as_str);
         let mut words = within
             .chain(under.iter().copied())
-            .chain([env!("CARGO_BIN_EXE_pobsync")]);
+            .chain([program.as_str()]);
         let mut command = Command::new(words.next().unwrap());
         command
             .args(words)
