@@ -253,6 +253,14 @@ pub(super) fn discover(
             &found.iter().map(cells).collect::<Vec<_>>(),
             style,
         ));
+        for (host, directory) in found
+            .iter()
+            .filter_map(|r| Some((&r.host, r.given.as_ref()?)))
+        {
+            text.push_str(&format!(
+                "~ {host}: its snapshots lie in {directory}, which is its directory from now on\n"
+            ));
+        }
         for (host, problem) in found
             .iter()
             .flat_map(|r| r.problems.iter().map(move |p| (&r.host, p)))

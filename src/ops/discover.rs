@@ -1,11 +1,13 @@
 //! Recording what is on disk. Deletes nothing, and changes no row of a root that is not there.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::context::Facts;
 use super::root::open_root_to_read;
 use super::{Context, Error};
-use crate::core::model::{HostName, SnapshotId, SnapshotStatus, SqlHost};
+use crate::core::model::{HostName, SnapshotId, SnapshotStatus, SqlHost, Timestamp};
 use crate::disk::{Found, HostDir, Place, Record, Root, Scan};
 use crate::store::{Discovered, Settled};
 
@@ -24,6 +26,9 @@ pub struct HostDiscovery {
     pub linked: usize,
     /// Rows whose directory is gone.
     pub missing: usize,
+    /// The directory that it was given because its snapshots lie there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given: Option<HostName>,
     /// What could not be made sense of.
     pub problems: Vec<String>,
 }
@@ -38,13 +43,22 @@ pub fn discover(context: &Context, host: Option<&HostName>) -> Result<Vec<HostDi
     let root = open_root_to_read(context, &facts, now)?;
     // Opening may have taken the root into use: read again with its rows.
     let facts = context.facts()?;
+    let given = give_directories(context, &root, &facts)?;
+    let facts = if given.is_empty() {
+        facts
+    } else {
+        context.facts()?
+    };
     let hosts: Vec<&SqlHost> = match host {
         Some(name) => vec![facts.host(name)?],
         None => facts.state.hosts.iter().collect(),
     };
     let mut found = Vec::new();
     for sql in hosts {
-        found.push(discover_host(context, &root, sql, &facts)?);
+        let mut told = discover_host(context, &root, sql, &facts)?;
+        let claim = given.iter().find(|claim| claim.host == sql.name);
+        told.given = claim.map(|claim| claim.directory.clone());
+        found.push(told);
     }
     if host.is_none() {
         found.extend(unknown_directories(&root, &facts.state.hosts)?);
@@ -63,11 +77,10 @@ pub(super) fn discover_host(
     facts: &Facts,
 ) -> Result<HostDiscovery, Error> {
     let known = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-    let (mut scan, mut foreign) = match root.find_host_dir(&host.directory)? {
+    let (scan, foreign) = match root.find_host_dir(&host.directory)? {
         Some(dir) => without_foreign(dir.scan()?, &dir, host),
         None => Default::default(),
     };
-    foreign.extend(without_failures(&mut scan));
     let rows: Vec<Discovered> = scan
         .found
         .iter()
@@ -108,59 +121,135 @@ pub(super) fn discover_host(
         unchanged: recorded.unchanged,
         linked: recorded.linked,
         missing,
+        given: None,
         problems: strange.chain(unread).chain(empty).collect(),
     })
 }
 
-/// Takes out what somebody has copied or moved here from another host, and says so: it is not this host's, whatever is
-/// done with it. One that has a row counts as missing, as it does for the gate.
-fn without_foreign(mut scan: Scan, dir: &HostDir, host: &SqlHost) -> (Scan, Vec<String>) {
-    let known_as = [host.name.clone()];
-    let mut foreign = Vec::new();
-    scan.found.retain(|found| {
-        let Record::Meta(meta) = &found.record else {
-            return true;
+/// A directory of no host, and the host whose snapshots it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) host: HostName,
+    pub(super) directory: HostName,
+}
+
+/// Directories that belong to no host, and whose newest snapshot says that it is of a host which has none yet: what a
+/// renamed host keeps, after the database that knew so was lost.
+///
+/// # Errors
+/// When the root cannot be read.
+pub(super) fn claims(root: &Root, facts: &Facts) -> Result<Vec<Claim>, Error> {
+    let hosts = &facts.state.hosts;
+    let mut best: BTreeMap<&HostName, (Timestamp, HostName)> = BTreeMap::new();
+    for directory in root.host_dirs()?.hosts {
+        if hosts.iter().any(|host| host.directory == directory) {
+            continue;
+        }
+        let Some((at, name)) = newest(root, &directory)? else {
+            continue;
         };
-        match dir.check_is_of_here(meta, &known_as, found.kind, &found.name) {
-            Ok(()) => true,
-            Err(error) => {
-                foreign.push(format!(
-                    "{}: not recorded, {error}; move it back to where it came from",
-                    found.name
-                ));
-                false
-            }
+        let Some(host) = hosts.iter().find(|host| {
+            host.name == name
+                && host.retired.is_none()
+                && facts.snapshots.get(&host.id).is_none_or(Vec::is_empty)
+        }) else {
+            continue;
+        };
+        // What lies under its own name is its own, unless that is older: then the name was another host's before.
+        let own = newest(root, &host.directory)?;
+        if own.is_some_and(|(own, _)| own >= at) {
+            continue;
+        }
+        let found = best
+            .entry(&host.name)
+            .or_insert_with(|| (at, directory.clone()));
+        if found.0 < at {
+            *found = (at, directory);
+        }
+    }
+    Ok(best
+        .into_iter()
+        .map(|(host, (_, directory))| Claim {
+            host: host.clone(),
+            directory,
+        })
+        .collect())
+}
+
+/// When the newest snapshot of a directory began, and which host it says it is of.
+fn newest(root: &Root, directory: &HostName) -> Result<Option<(Timestamp, HostName)>, Error> {
+    let Some(dir) = root.find_host_dir(directory)? else {
+        return Ok(None);
+    };
+    let visible = dir.scan()?.found.into_iter();
+    let newest = visible
+        .filter(|found| found.place == Place::Visible && found.has_data)
+        .filter_map(|found| match found.record {
+            Record::Meta(meta) => Some((found.started_at, meta.host)),
+            Record::Legacy(_) | Record::None => None,
+        });
+    Ok(newest.max())
+}
+
+/// Gives hosts the directories that hold their snapshots; says which.
+///
+/// # Errors
+/// When the root cannot be read or the database cannot be written.
+pub(super) fn give_directories(
+    context: &Context,
+    root: &Root,
+    facts: &Facts,
+) -> Result<Vec<Claim>, Error> {
+    let mut given = Vec::new();
+    for claim in claims(root, facts)? {
+        let host = facts.host(&claim.host)?;
+        if context.store.give_directory(host.id, &claim.directory)? {
+            given.push(claim);
+        }
+    }
+    Ok(given)
+}
+
+/// Takes out what is not this host's, or was never finished, and says so; one that has a row counts as missing, as it
+/// does for the gate. It stays on disk.
+fn without_foreign(mut scan: Scan, dir: &HostDir, host: &SqlHost) -> (Scan, Vec<String>) {
+    let mut foreign = Vec::new();
+    scan.found.retain(|found| match is_of(found, dir, host) {
+        Ok(()) => true,
+        Err(why) => {
+            foreign.push(format!("{}: {why}", found.name));
+            false
         }
     });
     (scan, foreign)
 }
 
-/// Takes out what the older service did not finish and left beside its good ones, and says so. Counted as complete it
-/// would fill buckets and be linked against, and in time whole snapshots would go for its sake. It stays on disk.
-fn without_failures(scan: &mut Scan) -> Vec<String> {
-    let mut failures = Vec::new();
-    scan.found.retain(|found| {
-        let status = match &found.record {
-            Record::Legacy(legacy) if found.place == Place::Visible => legacy.status,
-            _ => None,
-        };
-        let is_failure = matches!(
-            status,
-            Some(SnapshotStatus::Failed | SnapshotStatus::Running)
-        );
-        if is_failure {
-            failures.push(format!(
-                "{}: not recorded, the older service did not finish it; remove it by hand once nobody wants it",
-                found.name
-            ));
+/// Says why what was found is never recorded for the host: somebody has copied or moved it here from another one; or the
+/// older service did not finish it. Counted as complete, that would fill buckets and be linked against, and in time whole
+/// snapshots would go for its sake.
+pub(super) fn is_of(found: &Found, dir: &HostDir, host: &SqlHost) -> Result<(), String> {
+    let known_as = [host.name.clone()];
+    match &found.record {
+        Record::Meta(meta) => dir
+            .check_is_of_here(meta, &known_as, found.kind, &found.name)
+            .map_err(|error| {
+                format!("not recorded, {error}; move it back to where it came from")
+            }),
+        Record::Legacy(legacy)
+            if found.place == Place::Visible
+                && matches!(
+                    legacy.status,
+                    Some(SnapshotStatus::Failed | SnapshotStatus::Running)
+                ) =>
+        {
+            Err("not recorded, the older service did not finish it; remove it by hand once nobody wants it".to_owned())
         }
-        !is_failure
-    });
-    failures
+        Record::Legacy(_) | Record::None => Ok(()),
+    }
 }
 
 /// Under its kind, a directory without data is no snapshot that anybody could restore.
-fn is_snapshot(found: &Found) -> bool {
+pub(super) fn is_snapshot(found: &Found) -> bool {
     found.place == Place::Incomplete || found.has_data
 }
 

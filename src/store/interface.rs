@@ -6,8 +6,8 @@ use camino::Utf8Path;
 
 use crate::core::health::Activity;
 use crate::core::model::{
-    AbsolutePath, Fingerprint, GlobalSettings, Hold, HostId, Lineage, Pause, PlanId, Policy,
-    RootId, RunId, Serial, Snapshot, SnapshotId, SqlState, Timestamp,
+    AbsolutePath, Fingerprint, GlobalSettings, Hold, HostId, HostName, Lineage, Pause, PlanId,
+    Policy, RootId, RunId, Serial, Snapshot, SnapshotId, SqlState, Timestamp,
 };
 
 use super::{
@@ -156,6 +156,13 @@ pub trait Store: Accounts + Fleet + Inspections + Outbox + Pages + Send + Sync {
         root: &RootId,
         found: &[Discovered],
     ) -> Result<Discovery, StoreError>;
+
+    /// Gives a host that has no snapshots yet the directory in which some of it were found; says whether it was done: a
+    /// host with snapshots keeps its own, and no directory has two hosts.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a host.
+    fn give_directory(&self, host: HostId, directory: &HostName) -> Result<bool, StoreError>;
 
     /// Sets snapshots whose directory is gone to `missing`, and says how many: not those that a live run works on, nor
     /// those being deleted or deleted.

@@ -253,6 +253,38 @@ fn must_be_free(session: &mut dyn Session, name: &HostName) -> Result<(), StoreE
     }
 }
 
+pub(super) fn give_directory(
+    session: &mut dyn Session,
+    id: HostId,
+    directory: &HostName,
+) -> Result<bool, StoreError> {
+    state::host(session, id)?;
+    let key = directory.folded();
+    let is_taken = first(
+        session,
+        "SELECT id FROM hosts WHERE directory_key = ?",
+        args![key.as_str()],
+        |_| Ok(()),
+    )?
+    .is_some();
+    let has_snapshots = first(
+        session,
+        "SELECT id FROM snapshots WHERE host_id = ? LIMIT 1",
+        args![id],
+        |_| Ok(()),
+    )?
+    .is_some();
+    if is_taken || has_snapshots {
+        return Ok(false);
+    }
+    session.execute(
+        "UPDATE hosts SET directory = ?, directory_key = ? WHERE id = ?",
+        args![directory.as_str(), key.as_str(), id],
+    )?;
+    host_status::due(session, id)?;
+    Ok(true)
+}
+
 /// The name itself, or `name.2`, `name.3` and so on where a host, retired or not, has had that directory.
 fn free_directory(session: &mut dyn Session, name: &HostName) -> Result<HostName, StoreError> {
     let mut candidate = name.clone();

@@ -30,8 +30,8 @@ use camino::Utf8Path;
 
 use crate::core::health::Activity;
 use crate::core::model::{
-    AbsolutePath, Fingerprint, GlobalSettings, Hold, HostId, Lineage, Pause, PlanId, Policy,
-    RootId, RunId, Serial, Snapshot, SnapshotId, SqlState, Timestamp,
+    AbsolutePath, Fingerprint, GlobalSettings, Hold, HostId, HostName, Lineage, Pause, PlanId,
+    Policy, RootId, RunId, Serial, Snapshot, SnapshotId, SqlState, Timestamp,
 };
 
 use super::session::Database;
@@ -171,6 +171,10 @@ impl<D: Database> Store for D {
 
     fn mark_missing(&self, snapshots: &[SnapshotId]) -> Result<usize, StoreError> {
         self.write(|s| discovery::mark_missing(s, snapshots))
+    }
+
+    fn give_directory(&self, host: HostId, directory: &HostName) -> Result<bool, StoreError> {
+        self.write(|s| hosts::give_directory(s, host, directory))
     }
 
     fn link_bases(&self, host: HostId) -> Result<usize, StoreError> {

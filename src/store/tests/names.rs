@@ -23,6 +23,18 @@ fn a_rename_keeps_row_and_directory() {
 }
 
 #[test]
+fn a_directory_is_given_to_a_host_without_snapshots_and_to_one_alone() {
+    let store = fresh();
+    write(&*store, vec![create("a"), create("b")]);
+    let (a, b) = (host(&*store, "a").id, host(&*store, "b").id);
+    assert!(!store.give_directory(a, &name("B")).unwrap());
+    assert!(store.give_directory(a, &name("older")).unwrap());
+    assert_eq!(host(&*store, "a").directory, name("older"));
+    assert!(!store.give_directory(b, &name("Older")).unwrap());
+    assert_eq!(host(&*store, "b").directory, name("b"));
+}
+
+#[test]
 fn two_hosts_can_swap_names() {
     let store = fresh();
     write(&*store, vec![create("a"), create("b")]);
