@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::context::Facts;
 use super::{Context, Error};
@@ -12,7 +13,7 @@ use crate::disk::Root;
 use crate::store::{DatabaseAddress, Sqlite};
 
 /// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// As it should be.
@@ -24,7 +25,7 @@ pub enum Level {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Finding {
     /// How much it matters.
     pub level: Level,
@@ -72,7 +73,9 @@ pub fn check(database: &DatabaseAddress, clock_is_right: bool) -> Vec<Finding> {
             found.extend(root(&facts));
             found.extend(keys(&facts));
             found.extend(hooks(&facts));
-            found.extend(missing(&facts));
+            let snapshots = facts.snapshots.values().flatten();
+            let gone = snapshots.filter(|s| s.status == SnapshotStatus::Missing);
+            found.extend(missing(gone.count()));
             found.push(telling(&context, &facts));
         }
         Err(error) => found.push(failed("database", &error)),
@@ -133,17 +136,22 @@ fn clock(context: &Context, is_right: bool) -> Finding {
     });
     match seen {
         Ok(None) => finding(Level::Good, "clock", super::clock::now().to_string(), ""),
-        Ok(Some(doubt)) => finding(
-            Level::Problem,
-            "clock",
-            doubt,
-            "no unattended prune runs until the clock is mended, or pobsync check --clock-is-right says that it is",
-        ),
+        Ok(Some(doubt)) => doubted(doubt),
         Err(error) => failed("clock", &error.into()),
     }
 }
 
-fn root(facts: &Facts) -> Vec<Finding> {
+/// That the clock is not to be trusted, and why.
+pub(super) fn doubted(doubt: String) -> Finding {
+    finding(
+        Level::Problem,
+        "clock",
+        doubt,
+        "no unattended prune runs until the clock is mended, or pobsync check --clock-is-right says that it is",
+    )
+}
+
+pub(super) fn root(facts: &Facts) -> Vec<Finding> {
     let Some(path) = facts
         .state
         .global
@@ -274,7 +282,7 @@ fn key(path: &AbsolutePath) -> Option<Finding> {
 }
 
 /// Whether anybody would be told, and is.
-fn telling(context: &Context, facts: &Facts) -> Finding {
+pub(super) fn telling(context: &Context, facts: &Facts) -> Finding {
     const WHAT: &str = "notifications";
     let receivers = facts
         .state
@@ -339,13 +347,8 @@ fn hooks(facts: &Facts) -> Vec<Finding> {
         .collect()
 }
 
-fn missing(facts: &Facts) -> Option<Finding> {
-    let count = facts
-        .snapshots
-        .values()
-        .flatten()
-        .filter(|s| s.status == SnapshotStatus::Missing)
-        .count();
+/// That so many snapshots are gone from the disk.
+pub(super) fn missing(count: usize) -> Option<Finding> {
     (count > 0).then(|| {
         finding(
             Level::Problem,

@@ -147,7 +147,7 @@ impl Context {
         Ok((state, root))
     }
 
-    fn root_of(&self, state: &SqlState) -> Result<Option<RootRecord>, Error> {
+    pub(super) fn root_of(&self, state: &SqlState) -> Result<Option<RootRecord>, Error> {
         let path = state
             .global
             .as_ref()

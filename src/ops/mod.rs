@@ -20,6 +20,7 @@ mod error;
 mod export;
 mod find;
 mod fmt;
+mod glance;
 mod hold;
 mod hooks;
 mod init;
@@ -92,6 +93,7 @@ pub use error::Error;
 pub use export::{Export, export, write_export};
 pub use find::{FindKind, FindRequest, Finds, FoundPath, FoundVersion, find};
 pub use fmt::{lay_out, lay_out_text, write_layout};
+pub use glance::{Glance, glance};
 pub use hold::{acknowledge, hold, unhold};
 pub use init::init;
 pub use inventory::{Inventory, inventory, read_inventory};
@@ -123,9 +125,7 @@ pub use sent::{Applied, ApplyRequest, PlanRequest, Sent, apply_sent, load_to_sen
 pub use shelf::{HostShelf, OnDisk, Shelf};
 pub use simulate::{AskedSimulation, Instead, SimulationError, Subject, simulate};
 pub use stale::{Staleness, saved_for_apply, staleness};
-pub use status::{
-    Glance, HostProblem, HostStatus, HostsFound, Status, find_hosts, glance, host_status, status,
-};
+pub use status::{HostProblem, HostStatus, HostsFound, Status, find_hosts, host_status, status};
 pub use tell::{Heard, Told, deliver_due, raise_events, tell, tell_test};
 pub use tree_paths::bytes_shown;
 pub use trust::{Offered, Step, offered_keys, test_host, trust};

@@ -3,11 +3,13 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::check::Finding;
+use super::glance;
 use super::tell::is_overdue;
 use super::{Context, Error};
 use crate::core::health::{Problem, Severity};
 use crate::core::model::{HostId, HostName, Timestamp};
-use crate::store::{Backlog, FleetTotals, HostOrder, HostReading, HostSearch};
+use crate::store::{Backlog, HostOrder, HostReading, HostSearch};
 
 /// The whole service.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -35,6 +37,8 @@ pub struct Status {
     pub notifications: Backlog,
     /// It was given up, or has waited for so long that somebody should look.
     pub notifications_overdue: bool,
+    /// What is wrong with the installation, worst first: clock, scheduler, root, space, news.
+    pub findings: Vec<Finding>,
 }
 
 /// One host.
@@ -80,7 +84,7 @@ impl Status {
 }
 
 impl HostStatus {
-    fn of(reading: HostReading, now: Timestamp) -> Self {
+    pub(super) fn of(reading: HostReading, now: Timestamp) -> Self {
         let found = reading.judgement.at(now);
         Self {
             state: found.standing.as_str(),
@@ -132,51 +136,13 @@ pub fn status(context: &Context) -> Result<Status, Error> {
         snapshots: hosts.iter().map(|host| host.snapshots).sum(),
         notifications,
         notifications_overdue,
+        findings: glance::findings(context)?,
         hosts,
     })
 }
 
-fn are_overdue(backlog: &Backlog, now: Timestamp) -> bool {
+pub(super) fn are_overdue(backlog: &Backlog, now: Timestamp) -> bool {
     backlog.given_up > 0 || is_overdue(backlog.waiting_since, now)
-}
-
-/// The whole service at a glance, however large the fleet is.
-#[derive(Debug, Clone)]
-pub struct Glance {
-    /// When it was looked at.
-    pub at: Timestamp,
-    /// The fleet in figures.
-    pub totals: FleetTotals,
-    /// The first hosts that need attention, the worst first.
-    pub troubled: Vec<HostStatus>,
-    /// What has not reached its receivers.
-    pub notifications: Backlog,
-    /// It was given up, or has waited for so long that somebody should look.
-    pub notifications_overdue: bool,
-}
-
-/// Reads the whole service at a glance, with so many hosts that need attention.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn glance(context: &Context, troubled: u32) -> Result<Glance, Error> {
-    let at = super::clock::now();
-    let search = HostSearch {
-        troubled: true,
-        ..HostSearch::default()
-    };
-    let order = HostOrder::Standing;
-    let (worst, _) = context
-        .store
-        .reading_page(&search, order, at, 0, troubled)?;
-    let notifications = context.store.backlog()?;
-    Ok(Glance {
-        at,
-        totals: context.store.totals(at)?,
-        troubled: worst.into_iter().map(|r| HostStatus::of(r, at)).collect(),
-        notifications_overdue: are_overdue(&notifications, at),
-        notifications,
-    })
 }
 
 /// One page of the hosts that are looked for.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::health::{Judgement, Standing};
-use crate::core::model::{HostId, HostName, ManagedBy, SqlHost, SqlState, Timestamp};
+use crate::core::model::{HostId, HostName, ManagedBy, RootId, SqlHost, SqlState, Timestamp};
 
 use super::{BackupFigures, StoreError};
 
@@ -140,6 +140,9 @@ pub trait Fleet {
     /// The hosts whose schedules start next, soonest first; before them those that a clock which was ahead has settled
     /// beyond `ahead`.
     fn starting(&self, ahead: Timestamp, limit: u32) -> Result<Vec<HostId>, StoreError>;
+
+    /// Snapshots on a root that are recorded and not on disk.
+    fn missing(&self, root: Option<&RootId>) -> Result<usize, StoreError>;
 
     /// As [`super::Store::load_state`], without any host.
     fn without_hosts(&self) -> Result<SqlState, StoreError>;

@@ -1,7 +1,7 @@
 //! The fleet as lists and sums, by the rows that [`host_status`] keeps.
 
 use crate::core::health::Standing;
-use crate::core::model::{HostId, ManagedBy, SqlHost, SqlState, Timestamp};
+use crate::core::model::{HostId, ManagedBy, RootId, SqlHost, SqlState, Timestamp};
 use crate::store::session::{Database, Session, Val, all, args, first};
 use crate::store::{
     ConfigurationTotals, Fleet, FleetTotals, HostOrder, HostReading, HostSearch, Listed, StoreError,
@@ -78,6 +78,13 @@ impl<D: Database> Fleet for D {
             )?;
             found.extend(next);
             Ok(found)
+        })
+    }
+
+    fn missing(&self, root: Option<&RootId>) -> Result<usize, StoreError> {
+        self.read(|session| {
+            let sql = "SELECT COUNT(*) FROM snapshots WHERE root_id = ? AND status = 'missing'";
+            count(session, sql, args![root.map_or("", RootId::as_str)])
         })
     }
 

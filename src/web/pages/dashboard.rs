@@ -8,7 +8,7 @@ use super::hosts::state;
 use super::runs::run_table;
 use crate::core::health::Standing;
 use crate::core::model::{ByteCount, RunStatus, visible};
-use crate::ops::{self, Glance, RootRoom, Session, Upcoming, Why};
+use crate::ops::{self, Finding, Glance, Level, RootRoom, Session, Upcoming, Why};
 use crate::store::{RunFilter, RunRecord};
 use crate::web::app::App;
 use crate::web::failure::Failure;
@@ -65,7 +65,9 @@ fn page(facts: &Facts, zone: Tz) -> Markup {
             div { dt { "at work now" } dd { (facts.running.len()) } }
             div { dt { "snapshots" } dd { (totals.snapshots) } }
         }
+        (findings(&glance.findings))
         (backlog(glance, zone))
+        (configuration(glance))
         (attention(glance, zone))
         h2 { "At work now" }
         @if facts.running.is_empty() { p { "Nothing." } } @else { (run_table(&facts.running, zone, now, true)) }
@@ -77,19 +79,53 @@ fn page(facts: &Facts, zone: Tz) -> Markup {
 fn backlog(glance: &Glance, zone: Tz) -> Markup {
     let backlog = &glance.notifications;
     html! {
-        @if backlog.waiting > 0 || backlog.given_up > 0 {
-            p.problem {
-                "News that has not reached its receivers: "
-                @if backlog.waiting > 0 {
-                    (backlog.waiting) " waiting"
-                    @if let Some(since) = backlog.waiting_since { " since " (moment(since, zone)) }
-                }
-                @if backlog.given_up > 0 {
-                    @if backlog.waiting > 0 { ", " }
-                    (backlog.given_up) " given up"
-                }
+        @if backlog.waiting > 0 && !glance.notifications_overdue {
+            p.quiet-text {
+                "News on its way to its receivers: " (backlog.waiting)
+                @if let Some(since) = backlog.waiting_since { " since " (moment(since, zone)) }
                 "."
             }
+        }
+    }
+}
+
+/// What is wrong with this installation; advice is folded away.
+fn findings(all: &[Finding]) -> Markup {
+    let problems = || all.iter().filter(|f| f.level == Level::Problem);
+    let advice: Vec<&Finding> = all.iter().filter(|f| f.level != Level::Problem).collect();
+    html! {
+        @if problems().next().is_some() {
+            h2 { "Wrong with this installation" }
+            @for finding in problems() {
+                div.problem {
+                    strong { (finding.what) } ": " (visible(&finding.message))
+                    @if !finding.help.is_empty() { br; span.help { (visible(&finding.help)) } }
+                }
+            }
+        }
+        @if !advice.is_empty() {
+            details {
+                summary { "Advice: " (advice.len()) }
+                ul {
+                    @for finding in advice {
+                        li { strong { (finding.what) } ": " (visible(&finding.message)) @if !finding.help.is_empty() { " – " (visible(&finding.help)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What somebody should decide about the configuration.
+fn configuration(glance: &Glance) -> Markup {
+    let totals = &glance.configuration;
+    let hosts = |n: usize| if n == 1 { " host has " } else { " hosts have " };
+    html! {
+        @if totals.unapproved > 0 {
+            p { a href="/configuration/" { (totals.unapproved) (hosts(totals.unapproved)) "a policy that nobody has approved" } ": nothing of theirs is pruned unattended." }
+        }
+        @if totals.drifted > 0 {
+            p { a href="/configuration/" { (totals.drifted) (hosts(totals.drifted)) "drifted" } " from what was last applied." }
         }
     }
 }
@@ -164,7 +200,7 @@ fn room(room: &Result<Option<RootRoom>, String>) -> Markup {
     html! {
         h2 { "Backup root" }
         @match room {
-            Err(why) => p.problem { (why) },
+            Err(why) => p { "It cannot be looked at: " (why) },
             Ok(None) => p { "None is set." },
             Ok(Some(room)) => {
                 @let space = &room.space;

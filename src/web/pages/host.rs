@@ -7,14 +7,14 @@ use super::dashboard::why;
 use super::runs::run_table;
 use super::snapshots::snapshot_table;
 use crate::core::model::{HostName, Snapshot, SqlHost, Timestamp, visible};
-use crate::ops::{self, Session, Upcoming, Why};
+use crate::ops::{self, HostStatus, Session, Upcoming, Why};
 use crate::render::policy_words;
 use crate::store::{HostKey, RunFilter, RunRecord};
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout::{self, crumbs, form_token};
 use crate::web::places::{self, Setting};
-use crate::web::times::moment;
+use crate::web::times::{ago, moment};
 
 /// Snapshots and runs on the page; the rest is on pages of their own.
 const SHOWN: usize = 20;
@@ -24,6 +24,7 @@ struct Facts {
     snapshots: Vec<Snapshot>,
     runs: Vec<RunRecord>,
     next: Option<Upcoming>,
+    status: Option<HostStatus>,
 }
 
 /// The host that a path names.
@@ -51,11 +52,13 @@ pub(super) async fn show(
             };
             let runs = context.store.runs(&filter, 10)?;
             let next = ops::next_of(context, &host)?;
+            let id = host.id;
             Ok(Facts {
                 host,
                 snapshots,
                 runs,
                 next,
+                status: ops::host_status(context, id)?,
             })
         })
         .await?;
@@ -80,6 +83,7 @@ fn page(facts: &Facts, session: &Session, app: &App, now: Timestamp) -> Markup {
                 @if !pause.reason.is_empty() { ": " (visible(&pause.reason)) } ". No runs, and nothing is pruned." }
         }
         dl.settings {
+            @if let Some(status) = &facts.status { div { dt { "state" } dd { (state(status, now, app)) } } }
             div { dt { "address" } dd { (visible(&host.settings.address.to_string())) } }
             div { dt { "managed by" } dd { (host.managed_by) } }
             div { dt { "last changed" } dd { (moment(host.changed_at, app.zone())) " by " (visible(&host.changed_by)) } }
@@ -100,6 +104,20 @@ fn page(facts: &Facts, session: &Session, app: &App, now: Timestamp) -> Markup {
             p { a href={ "/runs/?host=" (host.name) } { "All runs of " (host.name) } }
         }
         (settings(&places::settings(host, app.places().read().as_deref())))
+    }
+}
+
+/// How the host is, and all that is wrong with it.
+fn state(status: &HostStatus, now: Timestamp, app: &App) -> Markup {
+    html! {
+        (super::hosts::state(status))
+        @match status.newest {
+            Some(at) => { ", newest complete snapshot " (moment(at, app.zone())) " " span.quiet-text { (ago(at, now)) } }
+            None => ", no complete snapshot",
+        }
+        @if !status.problems.is_empty() {
+            ul.plain { @for problem in &status.problems { li { (visible(&problem.text)) } } }
+        }
     }
 }
 
@@ -156,8 +174,7 @@ fn schedules(host: &SqlHost, next: Option<&Upcoming>, app: &App) -> Markup {
 
 fn retention(host: &SqlHost) -> Markup {
     let policy = host.settings.retention.as_ref();
-    let is_approved =
-        policy.is_some_and(|policy| host.approved_policy.as_ref() == Some(&policy.fingerprint()));
+    let is_approved = host.is_approved();
     html! {
         @match policy {
             Some(policy) => {
