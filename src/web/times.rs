@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 use maud::{Markup, html};
 
-use crate::core::model::Timestamp;
+use crate::core::model::{Timestamp, visible};
 
 /// A moment to the minute.
 pub(super) fn moment(at: Timestamp, zone: Tz) -> Markup {
@@ -12,6 +12,20 @@ pub(super) fn moment(at: Timestamp, zone: Tz) -> Markup {
     html! {
         time datetime=(utc.format("%Y-%m-%dT%H:%M:%SZ")) title=(utc.format("%Y-%m-%d %H:%M:%S UTC")) {
             (there.format("%Y-%m-%d %H:%M"))
+        }
+    }
+}
+
+/// A sentence of ours with the times that it names as [`moment`]s.
+pub(super) fn told(text: &str, zone: Tz) -> Markup {
+    html! {
+        @for (i, word) in visible(text).split(' ').enumerate() {
+            @if i > 0 { " " }
+            @let bare = word.trim_end_matches([';', ',', '.', ')']);
+            @match bare.parse::<Timestamp>() {
+                Ok(at) if bare.ends_with('Z') => { (moment(at, zone)) (word.strip_prefix(bare).unwrap_or_default()) }
+                _ => (word),
+            }
         }
     }
 }
@@ -63,5 +77,19 @@ mod tests {
         let text = moment(at, Tz::Europe__Amsterdam).into_string();
         assert!(text.contains(">2026-06-02 00:30<"), "{text}");
         assert!(text.contains("title=\"2026-06-01 22:30:00 UTC\""), "{text}");
+    }
+
+    #[test]
+    fn times_within_a_sentence_are_shown_in_the_zone_too() {
+        let text = told(
+            "no complete snapshot since 2026-11-21T02:15:00Z; <b> is 36h",
+            Tz::Europe__Amsterdam,
+        );
+        let text = text.into_string();
+        assert!(
+            text.contains(">2026-11-21 03:15</time>; &lt;b&gt; is 36h"),
+            "{text}"
+        );
+        assert!(text.contains("title=\"2026-11-21 02:15:00 UTC\""), "{text}");
     }
 }

@@ -67,7 +67,7 @@ impl<D: Database> Fleet for D {
             let mut found = ids(
                 session,
                 "SELECT host_id FROM host_status WHERE next_start IS NOT NULL \
-                 AND settled_until > ? ORDER BY host_id LIMIT ?",
+                 AND settled_until > ? ORDER BY settled_until LIMIT ?",
                 args![ahead, limit],
             )?;
             let next = ids(
@@ -169,8 +169,9 @@ impl<'a> Wanted<'a> {
             conditions.push(format!("({condition})"));
         }
         if search.troubled {
-            conditions.push(format!("{PLACE} < ?"));
-            args.extend([Val::from(at), Val::from(host_status::place(Standing::Well))]);
+            conditions.push(format!("(place < ? OR stale_at < ?) AND {PLACE} < ?"));
+            let well = Val::from(host_status::place(Standing::Well));
+            args.extend([well, Val::from(at), Val::from(at), well]);
         }
         Self {
             conditions: conditions.join(" AND "),
@@ -219,29 +220,45 @@ fn page(
     Ok(found)
 }
 
+/// Counts hosts by the state they are in before they are stale, and then moves those that are.
 fn totals(session: &mut dyn Session, at: Timestamp) -> Result<FleetTotals, StoreError> {
     let mut totals = FleetTotals::default();
     // A sum is a decimal to MariaDB; SQLite takes the cast for one to a number.
     session.query(
-        &format!(
-            "SELECT now_place, COUNT(*), CAST(SUM(snapshots) AS SIGNED) FROM \
-             (SELECT {PLACE} AS now_place, snapshots FROM host_status) places GROUP BY now_place"
-        ),
-        args![at],
+        "SELECT place, COUNT(*), CAST(SUM(snapshots) AS SIGNED) FROM host_status GROUP BY place",
+        args![],
         &mut |row| {
             let mut row = Reader::new(row, "host_status");
             let place = row.int("place")?;
-            let mut size = |column| -> Result<usize, StoreError> {
-                let size = row.opt_size(column)?.unwrap_or_default();
-                Ok(usize::try_from(size).unwrap_or(usize::MAX))
-            };
-            let (hosts, snapshots) = (size("hosts")?, size("snapshots")?);
+            let hosts = size(&mut row, "hosts")?;
+            totals.snapshots += size(&mut row, "snapshots")?;
             if let Some(standing) = host_status::standing(place) {
                 totals.standings.insert(standing, hosts);
             }
-            totals.snapshots += snapshots;
+            Ok(())
+        },
+    )?;
+    session.query(
+        "SELECT place, late_place, COUNT(*) FROM host_status WHERE stale_at < ? \
+         GROUP BY place, late_place",
+        args![at],
+        &mut |row| {
+            let mut row = Reader::new(row, "host_status");
+            let (from, to) = (row.int("place")?, row.int("late_place")?);
+            let hosts = size(&mut row, "hosts")?;
+            if let (Some(from), Some(to)) = (host_status::standing(from), host_status::standing(to))
+            {
+                let was = totals.count(from);
+                totals.standings.insert(from, was.saturating_sub(hosts));
+                *totals.standings.entry(to).or_default() += hosts;
+            }
             Ok(())
         },
     )?;
     Ok(totals)
+}
+
+fn size(row: &mut Reader<'_>, column: &'static str) -> Result<usize, StoreError> {
+    let size = row.opt_size(column)?.unwrap_or_default();
+    Ok(usize::try_from(size).unwrap_or(usize::MAX))
 }

@@ -285,6 +285,8 @@ fn hosts_are_searched_by_name_and_state_sorted_and_read_page_by_page() {
     assert_eq!(page(at(0)), (Standing::Problem(Problem::Never), 3));
     let later = at(100 * 24 * 3600);
     assert_eq!(page(later), (Standing::Problem(Problem::Stale), 3));
+    let counted = store.totals(at(0)).unwrap();
+    assert_eq!(counted.count(Standing::Problem(Problem::Never)), 2);
     let totals = store.totals(later).unwrap();
     assert_eq!(
         (totals.hosts(), totals.troubled(), totals.snapshots),

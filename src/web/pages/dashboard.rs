@@ -13,7 +13,7 @@ use crate::store::{RunFilter, RunRecord};
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout;
-use crate::web::times::{ago, moment};
+use crate::web::times::{ago, moment, told};
 
 /// Hosts that need attention on the page; the list of hosts has all.
 const SHOWN: u32 = 20;
@@ -65,7 +65,7 @@ fn page(facts: &Facts, zone: Tz) -> Markup {
             div { dt { "at work now" } dd { (facts.running.len()) } }
             div { dt { "snapshots" } dd { (totals.snapshots) } }
         }
-        (findings(&glance.findings))
+        (findings(&glance.findings, zone))
         (backlog(glance, zone))
         (configuration(glance))
         (attention(glance, zone))
@@ -90,7 +90,7 @@ fn backlog(glance: &Glance, zone: Tz) -> Markup {
 }
 
 /// What is wrong with this installation; advice is folded away.
-fn findings(all: &[Finding]) -> Markup {
+fn findings(all: &[Finding], zone: Tz) -> Markup {
     let problems = || all.iter().filter(|f| f.level == Level::Problem);
     let advice: Vec<&Finding> = all.iter().filter(|f| f.level != Level::Problem).collect();
     html! {
@@ -98,7 +98,7 @@ fn findings(all: &[Finding]) -> Markup {
             h2 { "Wrong with this installation" }
             @for finding in problems() {
                 div.problem {
-                    strong { (finding.what) } ": " (visible(&finding.message))
+                    strong { (finding.what) } ": " (told(&finding.message, zone))
                     @if !finding.help.is_empty() { br; span.help { (visible(&finding.help)) } }
                 }
             }
@@ -142,14 +142,14 @@ fn attention(glance: &Glance, zone: Tz) -> Markup {
         } @else {
             div.scroll tabindex="0" role="region" aria-label="Hosts that need attention" {
                 table {
-                    thead { tr { th scope="col" { "Host" } th scope="col" { "State" } th scope="col" { "Newest snapshot" } th scope="col" { "Last run" } } }
+                    thead { tr { th scope="col" { "Host" } th scope="col" { "State" } th scope="col" { "Newest snapshot" } th scope="col" { "Why" } } }
                     tbody {
                         @for host in shown {
                             tr {
                                 th scope="row" { a href={ "/hosts/" (host.host) "/" } { (host.host) } }
                                 td { (state(host)) }
                                 td { @match host.newest { Some(at) => { (moment(at, zone)) " " span.quiet-text { (ago(at, glance.at)) } } None => "none" } }
-                                td.message { (visible(host.last_run.as_deref().unwrap_or(""))) }
+                                td.message { @for (i, problem) in host.problems.iter().enumerate() { @if i > 0 { br; } (told(&problem.text, zone)) } }
                             }
                         }
                     }

@@ -14,7 +14,7 @@ use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout::{self, crumbs, form_token};
 use crate::web::places::{self, Setting};
-use crate::web::times::{ago, moment};
+use crate::web::times::{ago, moment, told};
 
 /// Snapshots and runs on the page; the rest is on pages of their own.
 const SHOWN: usize = 20;
@@ -95,7 +95,7 @@ fn page(facts: &Facts, session: &Session, app: &App, now: Timestamp) -> Markup {
         @if facts.snapshots.is_empty() { p { "There are none." } }
         @else {
             (snapshot_table(&host.name, facts.snapshots.iter().take(SHOWN), app.zone(), now))
-            p { a href={ "/hosts/" (host.name) "/snapshots/" } { "All " (facts.snapshots.len()) " snapshots" } }
+            p { a href={ "/hosts/" (host.name) "/snapshots/" } { @if facts.snapshots.len() == 1 { "The one snapshot" } @else { "All " (facts.snapshots.len()) " snapshots" } } }
         }
         h2 { "Runs" }
         @if facts.runs.is_empty() { p { "There were none." } }
@@ -116,7 +116,7 @@ fn state(status: &HostStatus, now: Timestamp, app: &App) -> Markup {
             None => ", no complete snapshot",
         }
         @if !status.problems.is_empty() {
-            ul.plain { @for problem in &status.problems { li { (visible(&problem.text)) } } }
+            ul.plain { @for problem in &status.problems { li { (told(&problem.text, app.zone())) } } }
         }
     }
 }

@@ -132,7 +132,7 @@ fn settings(retention: &RetentionPlan) -> Markup {
             @match &retention.policy {
                 Some(policy) => {
                     div { dt { "keeps" } dd { (policy_words(policy)) } }
-                    div { dt { "counts" } dd { (kinds) " snapshots; each rule by itself, so that one snapshot may serve several" } }
+                    div { dt { "counts" } dd { (kinds.to_string().replace(',', ", ")) " snapshots; each rule by itself, so that one snapshot may serve several" } }
                     div { dt { "time zone" } dd { (policy.timezone.name()) } }
                     div { dt { "base protection" } dd { (bases(policy)) } }
                     div { dt { "incomplete ones stay" } dd { (policy.incomplete_after) } }
