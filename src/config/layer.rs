@@ -230,17 +230,16 @@ impl Reader<'_> {
                         .value(child, "a word")
                         .and_then(|entry| self.text(entry));
                     let value = text.and_then(|text| {
-                        if text.value == "link-dest" {
-                            return Some(Spanned {
-                                value: Incremental::LinkDest,
-                                at: text.at,
-                            });
+                        let known = Incremental::WORDS.into_iter();
+                        let mut meant = known.filter(|(word, _)| text.value == *word);
+                        if let Some((_, value)) = meant.next() {
+                            return Some(Spanned { value, at: text.at });
                         }
                         self.wrong(
                             "invalid-value",
                             text.at,
                             "there is no such way",
-                            "write `link-dest`",
+                            "write `auto`, `fast` or `link-dest`",
                         );
                         None
                     });

@@ -36,7 +36,7 @@ pub(super) fn values(path: &str) -> Vec<Value> {
         "rsync.rsync-path" => vec![json!(hostile), json!("/usr/bin/rsync")],
         "rsync.bwlimit" => vec![json!(20 << 20), json!(12_345)],
         "rsync.timeout" | "rsync.deadline" | "hooks.timeout" => vec![json!("25h"), json!("90s")],
-        "rsync.incremental" => vec![json!("link-dest")],
+        "rsync.incremental" => vec![json!("link-dest"), json!("fast")],
         "sources" => vec![
             json!(["/etc"]),
             json!(["/etc", "/srv"]),

@@ -162,6 +162,20 @@ impl Handle {
         Ok(found)
     }
 
+    /// Every name in the directory but `.` and `..`, with the number of its inode.
+    pub(super) fn inodes(&self) -> Result<Vec<(OsString, u64)>, DiskError> {
+        let list = |errno| DiskError::io("list", &self.path, errno);
+        let mut found = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.fd).map_err(list)? {
+            let entry = entry.map_err(list)?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                found.push((OsString::from_vec(name.to_vec()), entry.ino()));
+            }
+        }
+        Ok(found)
+    }
+
     /// The type of what has the name, a link being a link.
     pub(super) fn type_of(&self, name: impl AsRef<OsStr>) -> Result<Option<FileType>, DiskError> {
         Ok(self.stat_of(name)?.as_ref().map(file_type))

@@ -1,12 +1,13 @@
 //! Pulls in progress.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, OFlags, statat};
 
 use super::error::DiskError;
-use super::handle::Handle;
+use super::handle::{Handle, random_word};
 use super::host::{DATA, HostDir, INCOMPLETE, TRASH};
 use super::lock::HostLock;
 use super::marks::{self, Suspect};
@@ -15,6 +16,8 @@ use crate::core::model::{SnapshotKind, SnapshotName};
 
 /// rsync's own words, beside `data/`.
 const LOG: &str = "rsync.log";
+/// The names that rsync is asked for, while it is.
+const NAMES: &str = "names";
 
 /// A snapshot that is being made, invisible under `.incomplete/<kind>/<name>/`.
 ///
@@ -83,6 +86,23 @@ impl HostLock {
         }
     }
 
+    /// Makes `data` of a pull anew, empty: what is in it goes into the trash. To clear it in place would be no way, since
+    /// its files share inodes with older snapshots.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be moved or made.
+    pub fn begin_anew(&self, incomplete: &Incomplete) -> Result<(), DiskError> {
+        let trash = self.dir().make(TRASH)?;
+        let name = format!("{}.{}", incomplete.name, random_word()?);
+        if !incomplete.dir.rename_new(DATA, &trash, &name)? {
+            let path = trash.path().join(name);
+            return Err(DiskError::NameTaken { path });
+        }
+        incomplete.dir.make_new(DATA)?;
+        Ok(())
+    }
+
     /// Opens a pull that an earlier run left; nothing if it is not there.
     ///
     /// # Errors
@@ -141,6 +161,32 @@ impl Incomplete {
             .ok_or_else(|| DiskError::Absent {
                 path: self.path().join(LOG),
             })
+    }
+
+    /// Writes the names that rsync is to bring where it finds them; the answer is the absolute path.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be written.
+    pub fn write_names(&self, names: &[u8]) -> Result<PathBuf, DiskError> {
+        let path = self.path().join(NAMES);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let mut file = self
+            .dir
+            .open_file(NAMES, flags)?
+            .ok_or_else(|| DiskError::Absent { path: path.clone() })?;
+        file.write_all(names)
+            .map_err(|source| DiskError::io("write", &path, source))?;
+        Ok(path)
+    }
+
+    /// Removes the names that were to be brought.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be removed.
+    pub fn remove_names(&self) -> Result<(), DiskError> {
+        self.dir.remove_file(NAMES).map(|_| ())
     }
 
     /// Writes `meta.json`, durably, for a pull that stays incomplete; publishing writes its own.

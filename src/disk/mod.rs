@@ -15,9 +15,11 @@
 //! [`HostDir`] reads; whatever moves or removes snapshots is a method of [`HostLock`], so that it cannot be done
 //! without the lock.
 
+mod crew;
 mod database_copies;
 mod empty;
 mod error;
+mod graft;
 mod handle;
 mod holder;
 mod host;
@@ -48,6 +50,7 @@ mod whole;
 pub use database_copies::{DatabaseCopies, DatabaseCopy};
 pub use empty::{Emptied, Removed, Unremoved, UnremovedCause};
 pub use error::{DiskError, Seen};
+pub use graft::{GraftError, Kept};
 pub use holder::{Holder, Liveness, ProcessGroup};
 pub use host::HostDir;
 pub use in_use::SnapshotInUse;

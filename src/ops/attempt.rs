@@ -1,6 +1,7 @@
 //! One try of a pull, from its row and its directory to what becomes of them.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use super::backup::{BackupReport, BackupRequest, finish_run};
 use super::context::Facts;
@@ -11,6 +12,7 @@ use super::patience::patiently;
 use super::pull::Resolved;
 use super::pulse::Pulse;
 use super::space::{room_of, scarce};
+use super::transfers::{Transfers, Way};
 use super::verdict::{cause_of, not_begun, pulled, settled, status_of};
 use super::{Context, Error, PruneReport};
 use crate::core::model::{
@@ -29,6 +31,8 @@ pub(super) struct Attempt<'a> {
     pub(super) run: RunId,
     pub(super) now: Timestamp,
     pub(super) resolved: Resolved,
+    /// How unchanged files were found, once that is known.
+    pub(super) way: Option<Way>,
 }
 
 impl Attempt<'_> {
@@ -101,13 +105,23 @@ impl Attempt<'_> {
                 let (ended, verdict) = not_begun(failed);
                 Ok(self.report(name, links, &ended, verdict))
             }
-            None => self
-                .run_rsync(lock, &pull, &incomplete, request, pulse)
-                .map(|ended| {
+            None => {
+                let transfers = Transfers {
+                    host: self.host,
+                    lock,
+                    pull: &pull,
+                    incomplete: &incomplete,
+                    progress: request.progress,
+                    pulse,
+                    begun: Instant::now(),
+                };
+                transfers.run(links).map(|(ended, way)| {
+                    self.way = Some(way);
                     let room = self.root.space().map(room_of).unwrap_or_default();
                     let verdict = rsync::classify(&ended, self.host.settings.accept_partial, room);
                     self.report(name, links, &ended, verdict)
-                }),
+                })
+            }
         };
         let report = report.map(|report| self.keep(lock, &incomplete, links, kind, pulse, report));
         let status = report.as_ref().map_or(RunStatus::Failed, |r| r.status);
@@ -122,42 +136,6 @@ impl Attempt<'_> {
             .extend(failed.iter().map(ToString::to_string));
         report.warnings.extend(scarce(self.root, self.facts));
         Ok(report)
-    }
-
-    fn run_rsync(
-        &self,
-        lock: &mut HostLock,
-        pull: &rsync::Pull,
-        incomplete: &Incomplete,
-        request: BackupRequest<'_>,
-        pulse: &Pulse,
-    ) -> Result<rsync::Ended, Error> {
-        let log = incomplete.open_log()?;
-        let stdin = lock.stdin()?;
-        let mut group = None;
-        let ended = rsync::run(
-            pull,
-            stdin,
-            log,
-            self.host.settings.rsync.deadline.into(),
-            &pulse.stop,
-            &mut |started: rsync::Started| {
-                group = Some(lock.record_children(started.pid));
-            },
-            &mut |seen: rsync::Progress| {
-                pulse.is_at(seen.bytes);
-                (request.progress)(seen);
-            },
-        )
-        .map_err(|source| Error::File {
-            doing: "run",
-            path: "rsync".to_owned(),
-            source,
-        })?;
-        if let Some(Err(error)) = group {
-            tracing::warn!("{}: {error}", self.host.name);
-        }
-        Ok(ended)
     }
 
     fn report(
@@ -255,6 +233,14 @@ impl Attempt<'_> {
             .retention
             .as_ref()
             .and_then(|policy| serde_json::to_value(policy).ok());
+        if let Some(way) = &self.way {
+            meta.other
+                .insert("incremental".to_owned(), way.word().into());
+            if let Way::LinkDest(Some(why)) = way {
+                let why = why.as_str().into();
+                meta.other.insert("incremental_fallback".to_owned(), why);
+            }
+        }
         meta.pobsync_version = Some(super::VERSION.to_owned());
         // A renamed host keeps its directory, and the snapshots in it say whose directory that is.
         meta.other

@@ -174,6 +174,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
         run,
         now,
         resolved,
+        way: None,
     };
     let stop = request.stop;
     let pulled = with_pulse(context, run, stop, |pulse| {

@@ -60,6 +60,7 @@ mod stale;
 mod status;
 mod superseded;
 mod tell;
+mod transfers;
 mod tree_paths;
 mod trust;
 mod upcoming;

@@ -1,6 +1,6 @@
 //! The exact words that rsync and ssh are called with.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::core::model::{
     AbsolutePath, Address, ExcludePattern, ProxyJump, RsyncSettings, SourcePath, UserName,
@@ -41,18 +41,51 @@ impl Pull {
     /// The argument vector of the transfer, the program first.
     #[must_use]
     pub fn argv(&self) -> Vec<String> {
-        let mut argv = self.common();
+        let mut argv = self.common(&self.excludes);
+        self.options(&mut argv);
+        argv.push("--info=progress2".to_owned());
+        self.link_dests(&mut argv);
+        self.sources_into(&mut argv);
+        argv.push(format!("{}/", self.destination));
+        argv
+    }
+
+    /// The argument vector that says of every name how it differs from the tree `base`, and writes nothing.
+    ///
+    /// A name ends at the first `//` of its line, which none holds.
+    pub(super) fn difference_argv(&self, base: &Utf8Path) -> Vec<String> {
+        let mut argv = self.common(&self.excludes);
+        argv.push("--dry-run".to_owned());
+        self.options(&mut argv);
+        // Twice: names that do not differ are told too, so that nothing is taken for unchanged that was not compared.
+        let told = ["--itemize-changes", "--itemize-changes"];
+        argv.extend(told.map(String::from));
+        argv.push("--out-format=%i %n//%L".to_owned());
+        self.sources_into(&mut argv);
+        argv.push(format!("{base}/"));
+        argv
+    }
+
+    /// The argument vector that brings the names in the file `names`, each ended by a NUL, and nothing below them.
+    ///
+    /// The names have passed the excludes already, which mean another thing to names that are asked for one by one.
+    pub(super) fn listed_argv(&self, names: &Utf8Path) -> Vec<String> {
+        let mut argv = self.common(&[]);
+        self.options(&mut argv);
+        argv.push("--info=progress2".to_owned());
+        self.link_dests(&mut argv);
+        argv.extend(["--from0".to_owned(), format!("--files-from={names}")]);
+        argv.extend(["--no-recursive", "--"].map(String::from));
+        argv.push(self.at_host("/"));
+        argv.push(format!("{}/", self.destination));
+        argv
+    }
+
+    /// How files are compared and kept.
+    fn options(&self, argv: &mut Vec<String>) {
         let s = &self.rsync;
-        argv.extend(
-            [
-                "--hard-links",
-                "--sparse",
-                "--numeric-ids",
-                "--stats",
-                "--info=progress2",
-            ]
-            .map(String::from),
-        );
+        let always = ["--hard-links", "--sparse", "--numeric-ids", "--stats"];
+        argv.extend(always.map(String::from));
         // rsync(1): -1 compares nanoseconds. Else a file changed twice in one second would be missed, and a directory
         // made in the second of its source would keep its own time.
         argv.push("--modify-window=-1".to_owned());
@@ -76,20 +109,21 @@ impl Pull {
             // rsync(1): units of 1024 bytes a second; 0 would be no limit.
             argv.push(format!("--bwlimit={}", (limit.0 / 1024).max(1)));
         }
-        argv.extend(
-            self.link_dests
-                .iter()
-                .map(|path| format!("--link-dest={path}")),
-        );
+    }
+
+    fn link_dests(&self, argv: &mut Vec<String>) {
+        let words = self.link_dests.iter();
+        argv.extend(words.map(|path| format!("--link-dest={path}")));
+    }
+
+    fn sources_into(&self, argv: &mut Vec<String>) {
         argv.push("--".to_owned());
         argv.extend(self.sources.iter().map(|source| self.source(source)));
-        argv.push(format!("{}/", self.destination));
-        argv
     }
 
     /// The argument vector that lists one source without going into it.
     pub(super) fn listing_argv(&self, source: &SourcePath) -> Vec<String> {
-        let mut argv = self.common();
+        let mut argv = self.common(&self.excludes);
         argv.extend(
             [
                 "--list-only",
@@ -105,7 +139,7 @@ impl Pull {
     }
 
     /// What both have: how trees are named, what is left out, and how the host is reached.
-    fn common(&self) -> Vec<String> {
+    fn common(&self, excludes: &[ExcludePattern]) -> Vec<String> {
         let mut argv: Vec<String> = [
             "rsync",
             "--archive",
@@ -121,7 +155,7 @@ impl Pull {
         .map(String::from)
         .into();
         argv.extend(
-            self.excludes
+            excludes
                 .iter()
                 .map(|pattern| format!("--exclude={pattern}")),
         );
@@ -239,10 +273,14 @@ impl Pull {
     }
 
     fn source(&self, source: &SourcePath) -> String {
+        self.at_host(source.as_str())
+    }
+
+    fn at_host(&self, path: &str) -> String {
         if self.address.is_local() {
-            return source.to_string();
+            return path.to_owned();
         }
-        format!("{}@{}:{}", self.user, self.host(), literal(source.as_str()))
+        format!("{}@{}:{}", self.user, self.host(), literal(path))
     }
 
     /// The vector as a person would type it, with each secret of `hidden` replaced by what stands for it. For eyes only:
@@ -342,6 +380,14 @@ mod tests {
     #[test]
     fn the_vector_is_this() {
         insta::assert_snapshot!(pull().argv().join("\n"));
+    }
+
+    #[test]
+    fn a_comparison_writes_nothing_and_a_list_asks_for_nothing_below_its_names() {
+        let compared = pull().difference_argv("/mnt/b/web/manual/y/data".into());
+        let listed = pull().listed_argv("/mnt/b/web/.incomplete/manual/x/names".into());
+        assert!(compared.contains(&"--dry-run".to_owned()));
+        insta::assert_snapshot!(format!("{}\n\n{}", compared.join("\n"), listed.join("\n")));
     }
 
     #[test]

@@ -5,10 +5,12 @@
 //! too: they are children under the same rules.
 
 mod argv;
+mod difference;
 mod group;
 mod hook;
 mod hooks_folder;
 mod keyscan;
+mod listed;
 mod outcome;
 mod probe;
 mod process;
@@ -18,13 +20,15 @@ mod stats;
 mod stop;
 
 pub use argv::Pull;
+pub use difference::{Difference, Surprise};
 pub use group::end_group;
 pub use hook::{HookCall, HookError};
 pub use hooks_folder::{HOOKS, HookProblem, HooksFolder};
 pub use keyscan::{OfferedKey, add_known_host, scan};
+pub use listed::{Brought, brought};
 pub use outcome::{Class, Room, Verdict, classify, restore_complaints, restored};
 pub use probe::{MINIMUM_VERSION, Version, local_version, probe_remote, probe_sources};
-pub use process::{Ended, Progress, Started, run};
+pub use process::{Ended, Progress, Started, Transfer, bring, compare, run};
 pub use restore::{Item, Restore, RestoreTarget, Seen, written};
 pub use stats::Stats;
 pub use stop::Stop;

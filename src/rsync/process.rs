@@ -9,10 +9,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use camino::Utf8Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
 use super::Pull;
+use super::difference::{Difference, DifferenceReader, Surprise};
 use super::group::{GRACE, signal_group};
 use super::stats::Stats;
 use super::stop::Stop;
@@ -29,6 +31,8 @@ const HEARD_AT_ONCE: usize = 1024;
 const SILENCE: Duration = Duration::from_secs(2);
 /// However much is left to be heard.
 const LAST_WORDS: Duration = Duration::from_secs(60);
+/// What is read at once of a list of names: as much as a pipe holds.
+const RAW_AT_ONCE: usize = 64 * 1024;
 /// How long a wish to stop may go unheard.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -65,36 +69,87 @@ pub struct Ended {
     pub dropped: u64,
 }
 
-/// Runs a transfer until it ends, takes longer than `deadline`, or `stop` asks for it; the whole group is gone then.
-///
-/// `stdin` is the standard input of the transfer, which reads nothing from it: the host's lock. What it says goes to
-/// `log` too.
+/// What a transfer runs with.
+pub struct Transfer<'a> {
+    /// Its standard input, which it reads nothing from: the host's lock.
+    pub stdin: Stdio,
+    /// What it says goes here too.
+    pub log: File,
+    /// It may take so long.
+    pub deadline: Duration,
+    /// Asks it to stop.
+    pub stop: &'a Stop,
+    /// Hears that it has begun.
+    pub on_start: &'a mut dyn FnMut(Started),
+    /// Hears how far it is.
+    pub on_progress: &'a mut dyn FnMut(Progress),
+}
+
+/// Runs a transfer until it ends, takes longer than it may, or is asked to stop; the whole group is gone then.
 ///
 /// # Errors
 /// When rsync cannot be started or waited for.
-pub fn run(
-    pull: &Pull,
-    stdin: Stdio,
-    log: File,
-    deadline: Duration,
-    stop: &Stop,
-    on_start: &mut dyn FnMut(Started),
-    on_progress: &mut dyn FnMut(Progress),
-) -> std::io::Result<Ended> {
-    let mut command = command(&pull.argv());
+pub fn run(pull: &Pull, transfer: Transfer<'_>) -> std::io::Result<Ended> {
+    transfer_by(&pull.argv(), transfer)
+}
+
+fn transfer_by(argv: &[String], transfer: Transfer<'_>) -> std::io::Result<Ended> {
+    let mut ear = Ear::new(Some(transfer.log), LARGEST_LOG, 0);
+    let status = attend(
+        Task {
+            command: piped(&mut command(argv), transfer.stdin),
+            input: Vec::new(),
+            deadline: transfer.deadline,
+            stop: transfer.stop,
+        },
+        &mut ear,
+        transfer.on_start,
+        transfer.on_progress,
+    )?;
+    Ok(ear.finish(status).0)
+}
+
+fn piped(command: &mut Command, stdin: Stdio) -> &mut Command {
     command
         .stdin(stdin)
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let task = Task {
-        command: &mut command,
-        input: Vec::new(),
-        deadline,
-        stop,
-    };
-    let mut ear = Ear::new(Some(log), LARGEST_LOG, 0);
-    let status = attend(task, &mut ear, on_start, on_progress)?;
-    Ok(ear.finish(status).0)
+        .stderr(Stdio::piped())
+}
+
+/// Asks what differs from the tree `base`, and writes nothing anywhere but to `log`; bounds and errors as for [`run`].
+///
+/// # Errors
+/// When rsync cannot be started or waited for.
+pub fn compare(
+    pull: &Pull,
+    base: &Utf8Path,
+    transfer: Transfer<'_>,
+) -> std::io::Result<(Ended, Result<Difference, Surprise>)> {
+    let mut ear = Ear::new(Some(transfer.log), LARGEST_LOG, 0);
+    ear.difference = Some(DifferenceReader::default());
+    let status = attend(
+        Task {
+            command: piped(&mut command(&pull.difference_argv(base)), transfer.stdin),
+            input: Vec::new(),
+            deadline: transfer.deadline,
+            stop: transfer.stop,
+        },
+        &mut ear,
+        transfer.on_start,
+        transfer.on_progress,
+    )?;
+    let difference = ear.difference.take().unwrap_or_default();
+    let (ended, _) = ear.finish(status);
+    let difference = difference.finish(&ended.stats);
+    Ok((ended, difference))
+}
+
+/// Brings the names in the file `names`; bounds and errors as for [`run`].
+///
+/// # Errors
+/// When rsync cannot be started or waited for.
+pub fn bring(pull: &Pull, names: &Utf8Path, transfer: Transfer<'_>) -> std::io::Result<Ended> {
+    transfer_by(&pull.listed_argv(names), transfer)
 }
 
 /// Runs a short question and keeps at most `longest` bytes of its answer.
@@ -147,7 +202,11 @@ pub(super) fn attend(
     let readers = (|| {
         // One that reads nothing of it breaks the pipe when it ends, and the thread ends with that.
         stdin.map(|stdin| write(stdin, input)).transpose()?;
-        let out = out.map(|out| read(out, said.clone(), Said::Out));
+        let is_raw = ear.difference.is_some();
+        let out = out.map(|out| match is_raw {
+            true => read_raw(out, said.clone()),
+            false => read(out, said.clone(), Said::Out),
+        });
         let err = err.map(|err| read(err, said, Said::Err));
         std::io::Result::Ok([out.transpose()?, err.transpose()?])
     })();
@@ -263,6 +322,26 @@ fn wait(
 pub(super) enum Said {
     Out(String),
     Err(String),
+    /// Bytes of the output as they come.
+    Raw(Vec<u8>),
+}
+
+/// A line for each of a million names would be a million wake-ups.
+fn read_raw<R: Read + Send + 'static>(
+    mut from: R,
+    to: SyncSender<Said>,
+) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().spawn(move || {
+        let mut chunk = vec![0; RAW_AT_ONCE];
+        while let Ok(n) = from.read(&mut chunk) {
+            let Some(read) = chunk.get(..n).filter(|read| !read.is_empty()) else {
+                break;
+            };
+            if to.send(Said::Raw(read.to_vec())).is_err() {
+                return;
+            }
+        }
+    })
 }
 
 fn write(mut to: ChildStdin, input: Vec<u8>) -> std::io::Result<JoinHandle<()>> {
@@ -320,6 +399,7 @@ pub(super) struct Ear {
     /// Told of each line of standard output that is no progress, as it comes.
     listener: Option<Listener>,
     ended: Ended,
+    difference: Option<DifferenceReader>,
 }
 
 impl Ear {
@@ -333,6 +413,7 @@ impl Ear {
             longest_answer,
             listener: None,
             ended: Ended::default(),
+            difference: None,
         }
     }
 
@@ -359,6 +440,16 @@ impl Ear {
                     }
                     self.write(&line);
                     self.last = Some(line);
+                }
+            }
+            Said::Raw(bytes) => {
+                let mut figures = Vec::new();
+                if let Some(reader) = &mut self.difference {
+                    reader.take(&bytes, &mut |line| figures.push(line.to_owned()));
+                }
+                for line in figures {
+                    self.ended.stats.take(&line);
+                    self.write(&line);
                 }
             }
             Said::Err(line) => {

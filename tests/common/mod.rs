@@ -18,7 +18,7 @@ mod sshd;
 mod tree;
 
 pub use sshd::Sshd;
-pub use tree::{assert_same_tree, build_tree};
+pub use tree::{Entry, assert_same_tree, build_tree, read_tree};
 
 /// Says why a test does not run here; CI runs as root with everything installed.
 pub fn is_root() -> bool {

@@ -79,22 +79,23 @@ pub fn build_tree(dir: &Path) {
         .unwrap();
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Entry {
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    size: u64,
-    modified: (i64, i64),
-    content: Vec<u8>,
-    attributes: String,
+/// All that a name is, but for its inode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub size: u64,
+    pub modified: (i64, i64),
+    pub content: Vec<u8>,
+    pub attributes: String,
     /// The first path of the same inode, where there are several.
-    linked_with: Option<PathBuf>,
+    pub linked_with: Option<PathBuf>,
 }
 
 /// Demands that both trees have the same names, types, modes, owners, sizes, times, contents, attributes and link groups.
 pub fn assert_same_tree(a: &Path, b: &Path) {
-    let (a, b) = (read(a), read(b));
+    let (a, b) = (read_tree(a), read_tree(b));
     let names = |t: &BTreeMap<PathBuf, Entry>| t.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&a), names(&b));
     for (path, entry) in &a {
@@ -103,7 +104,25 @@ pub fn assert_same_tree(a: &Path, b: &Path) {
     }
 }
 
-fn read(root: &Path) -> BTreeMap<PathBuf, Entry> {
+/// Every extended attribute and access control list of a name itself, sorted.
+fn attributes(path: &Path) -> String {
+    let mut names = vec![0u8; 64 * 1024];
+    let length = rustix::fs::llistxattr(path, &mut names).unwrap_or(0);
+    let mut all: Vec<String> = names[..length]
+        .split(|b| *b == 0)
+        .filter(|name| !name.is_empty())
+        .map(|name| {
+            let mut value = vec![0u8; 64 * 1024];
+            let length = rustix::fs::lgetxattr(path, name, &mut value).unwrap();
+            format!("{}={:?}", String::from_utf8_lossy(name), &value[..length])
+        })
+        .collect();
+    all.sort();
+    all.join("\n")
+}
+
+/// Every name of a tree, the top being empty.
+pub fn read_tree(root: &Path) -> BTreeMap<PathBuf, Entry> {
     let mut found = BTreeMap::new();
     let mut inodes: BTreeMap<u64, PathBuf> = BTreeMap::new();
     let mut left = vec![PathBuf::new()];
@@ -136,16 +155,7 @@ fn read(root: &Path) -> BTreeMap<PathBuf, Entry> {
                 .or_insert_with(|| path.clone())
                 .clone()
         });
-        let dump = Command::new("getfattr")
-            .args(["-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", "--"])
-            .arg(&full)
-            .output()
-            .unwrap();
-        let attributes: String = String::from_utf8_lossy(&dump.stdout)
-            .lines()
-            .filter(|l| !l.starts_with("# file"))
-            .collect::<Vec<_>>()
-            .join("\n");
+        let attributes = attributes(&full);
         found.insert(
             path,
             Entry {

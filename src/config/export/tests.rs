@@ -93,7 +93,7 @@ fn what_is_shared_stands_once() {
             "address": address, "enabled": true, "protect": address == "db-1.example.net", "groups": [group],
             "ssh": {"user": "backup", "port": 22, "identity": "/etc/pobsync/id_ed25519"},
             "rsync": {"xattrs": true, "acls": true, "one-file-system": false, "specials": false, "timeout": "10m",
-                      "deadline": "24h", "incremental": "link-dest"},
+                      "deadline": "24h", "incremental": "auto"},
             "sources": if group == "web" { vec!["/etc", "/var/www"] } else { vec!["/etc", "/var/lib/dumps"] },
             "excludes": ["/proc/*", "/sys/*", "/dev/*", "/run/*", "*.tmp", format!("/{address}")],
             "retention": {"daily": daily, "weekly": 8, "kinds": ["scheduled"], "protect-bases": false,

@@ -25,6 +25,7 @@ mod snapshot;
 mod state;
 mod suspicion;
 mod time;
+mod transfer_list;
 mod units;
 
 pub use account::{Account, AccountName, ApiToken, TokenId, TokenScope, TokenScopes, UserId};
@@ -52,4 +53,7 @@ pub use snapshot::{Hold, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus};
 pub use state::{ManagedBy, Pause, Retirement, SnapshotsOnRemoval, SqlGlobal, SqlHost, SqlState};
 pub use suspicion::{Earlier, Pulled};
 pub use time::Timestamp;
+pub use transfer_list::{
+    DirIndex, OddList, TransferEntry, TransferKind, TransferList, TransferListBuilder,
+};
 pub use units::{ByteCount, CalendarSpan, Percent, Span};

@@ -122,8 +122,21 @@ impl Default for SshSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Incremental {
+    /// Fast where the base has so many files that it pays.
+    Auto,
+    /// rsync only compares, and unchanged files are linked here.
+    Fast,
     /// rsync links unchanged files itself.
     LinkDest,
+}
+
+impl Incremental {
+    /// Every way, by the word that a file has for it.
+    pub const WORDS: [(&'static str, Self); 3] = [
+        ("auto", Self::Auto),
+        ("fast", Self::Fast),
+        ("link-dest", Self::LinkDest),
+    ];
 }
 
 fn yes() -> bool {
@@ -171,7 +184,7 @@ impl Default for RsyncSettings {
             bwlimit: None,
             timeout: Span::from_seconds(600),
             deadline: Span::from_hours(24),
-            incremental: Incremental::LinkDest,
+            incremental: Incremental::Auto,
         }
     }
 }

@@ -1,0 +1,298 @@
+//! The transfers of one pull: rsync alone, or rsync to compare and to bring, and links made here.
+//!
+//! The fast way, as DESIGN has it: rsync tells of every name how it differs from the base, brings exactly those that
+//! do into an empty tree, and the tree is completed with links. Whatever does not add up ends it, and the pull is
+//! begun anew by `--link-dest` alone. rsync is never let into a tree with links that were made here: it would change
+//! attributes in place, and so in older snapshots.
+
+use std::io::Write as _;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+
+use super::links::{Links, utf8};
+use super::pulse::Pulse;
+use super::{Error, sentence};
+use crate::core::model::{Incremental, SourcePath, SqlHost, TransferList};
+use crate::disk::{GraftError, HostLock, Incomplete, Kept, Tree};
+use crate::rsync::{self, Ended, Pull, Surprise, Transfer, brought};
+
+/// A base of fewer files is linked by rsync sooner than a second transfer begins: it takes 0.07 ms a file, a connection
+/// takes 300 ms and more.
+const FAST_FROM: u64 = 5_000;
+
+/// How unchanged files were found and linked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By rsync; and why not fast, where that was tried.
+    LinkDest(Option<String>),
+    /// By a comparison of rsync's and links of ours.
+    Fast,
+}
+
+impl Way {
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::LinkDest(_) => "link-dest",
+            Self::Fast => "fast",
+        }
+    }
+}
+
+pub(super) struct Transfers<'t, 'p> {
+    pub(super) host: &'t SqlHost,
+    pub(super) lock: &'t mut HostLock,
+    pub(super) pull: &'t Pull,
+    pub(super) incomplete: &'t Incomplete,
+    pub(super) progress: &'t mut (dyn FnMut(rsync::Progress) + 'p),
+    pub(super) pulse: &'t Pulse,
+    pub(super) begun: Instant,
+}
+
+/// What the fast way came to.
+enum Fast {
+    /// The pull has ended, well or not.
+    Ended(Ended),
+    /// Another way has to be taken.
+    Surprised(String),
+}
+
+impl Transfers<'_, '_> {
+    /// Pulls, by the way that the host's settings and its base allow.
+    ///
+    /// # Errors
+    /// When rsync cannot be started, or the tree of the pull not be worked with.
+    pub(super) fn run(mut self, links: &Links) -> Result<(Ended, Way), Error> {
+        let mut surprise = None;
+        if let Some(base) = self.fast_base(links)? {
+            match self.fast(&base)? {
+                Fast::Ended(ended) => return Ok((ended, Way::Fast)),
+                Fast::Surprised(why) => {
+                    self.say(&format!(
+                        "not by comparing first: {why}; begun anew with --link-dest"
+                    ));
+                    self.begin_anew()?;
+                    surprise = Some(why);
+                }
+            }
+        }
+        let ended = self.transfer(rsync::run)?;
+        Ok((ended, Way::LinkDest(surprise)))
+    }
+
+    /// The tree of the base, where the fast way is right and pays.
+    fn fast_base(&self, links: &Links) -> Result<Option<(Tree, Utf8PathBuf)>, Error> {
+        let files = links.earlier.and_then(|earlier| earlier.files);
+        let is_wanted = match self.host.settings.rsync.incremental {
+            Incremental::LinkDest => false,
+            Incremental::Fast => true,
+            Incremental::Auto => files.is_some_and(|files| files >= FAST_FROM),
+        };
+        let (Some((kind, name)), [path]) = (&links.linked, &links.data[..]) else {
+            return Ok(None);
+        };
+        // rsync tells of a name once and counts it twice.
+        if !is_wanted || overlap(&self.pull.sources) {
+            return Ok(None);
+        }
+        let tree = self.lock.tree(*kind, name)?;
+        Ok(tree.map(|tree| (tree, path.clone())))
+    }
+
+    fn fast(&mut self, (base, path): &(Tree, Utf8PathBuf)) -> Result<Fast, Error> {
+        let (compared, difference) =
+            self.transfer(|pull, transfer| rsync::compare(pull, path, transfer))?;
+        if ends_the_pull(&compared) {
+            return Ok(Fast::Ended(compared));
+        }
+        if !matches!(compared.exit, Some(0 | 24)) {
+            let exit = compared.exit.unwrap_or_default();
+            let why = format!("the comparison ended with {exit}");
+            return Ok(Fast::Surprised(why));
+        }
+        let difference = match difference {
+            Ok(difference) => difference,
+            Err(Surprise(why)) => return Ok(Fast::Surprised(why)),
+        };
+        let mut list = difference.list;
+        if !difference
+            .leaders
+            .iter()
+            .all(|leader| list.bring_path(leader))
+        {
+            let why = "a hard link leads to a name that is not listed";
+            return Ok(Fast::Surprised(why.to_owned()));
+        }
+        if let Err(error) = base.bring_whole_groups(&mut list) {
+            return Ok(Fast::Surprised(told(error)));
+        }
+        let names = names(&list);
+        let mut missing = 0;
+        let ended = if names.is_empty() {
+            compared.without_transfer()
+        } else {
+            let file = utf8(self.incomplete.write_names(&names)?)?;
+            let ended = self.transfer(|pull, transfer| rsync::bring(pull, &file, transfer));
+            self.incomplete.remove_names()?;
+            let ended = ended?;
+            if ends_the_pull(&ended) {
+                return Ok(Fast::Ended(ended.after(&compared)));
+            }
+            match brought(ended, &compared) {
+                Ok(brought) => {
+                    missing = brought.missing();
+                    brought.with(&compared)
+                }
+                Err(Surprise(why)) => return Ok(Fast::Surprised(why)),
+            }
+        };
+        self.complete(base, &list, missing, ended)
+    }
+
+    /// Completes the tree with all that was not brought, and counts what should have been.
+    fn complete(
+        &self,
+        base: &Tree,
+        list: &TransferList,
+        missing: usize,
+        mut ended: Ended,
+    ) -> Result<Fast, Error> {
+        let kept = Kept {
+            xattrs: self.pull.rsync.xattrs,
+            acls: self.pull.rsync.acls,
+        };
+        let (deadline, stop) = (self.deadline(), &self.pulse.stop);
+        let begun = Instant::now();
+        let is_stopped = || stop.is_asked() || begun.elapsed() > deadline;
+        match self.incomplete.graft(base, list, kept, &is_stopped) {
+            Ok(absent) if absent == missing => Ok(Fast::Ended(ended)),
+            Ok(absent) => Ok(Fast::Surprised(format!(
+                "{absent} names did not come, and rsync told of {missing}"
+            ))),
+            Err(GraftError::Stopped) => {
+                ended.cancelled = stop.is_asked();
+                ended.timed_out = !ended.cancelled;
+                Ok(Fast::Ended(ended))
+            }
+            Err(error) => Ok(Fast::Surprised(told(error))),
+        }
+    }
+
+    fn begin_anew(&self) -> Result<(), Error> {
+        self.lock.begin_anew(self.incomplete)?;
+        // Nothing that a plan has to list: it never was a snapshot. The trash was empty when the host was locked.
+        let emptied = self.lock.empty_trash(&|_| ControlFlow::Continue(()))?;
+        if !emptied.is_finished() {
+            self.say("some of it could not be removed from the trash");
+        }
+        Ok(())
+    }
+
+    fn transfer<T>(
+        &mut self,
+        run: impl FnOnce(&Pull, Transfer<'_>) -> std::io::Result<T>,
+    ) -> Result<T, Error> {
+        let log = self.incomplete.open_log()?;
+        let stdin = self.lock.stdin()?;
+        let deadline = self.deadline();
+        let (lock, pulse, progress) = (&mut *self.lock, self.pulse, &mut *self.progress);
+        let mut group = None;
+        let done = run(
+            self.pull,
+            Transfer {
+                stdin,
+                log,
+                deadline,
+                stop: &pulse.stop,
+                on_start: &mut |started: rsync::Started| {
+                    group = Some(lock.record_children(started.pid));
+                },
+                on_progress: &mut |seen: rsync::Progress| {
+                    pulse.is_at(seen.bytes);
+                    progress(seen);
+                },
+            },
+        )
+        .map_err(|source| Error::File {
+            doing: "run",
+            path: "rsync".to_owned(),
+            source,
+        })?;
+        if let Some(Err(error)) = group {
+            tracing::warn!("{}: {error}", self.host.name);
+        }
+        Ok(done)
+    }
+
+    /// What is left of the time that the pull may take.
+    fn deadline(&self) -> Duration {
+        let all: Duration = self.host.settings.rsync.deadline.into();
+        all.saturating_sub(self.begun.elapsed())
+    }
+
+    fn say(&self, what: &str) {
+        tracing::info!("{}: {what}", self.host.name);
+        // A log that cannot be written makes no backup fail.
+        if let Ok(mut log) = self.incomplete.open_log() {
+            let _ = writeln!(log, "pobsync: {what}");
+        }
+    }
+}
+
+/// Says that another way would come to the same: the host is out of reach, or somebody or the clock has ended it.
+fn ends_the_pull(ended: &Ended) -> bool {
+    ended.cancelled || ended.timed_out || matches!(ended.exit, None | Some(10 | 20 | 30 | 35 | 255))
+}
+
+/// Says that a source is another one, or inside it.
+fn overlap(sources: &[SourcePath]) -> bool {
+    let is_within = |inner: &str, outer: &str| {
+        let outer = outer.trim_end_matches('/');
+        inner
+            .strip_prefix(outer)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    sources.iter().enumerate().any(|(at, outer)| {
+        sources
+            .iter()
+            .enumerate()
+            .any(|(other, inner)| at != other && is_within(inner.as_str(), outer.as_str()))
+    })
+}
+
+/// The names that have to be brought, each ended by a NUL.
+fn names(list: &TransferList) -> Vec<u8> {
+    let mut names = Vec::new();
+    if list.top() == Some(false) {
+        names.extend_from_slice(b".\0");
+    }
+    for entry in list.changed() {
+        names.extend_from_slice(&list.path_of(entry));
+        names.push(0);
+    }
+    names
+}
+
+fn told(error: GraftError) -> String {
+    match error {
+        GraftError::Disk(error) => sentence(&error.into()),
+        error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overlap;
+
+    #[test]
+    fn sources_that_hold_each_other_are_seen() {
+        let overlap = |paths: &[&str]| {
+            let sources: Vec<_> = paths.iter().map(|p| p.parse().unwrap()).collect();
+            overlap(&sources)
+        };
+        assert!(overlap(&["/etc", "/var/www", "/var"]));
+        assert!(overlap(&["/", "/etc"]) && overlap(&["/etc", "/etc"]));
+        assert!(!overlap(&["/var", "/var-old", "/etc"]) && !overlap(&["/"]));
+    }
+}
