@@ -554,3 +554,38 @@ fn while_a_server_sleeps_in_the_middle_of_its_prune_others_keep_away_from_its_ho
     assert_eq!(scene.left().len(), 2);
     scene.look();
 }
+
+/// A checker that says nothing proves nothing.
+#[test]
+fn the_checker_says_what_was_done_behind_its_back() {
+    let mut scene = Scene::new(&["web"], 4);
+    scene
+        .program
+        .ends(0, &["hold", "web", &name(2), "--reason", "court"]);
+    scene.look();
+    let web = scene.program.root().join("web/scheduled");
+    let sql = |text: &str| {
+        let database = scene.program.path("state/pobsync.db");
+        let connection = rusqlite::Connection::open(database).unwrap();
+        assert_eq!(connection.execute(text, []).unwrap(), 1);
+    };
+    std::fs::remove_dir_all(web.join(name(2))).unwrap();
+    std::fs::remove_dir_all(web.join(name(4))).unwrap();
+    std::fs::remove_file(web.join(name(1)).join("meta.json")).unwrap();
+    std::fs::write(web.join(name(3)).join("data/etc/hostname"), "x").unwrap();
+    std::fs::write(scene.program.path("outside/canary"), "dead").unwrap();
+    sql("UPDATE snapshots SET status = 'missing' WHERE name LIKE '%abc003'");
+    let said = scene.checker.look(&Event::default()).join("\n");
+    for words in [
+        "abc002 is gone and no plan says so",
+        "abc002 was held, and is gone",
+        "abc002 says complete: it is not on disk",
+        "abc004 was the newest of its host, and is gone without another",
+        "abc001 is visible and its meta.json says",
+        "abc003 is not what it was",
+        "abc003 says missing: it is on disk",
+        "a file outside the root has changed",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}

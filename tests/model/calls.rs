@@ -18,6 +18,8 @@ impl World {
         match act {
             Act::Apply { prune, lift } => {
                 let lift = match lift {
+                    // Limits are lifted for a prune, not for an apply alone.
+                    _ if !prune => String::new(),
                     Lift::Nothing => String::new(),
                     Lift::MaxDelete(n) => format!(" --max-delete {n}"),
                     Lift::Delete { host, n } => format!(" --allow delete:{}:{n}", self.name(*host)),

@@ -205,7 +205,65 @@ impl Random {
     }
 
     pub(crate) fn sequence(&mut self, steps: usize) -> Vec<Op> {
-        (0..steps).map(|_| self.op()).collect()
+        let mut ops = Vec::new();
+        while ops.len() < steps {
+            if self.chance(16) {
+                ops.extend(self.story());
+            } else {
+                ops.push(self.op());
+            }
+        }
+        ops.truncate(steps);
+        ops
+    }
+
+    /// What chance alone seldom puts together.
+    fn story(&mut self) -> Vec<Op> {
+        let host = self.byte(255);
+        let keep = |last| {
+            Op::Edit(Edit::Keep {
+                host,
+                last,
+                daily: 0,
+                monthly: 0,
+            })
+        };
+        let prune = Act::Retention {
+            host,
+            max_delete: Some(20),
+        };
+        let plant = Op::Plant {
+            host,
+            n: 6,
+            hours: 5,
+        };
+        let apply = Op::Act(Act::Apply {
+            prune: false,
+            lift: Lift::Nothing,
+        });
+        if self.chance(2) {
+            // Older ones turn up after the review: nobody has seen that they would go.
+            let act = Act::ApplySaved {
+                which: 254,
+                prune: true,
+            };
+            vec![plant.clone(), keep(2), Op::SavePlan, plant, Op::Act(act)]
+        } else {
+            // A prune is killed in the middle, and somebody regrets the policy.
+            let killed = Op::Killed {
+                act: prune,
+                call: "renameat2",
+                n: u16::from(self.byte(5)) + 1,
+                deep: false,
+            };
+            let backup = Op::Act(Act::Backup {
+                host,
+                scheduled: true,
+                prune: true,
+            });
+            let (before, after) = (keep(2), keep(9));
+            vec![plant, before, apply.clone(), killed, after, apply, backup]
+        }
     }
 
     fn op(&mut self) -> Op {
