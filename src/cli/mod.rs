@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod prune;
 mod remote;
+mod repair;
 mod report;
 mod restore;
 mod retention;
@@ -255,6 +256,7 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::History(args) => lists::history(&open()?, &args, output)?.into(),
         Command::Status(args) => status::run(common, &args, output)?,
         Command::Notify(args) => notify::run(&open()?, &args, output)?.into(),
+        Command::Check(args) if args.repair => repair::run(common, &args, output)?.into(),
         Command::Check(args) => report::check(common, &args, output)?.into(),
         Command::Trust(args) => trust::run(&open()?, &args, output)?.into(),
         Command::Test(args) => trust::test(&open()?, &args, output)?.into(),

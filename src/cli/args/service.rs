@@ -18,6 +18,12 @@ pub(in crate::cli) struct CheckArgs {
     /// Vouch for the present time, so that unattended prunes go on after the machine was off or its clock was wrong
     #[arg(long)]
     pub(in crate::cli) clock_is_right: bool,
+    /// Show where the database and the disk disagree, ask, and mend it; deletes nothing that no plan has listed
+    #[arg(long, conflicts_with = "clock_is_right")]
+    pub(in crate::cli) repair: bool,
+    /// Mend without asking
+    #[arg(long, requires = "repair")]
+    pub(in crate::cli) yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,131 @@
+//! `check --repair`: what the database and the disk say differently is shown, mended on request, and nothing goes that no
+//! plan has listed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::program::{Program, names_below};
+use serde_json::Value;
+
+const CONFIGURATION: &str = "global { backup-root \"ROOT\" }\n\
+    retention \"few\" { keep last=2; kinds \"manual\" }\n\
+    host \"web\" { address \"local\"; source \"/etc/hostname\"; retention \"few\" }\n\
+    host \"db\" { address \"local\"; source \"/etc/hostname\"; retention \"few\" }";
+
+fn name(n: u32) -> String {
+    format!("2026010{n}-020000Z__aaaaa{n}")
+}
+
+/// Two hosts, and four snapshots of the first.
+fn program() -> Program {
+    let program = Program::new();
+    program.write("pobsync.kdl", CONFIGURATION);
+    program.ends(0, &["init"]);
+    program.ends(0, &["apply", "--yes"]);
+    for n in 1..=4 {
+        program.plant("web", "manual", &name(n));
+    }
+    program.ends(0, &["discover-snapshots"]);
+    program
+}
+
+fn status(program: &Program, n: u32) -> String {
+    let rows = program.json(0, &["snapshots", "--all"]);
+    let rows: Vec<Value> = rows.as_array().unwrap().clone();
+    let row = rows.iter().find(|row| row["name"] == name(n).as_str());
+    row.map_or("none".to_owned(), |row| {
+        row["status"].as_str().unwrap().to_owned()
+    })
+}
+
+#[test]
+fn what_differs_is_shown_first_and_mended_when_somebody_says_so() {
+    let program = program();
+    program.ends(0, &["check", "--repair"]);
+    let web = program.root().join("web/manual");
+    // One has gone, one has come, one is held in one place alone, one has a mark that the database lost.
+    std::fs::rename(web.join(name(1)), program.path("away")).unwrap();
+    program.plant("web", "manual", &name(5));
+    program.ends(0, &["hold", "web", &name(2), "--reason", "audit"]);
+    std::fs::remove_file(web.join(name(2)).join("hold.json")).unwrap();
+    std::fs::write(
+        web.join(name(3)).join("suspect.json"),
+        "{\"since\": \"2026-01-03T02:00:00Z\", \"reason\": \"it shrank\"}",
+    )
+    .unwrap();
+    std::fs::write(web.join("notes.txt"), "mine").unwrap();
+    std::fs::create_dir_all(program.root().join("web/.trash/cut-off/data")).unwrap();
+
+    let said = program.run(&["check", "--repair"]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    for line in [
+        format!("manual/{}: is recorded and not on disk", name(1)),
+        format!("manual/{}: is on disk and has no row", name(5)),
+        format!("manual/{}: is held in the database alone", name(2)),
+        format!("manual/{}: is suspect on disk alone", name(3)),
+        "left in .trash: cut-off".to_owned(),
+        "notes.txt".to_owned(),
+    ] {
+        assert!(said.out.contains(&line), "{line}\n{}", said.out);
+    }
+    assert!(said.err.contains("--yes"), "{}", said.err);
+    assert_eq!(
+        (status(&program, 1), status(&program, 5)),
+        ("complete".into(), "none".into())
+    );
+
+    // What a person has put there is not ours to mend.
+    let told = program.json(13, &["check", "--repair", "--yes"]);
+    assert_eq!(told["left"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(
+        (status(&program, 1), status(&program, 5)),
+        ("missing".into(), "complete".into())
+    );
+    assert!(web.join(name(2)).join("hold.json").exists());
+    assert!(names_below(&program.root().join("web/.trash")).is_empty());
+    assert_eq!(
+        std::fs::read_to_string(web.join("notes.txt")).unwrap(),
+        "mine"
+    );
+    for n in 2..=5 {
+        assert!(web.join(name(n)).join("data").exists(), "{n}");
+    }
+    std::fs::remove_file(web.join("notes.txt")).unwrap();
+    std::fs::rename(program.path("away"), web.join(name(1))).unwrap();
+    program.ends(0, &["check", "--repair", "--yes"]);
+    assert_eq!(status(&program, 1), "complete");
+    let said = program.ends(0, &["check", "--repair"]);
+    assert!(said.err.contains("agree"), "{}", said.err);
+}
+
+#[test]
+fn a_host_that_somebody_works_on_is_left_alone() {
+    let program = program();
+    std::fs::rename(
+        program.root().join("web/manual").join(name(1)),
+        program.path("away"),
+    )
+    .unwrap();
+    let lock = std::fs::File::open(program.root().join("web/.lock"));
+    let lock = lock.or_else(|_| std::fs::File::create(program.root().join("web/.lock")));
+    let lock = lock.unwrap();
+    lock.lock().unwrap();
+    let told = program.json(13, &["check", "--repair", "--yes"]);
+    assert!(told.to_string().contains("not mended"), "{told}");
+    assert_eq!(status(&program, 1), "complete");
+    drop(lock);
+    program.ends(0, &["check", "--repair", "--yes"]);
+    assert_eq!(status(&program, 1), "missing");
+}
+
+#[test]
+fn a_root_of_another_database_is_not_mended() {
+    let program = program();
+    std::fs::remove_dir_all(program.path("state")).unwrap();
+    program.ends(0, &["init"]);
+    program.ends(0, &["apply", "--yes"]);
+    let said = program.ends(10, &["check", "--repair", "--yes"]);
+    assert!(said.err.contains("adopt-root"), "{}", said.err);
+    assert_eq!(names_below(&program.root().join("web/manual")).len(), 4);
+}
