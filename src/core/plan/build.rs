@@ -15,7 +15,7 @@ use crate::core::model::{
     AbsolutePath, Fingerprint, Guard, HostId, HostName, Kinds, Policy, Schedule, Snapshot,
     SnapshotsOnRemoval, Span, SqlHost, SqlState, Timestamp,
 };
-use crate::core::retention::{EmptyPolicy, Mode, Question, Side, Verdict, plan_host};
+use crate::core::retention::{EmptyPolicy, Mode, Question, Reason, Side, Verdict, plan_host};
 use crate::core::schedule::upcoming;
 
 /// Looking further ahead says nothing that a person would plan by, and costs time for every host.
@@ -261,18 +261,22 @@ impl<'a> Planner<'a> {
                     rules,
                     rescued,
                     expires_on,
-                } => keep.push(KeepEntry {
-                    snapshot: s.name.clone(),
-                    kind: s.kind,
-                    status: s.status,
-                    started_at: s.started_at,
-                    reasons,
-                    rules,
-                    expires_on,
-                    bytes: s.bytes,
-                    rescued,
-                    suspect: s.suspect,
-                }),
+                } => {
+                    let is_held = reasons.contains(&Reason::Hold);
+                    keep.push(KeepEntry {
+                        snapshot: s.name.clone(),
+                        kind: s.kind,
+                        status: s.status,
+                        started_at: s.started_at,
+                        reasons,
+                        rules,
+                        expires_on,
+                        bytes: s.bytes,
+                        rescued,
+                        suspect: s.suspect,
+                        hold: s.hold.clone().filter(|_| is_held),
+                    });
+                }
                 Verdict::Delete {
                     cause,
                     previously_kept_by,

@@ -10,7 +10,7 @@ use super::{Allow, Outcome};
 use crate::core::desired::DesiredState;
 use crate::core::diff::{Action, Change, Drift};
 use crate::core::model::{
-    Fingerprint, HostName, Kinds, Lineage, Policy, Serial, SnapshotKind, SnapshotName,
+    Fingerprint, Hold, HostName, Kinds, Lineage, Policy, Serial, SnapshotKind, SnapshotName,
     SnapshotStatus, Timestamp,
 };
 use crate::core::retention::{Cause, Reason, RuleHit};
@@ -184,6 +184,9 @@ pub struct KeepEntry {
     pub rescued: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspect: bool,
+    /// Who holds it, why, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
 }
 
 /// A snapshot that goes.

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use chrono_tz::Tz;
 
 use super::fold::fold;
-use crate::core::model::{ByteCount, Count, Keep, Policy, Rule, Timestamp};
+use crate::core::model::{ByteCount, Count, Hold, Keep, Policy, Rule, Timestamp, visible};
 use crate::core::plan::{DeleteEntry, KeepEntry, RetentionPlan};
-use crate::core::retention::Cause;
+use crate::core::retention::{Cause, Reason};
 use crate::render::{Paint, Style};
 
 /// One host's retention plan: what goes, then what stays and why.
@@ -192,13 +192,25 @@ pub fn why_it_stays(entry: &KeepEntry) -> String {
         .iter()
         .map(|reason| {
             let word = reason.to_string();
-            counted(&word).unwrap_or(word)
+            match (reason, &entry.hold) {
+                (Reason::Hold, Some(hold)) => hold_words(hold),
+                _ => counted(&word).unwrap_or(word),
+            }
         })
         .collect();
     if entry.suspect {
         reasons.push("suspect".to_owned());
     }
     reasons.join(", ")
+}
+
+/// Who holds a snapshot, why, and until when.
+fn hold_words(hold: &Hold) -> String {
+    let mut words = format!("hold by {}: {}", visible(&hold.by), visible(&hold.reason));
+    if let Some(until) = hold.until {
+        let _ = write!(words, " (until {until})");
+    }
+    words
 }
 
 fn delete_row(entry: &DeleteEntry, zone: Tz) -> Row {
