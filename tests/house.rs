@@ -12,9 +12,10 @@ const ROOMS: [&str; 10] = [
 /// Edges that never name each other.
 const EDGES: [&str; 6] = ["config", "store", "disk", "rsync", "courier", "render"];
 /// The parts of the core in their own order.
-const CORE: [&str; 9] = [
+const CORE: [&str; 10] = [
     "model",
     "manifest",
+    "usage",
     "schedule",
     "desired",
     "retention",

@@ -8,6 +8,7 @@ mod configure;
 mod diff;
 mod document;
 mod drift;
+mod du;
 mod export;
 mod find;
 mod fmt;
@@ -260,6 +261,7 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::Check(args) => report::check(common, &args, output)?.into(),
         Command::Trust(args) => trust::run(&open()?, &args, output)?.into(),
         Command::Test(args) => trust::test(&open()?, &args, output)?.into(),
+        Command::Du(args) => du::run(common, &args, output)?.into(),
         Command::Verify(args) => verify::run(common, &args, output)?.into(),
         Command::Serve(args) => serve::run(open()?, common, args, output)?.into(),
         Command::CreateSuperuser(args) => {

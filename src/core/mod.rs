@@ -6,6 +6,7 @@
 pub mod model;
 
 pub mod manifest;
+pub mod usage;
 
 pub mod schedule;
 

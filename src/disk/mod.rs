@@ -44,6 +44,7 @@ mod trash;
 mod tree;
 mod tree_node;
 mod unlink;
+mod usage;
 mod walk;
 mod whole;
 
@@ -71,4 +72,5 @@ pub use scan::{Found, Leftovers, Place, Record, Scan, Strange};
 pub use space::{FileSystem, Mount, Space};
 pub use tree::{Listing, Looked, Tree, TreeEntry, TreeKind, TreeName};
 pub use tree_node::{Node, Reached, TreeDir};
+pub use usage::Measured;
 pub use whole::{Damage, Expected};

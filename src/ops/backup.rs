@@ -9,6 +9,7 @@ use super::pulse::with_pulse;
 use super::reconcile::reconcile;
 use super::root::{lock_host, open_root};
 use super::space::check_room;
+use super::usage::measure_after_backup;
 use super::{Context, Error, PruneReport, PruneRequest};
 use crate::core::model::{
     ByteCount, HostName, RunCause, RunId, RunKind, RunStatus, SnapshotKind, SnapshotName, SqlHost,
@@ -193,6 +194,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
         .extend(finished.iter().map(ToString::to_string));
     if report.is_complete() {
         attempt.drop_superseded(&lock, &mut report)?;
+        measure_after_backup(context, host, &root, &lock, stop);
         if prune {
             let request = PruneRequest {
                 directory: host.directory.clone(),

@@ -30,6 +30,7 @@ pub fn as_if_applied(facts: Facts, base: &DesiredState) -> Facts {
     let Facts {
         mut state,
         snapshots,
+        usage,
         root,
     } = facts;
     let old = std::mem::take(&mut state.hosts);
@@ -87,6 +88,7 @@ pub fn as_if_applied(facts: Facts, base: &DesiredState) -> Facts {
     Facts {
         state,
         snapshots,
+        usage,
         root,
     }
 }

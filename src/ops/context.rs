@@ -30,6 +30,8 @@ pub struct Facts {
     pub state: SqlState,
     /// The snapshots of every host on the root in use.
     pub snapshots: BTreeMap<HostId, Vec<Snapshot>>,
+    /// What was measured of hosts on that root, as it was recorded: [`crate::core::usage::Usage`] as text.
+    pub usage: BTreeMap<HostId, String>,
     /// The root in use, if it was ever seen.
     pub root: Option<RootRecord>,
 }
@@ -86,11 +88,26 @@ impl Context {
     pub fn facts(&self) -> Result<Facts, Error> {
         let (state, root) = self.configuration()?;
         let snapshots = self.store.snapshots_by_host(root.as_ref().map(|r| &r.id))?;
+        let usage = self.usage(None, root.as_ref())?;
         Ok(Facts {
             state,
             snapshots,
+            usage,
             root,
         })
+    }
+
+    /// What was measured, of one host or all.
+    fn usage(
+        &self,
+        host: Option<HostId>,
+        root: Option<&RootRecord>,
+    ) -> Result<BTreeMap<HostId, String>, Error> {
+        let Some(root) = root else {
+            return Ok(BTreeMap::new());
+        };
+        let rows = self.store.usage(host, &root.id)?;
+        Ok(rows.into_iter().map(|row| (row.host, row.body)).collect())
     }
 
     /// Reads the configuration, and the snapshots of those hosts alone that are `wanted`: what is done to one host does
@@ -110,6 +127,7 @@ impl Context {
         wanted: impl Fn(&SqlHost) -> bool,
     ) -> Result<Facts, Error> {
         let mut snapshots = BTreeMap::new();
+        let mut usage = BTreeMap::new();
         for host in state.hosts.iter().filter(|host| wanted(host)) {
             let filter = SnapshotFilter {
                 host: Some(host.id),
@@ -118,10 +136,12 @@ impl Context {
             };
             let records = self.store.snapshots(&filter)?;
             snapshots.insert(host.id, records.into_iter().map(|r| r.snapshot).collect());
+            usage.extend(self.usage(Some(host.id), root.as_ref())?);
         }
         Ok(Facts {
             state,
             snapshots,
+            usage,
             root,
         })
     }

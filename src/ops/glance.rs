@@ -69,6 +69,7 @@ pub(super) fn findings(context: &Context) -> Result<Vec<Finding>, Error> {
         root: context.root_of(&state)?,
         state,
         snapshots: BTreeMap::new(),
+        usage: BTreeMap::new(),
     };
     let last_seen = context.store.sign_of_life()?;
     // Taken after it: a scheduler may record a moment in between.

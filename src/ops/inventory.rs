@@ -31,6 +31,9 @@ pub struct Inventory {
     pub root: Option<RootRecord>,
     /// The snapshots by directory of their host.
     pub snapshots: BTreeMap<HostName, Vec<Snapshot>>,
+    /// What was measured of what they take on disk, by directory of their host.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub usage: BTreeMap<HostName, serde_json::Value>,
 }
 
 /// Reads the inventory from the database.
@@ -41,8 +44,17 @@ pub fn inventory(context: &Context) -> Result<Inventory, Error> {
     let Facts {
         state,
         mut snapshots,
+        usage,
         root,
     } = context.facts()?;
+    let measured = state
+        .hosts
+        .iter()
+        .filter_map(|host| {
+            let body = serde_json::from_str(usage.get(&host.id)?).ok()?;
+            Some((host.directory.clone(), body))
+        })
+        .collect();
     let by_directory = state
         .hosts
         .iter()
@@ -60,6 +72,7 @@ pub fn inventory(context: &Context) -> Result<Inventory, Error> {
         state,
         root,
         snapshots: by_directory,
+        usage: measured,
     })
 }
 
@@ -87,6 +100,7 @@ pub fn read_inventory(path: &Utf8Path) -> Result<Facts, Error> {
     }
     let mut found: Inventory = serde_json::from_str(&text).map_err(not_one)?;
     let mut snapshots = BTreeMap::new();
+    let mut usage = BTreeMap::new();
     for host in &found.state.hosts {
         let of_host =
             found
@@ -97,10 +111,14 @@ pub fn read_inventory(path: &Utf8Path) -> Result<Facts, Error> {
                     host: host.name.clone(),
                 })?;
         snapshots.insert(host.id, of_host);
+        if let Some(body) = found.usage.get(&host.directory) {
+            usage.insert(host.id, body.to_string());
+        }
     }
     Ok(Facts {
         state: found.state,
         snapshots,
+        usage,
         root: found.root,
     })
 }

@@ -76,6 +76,7 @@ fn planner<'a>(facts: &'a Facts, asked: &'a Asked, root: RootFacts) -> Planner<'
     Planner {
         state: &facts.state,
         snapshots: &facts.snapshots,
+        usage: &facts.usage,
         root,
         as_of: asked.as_of.unwrap_or(now),
         created_at: now,

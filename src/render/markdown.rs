@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::text::{change_lines, deletion_lines, keep_lines, object_words};
-use super::words::{counted, verdict};
+use super::words::{counted, frees, verdict};
 use super::{Style, visible_refusals};
-use crate::core::model::{ByteCount, visible};
+use crate::core::model::visible;
 use crate::core::plan::{Plan, RetentionPlan};
 
 /// GitHub takes 65,536 characters in a comment; a job adds words of its own.
@@ -54,7 +54,7 @@ fn counts(plan: &Plan) -> String {
     let kinds = &s.delete_by_kind;
     format!(
         "| create | change | retire | rename | drift |\n| ---: | ---: | ---: | ---: | ---: |\n| {} | {} | {} | {} | {} |\n\n\
-         | deletes | by this change | expired anyway | scheduled | manual | incomplete | rescued | of | frees about |\n\
+         | deletes | by this change | expired anyway | scheduled | manual | incomplete | rescued | of | frees |\n\
          | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n\n",
         s.create,
         s.update,
@@ -69,7 +69,7 @@ fn counts(plan: &Plan) -> String {
         kinds.incomplete,
         s.rescued,
         s.snapshots,
-        ByteCount(s.delete_bytes)
+        frees(s.frees, s.delete_bytes)
     )
 }
 

@@ -26,3 +26,4 @@ pub use text::{
     why_it_stays,
 };
 pub use timeline::{TIMELINE_STYLE, timeline, timeline_legend, timeline_marks};
+pub use words::frees as freed_words;

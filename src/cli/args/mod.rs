@@ -8,6 +8,7 @@ mod retention;
 mod service;
 mod snapshots;
 mod subject;
+mod usage;
 mod verify;
 
 use camino::Utf8PathBuf;
@@ -30,6 +31,7 @@ pub(super) use service::{
     TokenCommand, TokenCreateArgs, TrustArgs,
 };
 pub(super) use snapshots::{DiscoverArgs, HoldArgs, SnapshotsArgs, UnholdArgs};
+pub(super) use usage::DuArgs;
 pub(super) use verify::VerifyArgs;
 
 /// Pull-based backups over rsync and SSH, whose retention is planned, reviewed and approved before anything is pruned.
@@ -220,6 +222,8 @@ pub(super) enum Command {
     Trust(TrustArgs),
     /// Try a host: ssh, its key, rsync there, and its sources
     Test(HostArg),
+    /// What the snapshots of a host take on disk: each alone, and what deleting some of them frees
+    Du(DuArgs),
     /// Look whether snapshots still hold what they held when they were made; fails when one does not
     Verify(VerifyArgs),
     /// Serve the staff-only web pages and the JSON API

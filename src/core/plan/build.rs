@@ -13,10 +13,11 @@ use crate::core::desired::{DesiredHost, DesiredState};
 use crate::core::diff::{Change, Comparison, Object, Scope, compare};
 use crate::core::model::{
     AbsolutePath, Fingerprint, Guard, HostId, HostName, Kinds, Policy, Schedule, Snapshot,
-    SnapshotsOnRemoval, Span, SqlHost, SqlState, Timestamp,
+    SnapshotName, SnapshotsOnRemoval, Span, SqlHost, SqlState, Timestamp,
 };
 use crate::core::retention::{EmptyPolicy, Mode, Question, Reason, Side, Verdict, plan_host};
 use crate::core::schedule::upcoming;
+use crate::core::usage::{Frees, Key, Present, Usage};
 
 /// Looking further ahead says nothing that a person would plan by, and costs time for every host.
 const HORIZON: Span = Span::from_hours(24 * 366 * 6);
@@ -48,6 +49,8 @@ pub struct Planner<'a> {
     pub state: &'a SqlState,
     /// The snapshots of every host.
     pub snapshots: &'a BTreeMap<HostId, Vec<Snapshot>>,
+    /// What was measured of hosts, as it was recorded.
+    pub usage: &'a BTreeMap<HostId, String>,
     /// The root.
     pub root: RootFacts,
     /// The moment to plan for.
@@ -292,6 +295,8 @@ impl<'a> Planner<'a> {
                 }),
             }
         }
+        let mut totals = Totals::of(&keep, &delete);
+        totals.frees = self.frees(side, snapshots, &delete);
         let policy = side.proposed.policy;
         let fingerprint = policy.map(Policy::fingerprint);
         Ok(RetentionPlan {
@@ -307,10 +312,37 @@ impl<'a> Planner<'a> {
             approved: fingerprint.is_some() && fingerprint.as_ref() == side.approved,
             policy: policy.cloned(),
             policy_fingerprint: fingerprint,
-            totals: Totals::of(&keep, &delete),
+            totals,
             keep,
             delete,
         })
+    }
+
+    /// What comes free on disk, as far as that was measured.
+    fn frees(
+        &self,
+        side: &HostSides<'_>,
+        snapshots: &[Snapshot],
+        delete: &[DeleteEntry],
+    ) -> Option<Frees> {
+        if delete.is_empty() {
+            return None;
+        }
+        let usage = Usage::parse(self.usage.get(&side.id?)?).ok()?;
+        let on_disk: Vec<(Key, Option<&SnapshotName>)> = snapshots
+            .iter()
+            .filter(|s| s.status.is_on_disk())
+            .map(|s| ((s.kind, s.name.clone()), s.base.as_ref()))
+            .collect();
+        let present: Vec<Present<'_>> = on_disk
+            .iter()
+            .map(|(key, base)| Present { key, base: *base })
+            .collect();
+        let doomed: Vec<Key> = delete
+            .iter()
+            .map(|entry| (entry.kind, entry.snapshot.clone()))
+            .collect();
+        Some(usage.frees(&present, &doomed.iter().collect()))
     }
 
     fn finish(

@@ -14,6 +14,7 @@ use crate::core::model::{
     SnapshotStatus, Timestamp,
 };
 use crate::core::retention::{Cause, Reason, RuleHit};
+use crate::core::usage::Frees;
 
 /// The version of the plan's JSON. A newer one is refused: its meaning is unknown.
 pub const FORMAT_VERSION: u32 = 1;
@@ -230,6 +231,9 @@ pub struct Totals {
     pub delete_by_reason: DeletionCounts,
     /// Bytes of what goes; shared files are counted, so that less comes free.
     pub delete_bytes: u64,
+    /// Bytes on disk that come free; nothing where that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frees: Option<Frees>,
 }
 
 /// Counts by kind; each snapshot is counted once.
@@ -271,6 +275,9 @@ pub struct Summary {
     pub delete_by_kind: KindCounts,
     pub delete_by_reason: DeletionCounts,
     pub delete_bytes: u64,
+    /// Bytes on disk that come free; nothing where no host was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frees: Option<Frees>,
     pub rescued: usize,
 }
 
@@ -337,7 +344,21 @@ impl Summary {
     pub(super) fn count_retention(&mut self, plan: &RetentionPlan) {
         let totals = &plan.totals;
         self.snapshots += totals.keep + totals.delete;
-        self.hosts_with_deletions += usize::from(totals.delete > 0);
+        if totals.delete > 0 {
+            self.frees = match (self.frees, totals.frees) {
+                (None, frees) if self.hosts_with_deletions == 0 => frees,
+                (None, None) => None,
+                (Some(a), Some(b)) => Some(Frees {
+                    bytes: a.bytes.saturating_add(b.bytes),
+                    exact: a.exact && b.exact,
+                }),
+                (Some(some), None) | (None, Some(some)) => Some(Frees {
+                    exact: false,
+                    ..some
+                }),
+            };
+            self.hosts_with_deletions += 1;
+        }
         self.rescued += totals.rescued;
         self.delete_bytes = self.delete_bytes.saturating_add(totals.delete_bytes);
         self.delete_by_kind.scheduled += totals.delete_by_kind.scheduled;

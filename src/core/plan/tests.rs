@@ -104,10 +104,13 @@ fn nightly(n: i64) -> Vec<Snapshot> {
 
 type Snapshots = BTreeMap<HostId, Vec<Snapshot>>;
 
+static NOTHING_MEASURED: BTreeMap<HostId, String> = BTreeMap::new();
+
 fn planner<'a>(state: &'a SqlState, snapshots: &'a Snapshots, allow: &'a [Allow]) -> Planner<'a> {
     Planner {
         state,
         snapshots,
+        usage: &NOTHING_MEASURED,
         root: RootFacts::default(),
         as_of: now(),
         created_at: now(),

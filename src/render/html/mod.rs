@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 use self::budget::Budget;
 use super::timeline::{TIMELINE_STYLE, timeline_marks};
-use super::words::{counted, verdict};
-use crate::core::model::{ByteCount, visible};
+use super::words::{counted, frees, verdict};
+use crate::core::model::visible;
 use crate::core::plan::{Plan, RetentionPlan};
 
 const STYLE: &str = include_str!("page.css");
@@ -182,7 +182,7 @@ fn counts(plan: &Plan) -> Markup {
                 @if s.deletions() > 0 {
                     " on " (counted(s.hosts_with_deletions, "host"))
                     ": " (s.delete_by_kind.scheduled) " scheduled, " (s.delete_by_kind.manual) " manual, "
-                    (s.delete_by_kind.incomplete) " incomplete. Frees about " (ByteCount(s.delete_bytes))
+                    (s.delete_by_kind.incomplete) " incomplete. Frees " (frees(s.frees, s.delete_bytes))
                 }
                 ". " (s.create) " to create, " (s.update) " to change, " (s.retire) " to retire, " (s.rename) " to rename."
             }

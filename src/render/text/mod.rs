@@ -16,8 +16,9 @@ pub use retention::{
 };
 pub use simulation::simulation_text;
 
+use super::words::frees;
 use super::{Paint, Style};
-use crate::core::model::{ByteCount, visible};
+use crate::core::model::visible;
 use crate::core::plan::{Plan, Refusal, RetentionPlan};
 
 /// The whole plan.
@@ -163,7 +164,7 @@ pub fn summary_lines(plan: &Plan) -> String {
     }
     let _ = write!(out, ", {} rescued.", s.rescued);
     if deletions > 0 {
-        let _ = write!(out, " Frees about {}.", ByteCount(s.delete_bytes));
+        let _ = write!(out, " Frees {}.", frees(s.frees, s.delete_bytes));
     }
     out.push('\n');
     out

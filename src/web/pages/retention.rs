@@ -9,8 +9,8 @@ use crate::core::plan::{DeleteEntry, KeepEntry, Plan, RetentionPlan};
 use crate::core::retention::Reason;
 use crate::ops::{self, Error, Session};
 use crate::render::{
-    policy_words, size_words, standing_words, timeline, timeline_legend, timeline_marks,
-    why_it_goes, why_it_stays,
+    freed_words, policy_words, size_words, standing_words, timeline, timeline_legend,
+    timeline_marks, why_it_goes, why_it_stays,
 };
 use crate::store::HostKey;
 use crate::web::app::App;
@@ -169,7 +169,7 @@ fn going(retention: &RetentionPlan, zone: Tz) -> Markup {
             p { "Nothing." }
         } @else {
             p { (retention.totals.delete) " snapshots of " (size_words(Some(retention.totals.delete_bytes)))
-                "; files that others share are counted, so that less comes free." }
+                "; it would free " (freed_words(retention.totals.frees, retention.totals.delete_bytes)) "." }
             div.scroll tabindex="0" role="region" aria-label="What would go" {
                 table {
                     thead { tr { th scope="col" { "Snapshot" } th scope="col" { "Taken" } th scope="col" { "Kind" }

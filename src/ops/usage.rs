@@ -1,0 +1,225 @@
+//! What the snapshots of a host take on disk, measured and kept in SQL for the plans to come.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::context::Facts;
+use super::root::{lock_host, open_root};
+use super::{Context, Error};
+use crate::core::model::{
+    AbsolutePath, HostName, RootId, SnapshotKind, SnapshotName, SqlHost, Timestamp,
+};
+use crate::core::usage::{Frees, Key, Present, Usage};
+use crate::disk::{HostLock, Measured, Root};
+use crate::rsync::Stop;
+use crate::store::HostKey;
+
+/// A backup walks no more snapshots than these to keep the sums true: its own, and what a few before it left out. The first
+/// measure of a host with many is for whoever asks for it.
+const MOST_AFTER_BACKUP: usize = 4;
+
+/// What is asked of one host.
+#[derive(Debug, Clone)]
+pub struct UsageRequest {
+    /// The host.
+    pub host: HostName,
+    /// These snapshots, to be told what deleting them frees; none for what each holds.
+    pub snapshots: Vec<SnapshotName>,
+    /// Walk all snapshots, and not only those that are new.
+    pub anew: bool,
+}
+
+/// What one snapshot takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SnapshotUsage {
+    /// Its kind.
+    pub kind: SnapshotKind,
+    /// Its name.
+    pub snapshot: SnapshotName,
+    /// What it holds, shared or not, in bytes on disk.
+    pub held_bytes: u64,
+    /// What it alone holds: what deleting it, and nothing else, frees.
+    pub alone_bytes: u64,
+    /// What deleting it and all before it frees.
+    pub up_to_here_bytes: u64,
+}
+
+/// What a host takes on disk (`schema/du.schema.json`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DiskUsage {
+    /// The host.
+    pub host: HostName,
+    /// When it was measured.
+    pub measured_at: Timestamp,
+    /// It was measured now; else a run holds the host, and this is what was known before.
+    pub is_now: bool,
+    /// Everything, in bytes on disk.
+    pub total_bytes: u64,
+    /// Of that, what something beside the snapshots is linked to as well: no deletion frees it.
+    pub elsewhere_bytes: u64,
+    /// The snapshots, oldest first.
+    pub snapshots: Vec<SnapshotUsage>,
+    /// What deleting the snapshots asked about frees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frees: Option<Frees>,
+}
+
+/// Measures what the snapshots of a host take and records it. Where a run holds the host, what is known is told.
+///
+/// # Errors
+/// When there is no such host or snapshot, the root is not there, or a run holds the host and nothing is known.
+pub fn disk_usage(
+    context: &Context,
+    request: &UsageRequest,
+    stop: &Stop,
+) -> Result<DiskUsage, Error> {
+    let now = super::clock::now();
+    let facts = context.facts_of(HostKey::Name(&request.host))?;
+    let host = facts.host(&request.host)?;
+    let root = open_root(context, &facts, now)?;
+    let Some(dir) = root.find_host_dir(&host.directory)? else {
+        return told(request, &Usage::default(), now, true);
+    };
+    let lock = match lock_host(&dir, host, "du", now) {
+        Ok(lock) => lock,
+        Err(error) => {
+            let known = context.store.usage(Some(host.id), root.id())?;
+            let known = known
+                .into_iter()
+                .find_map(|row| Some((Usage::parse(&row.body).ok()?, row.measured_at)));
+            let Some((usage, at)) = known else {
+                return Err(error);
+            };
+            return told(request, &usage, at, false);
+        }
+    };
+    let measured = lock.measure(request.anew, usize::MAX, &|| stop.is_asked())?;
+    let measured = measured.ok_or_else(stopped)?;
+    record(context, host, root.id(), &measured, now)?;
+    told(request, &measured.usage, now, true)
+}
+
+/// Measures a host of a root without any database, and records nothing.
+///
+/// # Errors
+/// As [`disk_usage`].
+pub fn disk_usage_below(
+    root: &AbsolutePath,
+    request: &UsageRequest,
+    stop: &Stop,
+) -> Result<DiskUsage, Error> {
+    let root = Root::open(root, None)?;
+    let dir = root
+        .find_host_dir(&request.host)?
+        .ok_or_else(|| Error::UnknownHost {
+            name: request.host.clone(),
+            nearest: None,
+        })?;
+    let measured = dir.measure_and_forget(&|| stop.is_asked())?;
+    let measured = measured.ok_or_else(stopped)?;
+    told(request, &measured.usage, super::clock::now(), true)
+}
+
+fn stopped() -> Error {
+    Error::Program {
+        message: "stopped before everything was measured".to_owned(),
+        help: "nothing was recorded".to_owned(),
+    }
+}
+
+/// Keeps the sums of a host true after a backup. A backup stands whatever comes of it.
+pub(super) fn measure_after_backup(
+    context: &Context,
+    host: &SqlHost,
+    root: &Root,
+    lock: &HostLock,
+    stop: &Stop,
+) {
+    let done = lock
+        .measure(false, MOST_AFTER_BACKUP, &|| stop.is_asked())
+        .map_err(Error::from)
+        .and_then(|measured| match measured {
+            Some(measured) => record(context, host, root.id(), &measured, super::clock::now()),
+            None => Ok(()),
+        });
+    if let Err(error) = done {
+        tracing::warn!(
+            "{}: what snapshots take was not measured: {}",
+            host.name,
+            super::sentence(&error)
+        );
+    }
+}
+
+fn record(
+    context: &Context,
+    host: &SqlHost,
+    root: &RootId,
+    measured: &Measured,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let body = measured.usage.to_text();
+    Ok(context.store.record_usage(host.id, root, at, &body)?)
+}
+
+fn told(
+    request: &UsageRequest,
+    usage: &Usage,
+    measured_at: Timestamp,
+    is_now: bool,
+) -> Result<DiskUsage, Error> {
+    let mut order: Vec<(usize, &Key)> = usage.snapshots.iter().enumerate().collect();
+    order.sort_by(|a, b| (&a.1.1, a.1.0).cmp(&(&b.1.1, b.1.0)));
+    let present: Vec<Present<'_>> = usage
+        .snapshots
+        .iter()
+        .map(|key| Present { key, base: None })
+        .collect();
+    let mut doomed = BTreeSet::new();
+    let snapshots = order
+        .iter()
+        .map(|(place, key)| {
+            doomed.insert(*key);
+            SnapshotUsage {
+                kind: key.0,
+                snapshot: key.1.clone(),
+                held_bytes: usage.held(*place),
+                alone_bytes: usage.alone(*place),
+                up_to_here_bytes: usage.frees(&present, &doomed).bytes,
+            }
+        })
+        .collect();
+    let mut asked: BTreeSet<&Key> = BTreeSet::new();
+    for name in &request.snapshots {
+        let mut found = usage
+            .snapshots
+            .iter()
+            .filter(|key| key.1 == *name)
+            .peekable();
+        if found.peek().is_none() {
+            return Err(Error::UnknownSnapshot {
+                host: request.host.clone(),
+                name: name.clone(),
+            });
+        }
+        asked.extend(found);
+    }
+    Ok(DiskUsage {
+        host: request.host.clone(),
+        measured_at,
+        is_now,
+        total_bytes: usage.total(),
+        elsewhere_bytes: usage.elsewhere,
+        snapshots,
+        frees: (!asked.is_empty()).then(|| usage.frees(&present, &asked)),
+    })
+}
+
+impl Facts {
+    /// What was measured of a host, if that was and can be read.
+    #[must_use]
+    pub fn usage_of(&self, host: &SqlHost) -> Option<Usage> {
+        Usage::parse(self.usage.get(&host.id)?).ok()
+    }
+}
