@@ -5,14 +5,14 @@ use kdl::KdlNode;
 use super::node::Reader;
 use crate::core::desired::{
     HooksPart, Layer, ListPart, RetentionPart, RetentionUse, RsyncPart, SchedulePart, ScheduleUse,
-    Spanned, SshPart,
+    Spanned, SshPart, VerifyPart,
 };
 use crate::core::model::{
     Count, HookName, Incremental, Invalid, Kinds, Label, Percent, Rule, Span,
 };
 
 /// What a layer may say, wherever it stands.
-pub(super) const SHARED: [&str; 14] = [
+pub(super) const SHARED: [&str; 15] = [
     "ssh",
     "rsync",
     "source",
@@ -23,6 +23,7 @@ pub(super) const SHARED: [&str; 14] = [
     "hooks",
     "suspect-percent",
     "stale-after",
+    "verify",
     "accept-partial",
     "enabled",
     "server",
@@ -64,6 +65,7 @@ impl Reader<'_> {
                     .and_then(|entry| self.parsed(entry));
                 self.set(&mut layer.stale_after, node, span);
             }
+            "verify" => self.verify(&mut layer.verify, node),
             "accept-partial" => {
                 let value = self.switch(node);
                 self.set(&mut layer.accept_partial, node, value);
@@ -286,6 +288,51 @@ impl Reader<'_> {
                 }
             };
             parts.push(self.list(child));
+        }
+    }
+
+    /// `verify every="30d"`, or the same in a block.
+    fn verify(&mut self, part: &mut VerifyPart, node: &KdlNode) {
+        const KNOWN: [&str; 2] = ["every", "sample"];
+        self.shape(node, 0, &KNOWN);
+        if let Some(entry) = self.property(node, "every") {
+            part.every = self.parsed(entry);
+        }
+        if let Some(entry) = self.property(node, "sample") {
+            part.sample = self.percent(entry);
+        }
+        for child in node.iter_children() {
+            match child.name().value() {
+                "every" => {
+                    let value = self
+                        .value(child, "a duration")
+                        .and_then(|entry| self.parsed(entry));
+                    self.set(&mut part.every, child, value);
+                }
+                "sample" => {
+                    let value = self
+                        .value(child, "a percentage")
+                        .and_then(|entry| self.percent(entry));
+                    self.set(&mut part.sample, child, value);
+                }
+                _ => self.unknown(child, "in `verify`", &KNOWN),
+            }
+        }
+        let spans = part
+            .every
+            .as_ref()
+            .map(|every| (every.at, every.value.seconds()));
+        if let Some((at, _)) = spans.filter(|(_, seconds)| *seconds < 3600) {
+            let help = "write how long after one the next begins, an hour or more: `30d`";
+            self.wrong("invalid-value", at, "no disk is read so often", help);
+        }
+        let sample = part
+            .sample
+            .as_ref()
+            .filter(|sample| sample.value.get() == 0);
+        if let Some(at) = sample.map(|sample| sample.at) {
+            let help = "write what part of all files each verification reads, `5%`";
+            self.wrong("invalid-value", at, "this reads nothing", help);
         }
     }
 

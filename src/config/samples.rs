@@ -61,6 +61,8 @@ pub(super) fn values(path: &str) -> Vec<Value> {
             vec![json!(["a"]), json!(["a", "b"]), json!(["b", "b"])]
         }
         "suspect-percent" => vec![json!(70), json!(0)],
+        "verify.every" => vec![json!("30d"), json!("2w")],
+        "verify.sample" => vec![json!(5), json!(100)],
         "stale-after" => vec![json!("36h"), json!("2w")],
         "retention.protect-bases" => vec![json!(true)],
         "retention.kinds" => vec![json!(["manual"]), json!(["scheduled", "manual"])],

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::core::model::{
     GlobalSettings, Guard, Hooks, HostSettings, Keep, Notify, Policy, RsyncSettings, Schedule,
-    SmtpSettings, SshSettings,
+    SmtpSettings, SshSettings, VerifySettings,
 };
 
 /// How a file says a setting.
@@ -69,7 +69,9 @@ pub(super) fn host_table(settings: &HostSettings) -> Vec<Setting> {
         accept_partial,
         suspect_percent,
         stale_after,
+        verify,
     } = settings;
+    let VerifySettings { every, sample } = verify;
     let SshSettings {
         user,
         port,
@@ -140,6 +142,8 @@ pub(super) fn host_table(settings: &HostSettings) -> Vec<Setting> {
         setting("hooks.timeout", word, hook_timeout),
         setting("suspect-percent", word, suspect_percent),
         setting("stale-after", word, stale_after),
+        setting("verify.every", word, every),
+        setting("verify.sample", word, sample),
         setting("accept-partial", word, accept_partial),
     ]);
     table
@@ -333,7 +337,8 @@ pub(super) mod tests {
                 {"cron": "@hourly", "timezone": "Europe/Amsterdam", "jitter": "0s", "prune": false}],
             "timezone": "Europe/Amsterdam",
             "hooks": {"before": ["a", "b"], "after": ["c"], "remote-before": ["d"], "remote-after": ["e"], "timeout": "2h"},
-            "accept-partial": true, "suspect-percent": 70, "stale-after": "36h"
+            "accept-partial": true, "suspect-percent": 70, "stale-after": "36h",
+            "verify": {"every": "30d", "sample": 5}
         }))
         .unwrap()
     }

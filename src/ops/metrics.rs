@@ -28,6 +28,7 @@ pub fn metrics(context: &Context) -> Result<String, Error> {
         [(vec![("version", VERSION)], 1.0)],
     );
     of_hosts(&mut out, &hosts, now);
+    of_verification(&mut out, context, &hosts, now)?;
     of_queue(&mut out, context, now)?;
     let serial = context.store.serial()?;
     of_configuration(&mut out, context, all - hosts.len(), serial.0)?;
@@ -103,6 +104,33 @@ fn of_hosts(out: &mut Exposition, hosts: &[HostReading], now: Timestamp) {
             (vec![("host", host.name.as_str()), ("state", state)], 1.0)
         }),
     );
+}
+
+fn of_verification(
+    out: &mut Exposition,
+    context: &Context,
+    hosts: &[HostReading],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let inspected = context.store.inspected()?;
+    let known = || {
+        hosts
+            .iter()
+            .filter_map(|host| Some((host.name.as_str(), inspected.get(&host.host)?)))
+    };
+    out.gauge(
+        "pobsync_host_last_verify_age_seconds",
+        "How long ago all snapshots of the host were last compared with their manifests",
+        known().filter_map(|(name, found)| {
+            Some((vec![("host", name)], span(found.verified_at?, now)))
+        }),
+    );
+    out.gauge(
+        "pobsync_host_damaged_files",
+        "Damaged files that are known, each counted in every snapshot that has it",
+        known().map(|(name, found)| (vec![("host", name)], amount(found.damaged_files))),
+    );
+    Ok(())
 }
 
 fn of_queue(out: &mut Exposition, context: &Context, now: Timestamp) -> Result<(), Error> {

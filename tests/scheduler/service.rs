@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixDatagram;
 
-use crate::support::{PATIENCE, Running, fleet, make_due};
+use crate::support::{PATIENCE, Running, fleet, make_due, runs, until};
 
 /// Messages until one holds `word`.
 fn hears(socket: &UnixDatagram, word: &str) -> Vec<String> {
@@ -74,4 +74,32 @@ fn the_unit_that_is_shipped_is_one_that_systemd_reads() {
     };
     assert!(seconds("TimeoutStopSec=") > 30 + 30);
     assert!(seconds("WatchdogSec=") > 2 * 60);
+}
+
+#[test]
+fn snapshots_are_verified_when_their_time_has_come_and_damage_is_told() {
+    let program = fleet(&["web", "db"], "verify every=\"30d\"", "");
+    program.ends(0, &["backup", "web", "db"]);
+    let below = program.path("source/folder/three");
+    let name = &program.visible("db", "manual")[0];
+    let file = program
+        .data("db", "manual", name)
+        .join(below.strip_prefix("/").unwrap());
+    let modified = file.metadata().unwrap().modified().unwrap();
+    std::fs::write(&file, "tHree").unwrap();
+    let handle = std::fs::File::options().write(true).open(&file).unwrap();
+    handle.set_modified(modified).unwrap();
+
+    let mut scheduler = Running::start(&program, &["scheduler", "--loop", "--interval", "60"]);
+    until("both are verified", || {
+        let runs = runs(&program, "verify");
+        runs.len() == 2 && !runs.iter().any(|run| run.contains("running"))
+    });
+    scheduler.signal(rustix::process::Signal::TERM);
+    assert_eq!(scheduler.wait().code(), Some(0));
+    let mut ended = runs(&program, "verify");
+    ended.sort();
+    assert_eq!(ended, ["db failed -", "web complete -"]);
+    let show = program.ends(0, &["show", "web"]);
+    assert!(show.out.contains("verify.every"), "{}", show.out);
 }

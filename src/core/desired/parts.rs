@@ -196,6 +196,15 @@ pub struct Layer {
     pub retention: Option<RetentionUse>,
     pub schedules: Vec<ScheduleUse>,
     pub hooks: HooksPart,
+    pub verify: VerifyPart,
+}
+
+/// A `verify` node.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs, reason = "each field is the setting of its name")]
+pub struct VerifyPart {
+    pub every: Maybe<Span>,
+    pub sample: Maybe<Percent>,
 }
 
 /// An `ssh` node.

@@ -227,6 +227,8 @@ fn plain_settings(settings: &mut HostSettings, layers: &[&Layer], origins: &mut 
         "server": settings.server => server;
         "suspect-percent": settings.suspect_percent => suspect_percent;
         "stale-after": settings.stale_after => stale_after;
+        "verify.every": settings.verify.every => verify.every;
+        "verify.sample": settings.verify.sample => verify.sample;
         "ssh.user": settings.ssh.user => ssh.user;
         "ssh.port": settings.ssh.port => ssh.port;
         "ssh.identity": settings.ssh.identity => ssh.identity;

@@ -46,7 +46,7 @@ pub use run::{Run, RunKind, RunStatus};
 pub use schedule::{CronText, Schedule};
 pub use settings::{
     BUILT_IN_EXCLUDES, GlobalSettings, Hooks, HostSettings, Incremental, Notify, NotifyEvent,
-    NotifyTarget, RsyncSettings, SecretText, SshSettings,
+    NotifyTarget, RsyncSettings, SecretText, SshSettings, VerifySettings,
 };
 pub use smtp::{SmtpSettings, SmtpTls, is_this_machine};
 pub use snapshot::{Hold, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus};

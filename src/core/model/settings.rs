@@ -54,6 +54,9 @@ pub struct HostSettings {
     /// The host is stale when its newest complete snapshot is older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_after: Option<Span>,
+    /// When its snapshots are verified.
+    #[serde(default, skip_serializing_if = "VerifySettings::is_default")]
+    pub verify: VerifySettings,
 }
 
 impl HostSettings {
@@ -80,11 +83,32 @@ impl HostSettings {
             accept_partial: false,
             suspect_percent: Self::SUSPECT_PERCENT,
             stale_after: None,
+            verify: VerifySettings::default(),
         }
     }
 
     /// A snapshot that lost half its files or bytes is suspect unless a host says otherwise.
     pub const SUSPECT_PERCENT: Percent = Percent::clamped(50);
+}
+
+/// When the snapshots of a host are verified.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct VerifySettings {
+    /// How long after the last verification the scheduler begins the next; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
+    /// The part of all files that each one reads; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Percent>,
+}
+
+impl VerifySettings {
+    /// Says that nothing is set.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How ssh is called for a host.

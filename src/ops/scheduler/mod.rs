@@ -6,6 +6,7 @@
 mod chores;
 mod queue;
 mod recover;
+mod verifications;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,6 +26,8 @@ use work::{Done, Job, work};
 
 /// How often a bound that others have filled is looked at again by a scheduler that runs once.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
+/// How often it is looked whether a verification is due: that reads the settings of every host.
+const VERIFICATIONS: Duration = Duration::from_secs(900);
 /// Where the service manager has no watchdog.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -116,6 +119,8 @@ impl<'c> Scheduler<'c> {
                 queue: VecDeque::new(),
                 running: BTreeMap::new(),
                 chores: None,
+                verifications: None,
+                verifying: Arc::new(Stop::new()),
                 max_concurrent: 1,
                 ended: Vec::new(),
                 stopping_since: None,
@@ -127,6 +132,7 @@ impl<'c> Scheduler<'c> {
             }
             round.stop_all(tell);
             round.finish_chores();
+            round.finish_verifications();
             Ok(match self.options.interval {
                 Some(_) => Outcome::Done,
                 None => outcome_of(&round.ended),
@@ -169,6 +175,10 @@ struct Round<'s, 'e> {
     queue: VecDeque<Wanted>,
     running: BTreeMap<RunId, AtWork<'s>>,
     chores: Option<ScopedJoinHandle<'s, ()>>,
+    /// The verifications at work, and when they began.
+    verifications: Option<(ScopedJoinHandle<'s, ()>, Instant)>,
+    /// What verifications hear.
+    verifying: Arc<Stop>,
     max_concurrent: usize,
     ended: Vec<Ending>,
     stopping_since: Option<Instant>,
@@ -236,6 +246,7 @@ impl<'e> Round<'_, 'e> {
     fn go_on(&mut self, interval: Duration, tell: &mut dyn FnMut(&Beat)) {
         let mut next = Instant::now() + interval;
         self.begin_chores();
+        self.begin_verifications();
         while !self.stop.is_asked() {
             tell(&self.beat());
             self.wait(next.saturating_duration_since(Instant::now()));
@@ -246,6 +257,7 @@ impl<'e> Round<'_, 'e> {
             let done = if is_due {
                 next = Instant::now() + interval;
                 self.begin_chores();
+                self.begin_verifications();
                 self.tick()
             } else {
                 self.fill(super::clock::now())
@@ -301,6 +313,7 @@ impl<'e> Round<'_, 'e> {
 
     /// Begins nothing more, and waits for what runs: first with patience, then without.
     fn stop_all(&mut self, tell: &mut dyn FnMut(&Beat)) {
+        self.verifying.ask();
         tell(&Beat::Stopping {
             running: self.running.len(),
         });
@@ -346,6 +359,32 @@ impl<'e> Round<'_, 'e> {
         self.finish_chores();
         let context: &'e Context = self.context;
         self.chores = Some(self.scope.spawn(move || chores::run_all(context)));
+    }
+
+    /// What is due is verified in a thread of its own, one host at a time.
+    fn begin_verifications(&mut self) {
+        if self
+            .verifications
+            .as_ref()
+            .is_some_and(|(thread, since)| !thread.is_finished() || since.elapsed() < VERIFICATIONS)
+        {
+            return;
+        }
+        self.finish_verifications();
+        let context: &'e Context = self.context;
+        let stop = Arc::clone(&self.verifying);
+        let thread = self
+            .scope
+            .spawn(move || verifications::verify_due(context, &stop));
+        self.verifications = Some((thread, Instant::now()));
+    }
+
+    fn finish_verifications(&mut self) {
+        if let Some((thread, _)) = self.verifications.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a verification panicked, which is a bug");
+        }
     }
 
     fn finish_chores(&mut self) {
