@@ -134,10 +134,19 @@ fn the_containers_run_what_the_program_takes_and_keep_what_they_must() {
     let compose = compose();
     let services = compose["services"].as_object().unwrap();
     let names: Vec<&String> = services.keys().collect();
-    assert_eq!(names, ["scheduler", "web"]);
+    assert_eq!(
+        names,
+        [
+            "mariadb",
+            "scheduler",
+            "scheduler-mariadb",
+            "web",
+            "web-mariadb"
+        ]
+    );
     let volumes: Vec<&String> = compose["volumes"].as_object().unwrap().keys().collect();
-    assert_eq!(volumes, ["database", "root"]);
-    for (name, service) in services {
+    assert_eq!(volumes, ["database", "mariadb", "root"]);
+    for (name, service) in services.iter().filter(|(name, _)| *name != "mariadb") {
         is_taken(&program, &strings(&service["command"])).unwrap();
         let test = strings(&service["healthcheck"]["test"]);
         if test[0] == "CMD" {
@@ -168,6 +177,37 @@ fn the_containers_run_what_the_program_takes_and_keep_what_they_must() {
     assert_eq!(strings(&services["web"]["ports"]), ["127.0.0.1:8010:8010"]);
     let grace = services["scheduler"]["stop_grace_period"].as_str().unwrap();
     assert!(grace.trim_end_matches('s').parse::<u32>().unwrap() > 60);
+}
+
+/// The password is in a file that both ends read, and in nothing else.
+#[test]
+fn the_containers_with_mariadb_find_its_server_and_their_password() {
+    let compose = compose();
+    let services = &compose["services"];
+    assert_eq!(
+        compose["secrets"]["mariadb-password"]["file"],
+        "./secrets/mariadb-password"
+    );
+    let secret = "/run/secrets/mariadb-password";
+    let server = &services["mariadb"];
+    assert_eq!(server["environment"]["MARIADB_PASSWORD_FILE"], secret);
+    for name in ["web-mariadb", "scheduler-mariadb", "mariadb"] {
+        assert_eq!(strings(&services[name]["profiles"]), ["mariadb"], "{name}");
+        assert_eq!(strings(&services[name]["secrets"]), ["mariadb-password"]);
+    }
+    for name in ["web-mariadb", "scheduler-mariadb"] {
+        let service = &services[name];
+        let condition = &service["depends_on"]["mariadb"]["condition"];
+        assert_eq!(condition, "service_healthy", "{name}");
+        let url = service["environment"]["POBSYNC_DATABASE"].as_str().unwrap();
+        let said = Program::new().run(&["hosts", "--database", url]);
+        assert_eq!(said.code, 69, "{}", said.err);
+        assert!(said.err.contains(secret), "{}", said.err);
+        let of_server = &server["environment"];
+        for part in ["MARIADB_USER", "MARIADB_DATABASE"] {
+            assert!(url.contains(of_server[part].as_str().unwrap()), "{url}");
+        }
+    }
 }
 
 /// What is copied into the image is there, and enough for the program to be built from.

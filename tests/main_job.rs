@@ -5,7 +5,8 @@
 mod common;
 
 use common::program::Program;
-use common::{Sshd, assert_same_tree, build_tree};
+use common::{On, Sshd, assert_same_tree, build_tree};
+use rstest::rstest;
 
 fn configuration(sshd: &Sshd, source: &std::path::Path, keep: &str) -> String {
     format!(
@@ -41,10 +42,12 @@ fn inode(path: &std::path::Path) -> u64 {
     path.symlink_metadata().unwrap().ino()
 }
 
-#[test]
-fn backups_over_ssh_equal_the_source_and_share_what_did_not_change() {
+#[rstest]
+fn backups_over_ssh_equal_the_source_and_share_what_did_not_change(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
     let sshd = Sshd::start();
-    let program = Program::new();
+    let program = on.program();
     let source = program.path("source");
     std::fs::create_dir(&source).unwrap();
     build_tree(&source);
@@ -105,10 +108,10 @@ fn backups_over_ssh_equal_the_source_and_share_what_did_not_change() {
     );
 }
 
-#[test]
-fn a_whole_life_from_the_file_to_the_prune() {
+#[rstest]
+fn a_whole_life_from_the_file_to_the_prune(#[values(On::Sqlite, On::MariaDb)] on: On) {
     let sshd = Sshd::start();
-    let program = Program::new();
+    let program = on.program();
     let source = program.path("source");
     std::fs::create_dir(&source).unwrap();
     std::fs::write(source.join("a"), "a").unwrap();
@@ -135,10 +138,12 @@ fn a_whole_life_from_the_file_to_the_prune() {
     program.ends(0, &["status"]);
 }
 
-#[test]
-fn what_goes_wrong_is_recorded_and_leaves_nothing_visible() {
+#[rstest]
+fn what_goes_wrong_is_recorded_and_leaves_nothing_visible(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
     let sshd = Sshd::start();
-    let program = Program::new();
+    let program = on.program();
     let source = program.path("source");
     std::fs::create_dir(&source).unwrap();
     std::fs::write(source.join("a"), "a").unwrap();
@@ -193,9 +198,9 @@ fn what_goes_wrong_is_recorded_and_leaves_nothing_visible() {
     program.ends(0, &["status"]);
 }
 
-#[test]
-fn a_host_at_work_is_not_backed_up_twice() {
-    let program = Program::new();
+#[rstest]
+fn a_host_at_work_is_not_backed_up_twice(#[values(On::Sqlite, On::MariaDb)] on: On) {
+    let program = on.program();
     program.ends(
         0,
         &[
@@ -224,9 +229,9 @@ fn a_host_at_work_is_not_backed_up_twice() {
     program.ends(0, &["backup", "web"]);
 }
 
-#[test]
-fn who_comes_second_is_told_which_run_was_first() {
-    let program = Program::new();
+#[rstest]
+fn who_comes_second_is_told_which_run_was_first(#[values(On::Sqlite, On::MariaDb)] on: On) {
+    let program = on.program();
     let source = program.path("source");
     std::fs::create_dir(&source).unwrap();
     std::fs::write(source.join("large"), vec![7; 4 << 20]).unwrap();

@@ -5,6 +5,7 @@ mod apply;
 mod args;
 mod backup;
 mod configure;
+mod copy_database;
 mod diff;
 mod document;
 mod drift;
@@ -249,6 +250,7 @@ fn run(cli: Cli, output: &Output) -> Result<Ended, Error> {
         Command::Diff(args) => diff::run(common, &args, output)?,
         Command::Restore(args) => restore::run(common, &args, output)?.into(),
         Command::Ack(args) => hold::ack(&open()?, &args, output)?.into(),
+        Command::CopyDatabase(args) => copy_database::run(&args, output)?.into(),
         Command::AdoptRoot(args) => init::adopt_root(&open()?, &args, output)?.into(),
         Command::Hosts => lists::hosts(&open()?, output)?.into(),
         Command::Snapshots(args) => lists::snapshots(&open()?, &args, output)?.into(),

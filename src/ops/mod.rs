@@ -10,6 +10,7 @@ mod checkout;
 mod clock;
 mod configure;
 mod context;
+mod copy_database;
 mod cut_off;
 mod database_copy;
 mod diff;
@@ -87,6 +88,7 @@ pub use configure::{
     GlobalEdit, HostEdit, ScheduleEdit, configure_global, configure_host, schedule,
 };
 pub use context::{Context, Facts, default_database, hooks_folder};
+pub use copy_database::{DatabaseCopy, copy_database};
 pub use cut_off::FinishedDeletion;
 pub use diff::{DiffRequest, DiffTotals, Difference, Differing, diff};
 pub use discover::{HostDiscovery, discover};

@@ -22,7 +22,7 @@ const ROWS_AT_ONCE: usize = 100;
 const BYTES_AT_ONCE: usize = 1024 * 1024;
 
 /// What was copied of one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CopiedTable {
     /// Its name.
     pub name: String,

@@ -92,6 +92,16 @@ impl Server {
             .arg(format!("--socket={folder}/socket"))
             .arg(format!("--pid-file={folder}/pid"))
             .args(["--bind-address=127.0.0.1", &format!("--port={}", self.port)])
+            // Nothing may hang on what a server is set to by itself.
+            .args([
+                "--sql-mode=ANSI_QUOTES,PIPES_AS_CONCAT",
+                "--default-time-zone=+07:00",
+            ])
+            .args(["--transaction-isolation=READ-UNCOMMITTED", "--autocommit=0"])
+            .args([
+                "--character-set-server=latin1",
+                "--collation-server=latin1_german1_ci",
+            ])
             // Small and quick: what is written must outlive the server, not the machine.
             .args([
                 "--innodb-flush-log-at-trx-commit=2",
@@ -181,7 +191,8 @@ impl Server {
         let options = OptsBuilder::new()
             .socket(Some(self.socket()))
             .user(Some(user))
-            .db_name(database);
+            .db_name(database)
+            .init(vec!["SET autocommit = 1"]);
         Conn::new(options)
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod checker;
 pub mod http;
+pub mod mariadb;
 pub mod program;
 pub mod smtp;
 mod sshd;
@@ -19,6 +20,26 @@ mod tree;
 
 pub use sshd::Sshd;
 pub use tree::{Entry, assert_same_tree, build_tree, read_tree};
+
+/// The kind of database that a program works with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    Sqlite,
+    MariaDb,
+}
+
+impl On {
+    /// A program with a database of this kind, which nobody has made yet.
+    pub fn program(self) -> program::Program {
+        match self {
+            Self::Sqlite => program::Program::new(),
+            Self::MariaDb => {
+                let server = mariadb::shared();
+                program::Program::with_database(server.url(&server.new_database()))
+            }
+        }
+    }
+}
 
 /// Says why a test does not run here; CI runs as root with everything installed.
 pub fn is_root() -> bool {

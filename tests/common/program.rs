@@ -8,6 +8,8 @@ pub struct Program {
     folder: tempfile::TempDir,
     /// What every call begins with: `nsenter` into a network namespace, say.
     within: Vec<String>,
+    /// The database, where it is none in the folder.
+    database: Option<String>,
 }
 
 /// What a call of the program printed, and how it ended.
@@ -27,7 +29,22 @@ impl Program {
         Self {
             folder: tempfile::tempdir().unwrap(),
             within,
+            database: None,
         }
+    }
+
+    /// The program with a database somewhere else.
+    pub fn with_database(database: String) -> Self {
+        Self {
+            database: Some(database),
+            ..Self::new()
+        }
+    }
+
+    /// Where its database is, as the program takes it.
+    pub fn database(&self) -> String {
+        let in_folder = || self.path("state/pobsync.db").to_str().unwrap().to_owned();
+        self.database.clone().unwrap_or_else(in_folder)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -67,7 +84,8 @@ impl Program {
             .env_remove("CI_COMMIT_SHA")
             .env_remove("GITHUB_SHA")
             .env("POBSYNC_ACTOR", "alice")
-            .env("POBSYNC_DATABASE", self.path("state/pobsync.db"))
+            .env("POBSYNC_DATABASE", self.database())
+            .env("XDG_STATE_HOME", self.path("state"))
             .env("POBSYNC_FILE", self.path("pobsync.kdl"))
             .env("NO_COLOR", "1")
             .stdin(std::process::Stdio::null())

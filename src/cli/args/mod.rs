@@ -27,8 +27,8 @@ pub(super) use plans::{
 pub(super) use reading::{DiffArgs, FindArgs, FindType, LsArgs, RestoreArgs, RootArg};
 pub(super) use retention::{RetentionArgs, RetentionCommand, RetentionVerb, SimulateArgs};
 pub(super) use service::{
-    AccountArgs, AdoptRootArgs, CheckArgs, NotifyArgs, NotifyCommand, ServeArgs, StatusArgs,
-    TokenCommand, TokenCreateArgs, TrustArgs,
+    AccountArgs, AdoptRootArgs, CheckArgs, CopyDatabaseArgs, NotifyArgs, NotifyCommand, ServeArgs,
+    StatusArgs, TokenCommand, TokenCreateArgs, TrustArgs,
 };
 pub(super) use snapshots::{DiscoverArgs, HoldArgs, SnapshotsArgs, UnholdArgs};
 pub(super) use usage::DuArgs;
@@ -200,6 +200,8 @@ pub(super) enum Command {
     Restore(RestoreArgs),
     /// Take the suspect marks off a host's snapshots, so that unattended prunes go on
     Ack(HostArg),
+    /// Copy everything in one database into another, empty one, SQLite or MariaDB, and compare the two
+    CopyDatabase(CopyDatabaseArgs),
     /// Give the backup root to this database, after its own was lost or the disk moved
     AdoptRoot(AdoptRootArgs),
     /// List hosts

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
-use super::LimitArg;
+use super::{DatabaseArg, LimitArg};
 use crate::core::model::{AccountName, HostName, Label, Span, TokenScope};
 
 #[derive(Debug, Args)]
@@ -11,6 +11,16 @@ pub(in crate::cli) struct AdoptRootArgs {
     /// Do not ask; needed where there is no terminal
     #[arg(long, short = 'y')]
     pub(in crate::cli) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CopyDatabaseArgs {
+    /// The database to copy: a SQLite file, or mysql://USER@HOST/NAME; it is only read
+    #[arg(value_name = "FROM")]
+    pub(in crate::cli) from: DatabaseArg,
+    /// The empty database to copy to; a file is made
+    #[arg(value_name = "TO")]
+    pub(in crate::cli) to: DatabaseArg,
 }
 
 #[derive(Debug, Args)]

@@ -76,6 +76,10 @@ pub(super) fn trouble(error: &Error) -> Trouble {
 pub(super) fn classify(address: &ServerAddress, error: Error) -> StoreError {
     let database = address.to_string();
     match error {
+        // What is sent in pieces has no number of its own.
+        Error::MySqlError(error) if error.message.contains("mysql_send_long_data") => {
+            StoreError::TooLarge { database }
+        }
         Error::MySqlError(error) => {
             let source = format!("{} (error {})", error.message, error.code).into();
             by_code(address, error.code, source)

@@ -129,8 +129,14 @@ pub(super) fn apply(
     let Err(error) = done else {
         return Ok(());
     };
-    let found = migrating.applied()?;
-    migrating::must_be_known(address, migrating::newest(&found), migrating::newest(known))?;
+    // Where even that cannot be read, the first error says more, but for rows that nobody can read.
+    match migrating.applied() {
+        Ok(found) => {
+            migrating::must_be_known(address, migrating::newest(&found), migrating::newest(known))?;
+        }
+        Err(damaged @ StoreError::Damaged { .. }) => return Err(damaged),
+        Err(_) => {}
+    }
     Err(migrating::foreign(address, &error).unwrap_or_else(|| failed(address, error)))
 }
 
@@ -151,6 +157,13 @@ fn give_identity(address: &ServerAddress, conn: &mut Conn) -> Result<(), StoreEr
 }
 
 fn failed(address: &ServerAddress, error: refinery::Error) -> StoreError {
+    let said = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Unfit>());
+    if let Some(Unfit::Database(mysql::Error::MySqlError(said))) = said {
+        let known = errors::classify(address, mysql::Error::MySqlError(said.clone()));
+        if !matches!(known, StoreError::Database { .. }) {
+            return known;
+        }
+    }
     StoreError::Migration {
         database: address.to_string(),
         source: Box::new(error),

@@ -16,6 +16,9 @@ mod errors;
 pub(super) mod migrations;
 mod session;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
