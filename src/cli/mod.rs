@@ -51,6 +51,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use args::{Cli, Command, Common, RetentionCommand};
 use output::Output;
 
+use crate::core::model::Span;
 use crate::core::plan::Outcome;
 use crate::ops::{Context, Error};
 use crate::store::DatabaseAddress;
@@ -304,12 +305,21 @@ fn database_address(common: &Common) -> Result<DatabaseAddress, Error> {
 }
 
 fn open_context(common: &Common) -> Result<Context, Error> {
-    Context::open(&database_address(common)?)
+    Ok(placed(common, Context::open(&database_address(common)?)?))
+}
+
+/// The same context for the server that is named, and with the lease that is asked for.
+fn placed(common: &Common, mut context: Context) -> Context {
+    context.server.clone_from(&common.server);
+    if let Some(seconds) = common.lease {
+        context.lease = Span::from_seconds(seconds);
+    }
+    context
 }
 
 /// The first imperative command makes the database: a first backup needs no file and no `init`.
 fn create_context(common: &Common) -> Result<Context, Error> {
-    Context::create(&database_address(common)?)
+    Ok(placed(common, Context::create(&database_address(common)?)?))
 }
 
 /// The configuration that the command line, the environment or the house rules name.

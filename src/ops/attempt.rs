@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::backup::{BackupReport, BackupRequest, finish_run};
 use super::context::Facts;
+use super::grip::Grip;
 use super::hooks::HooksOfPull;
 use super::links::{Links, find_links, utf8};
 use super::manifest::write_with_pull;
@@ -38,7 +39,7 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     pub(super) fn pull(
         &mut self,
-        lock: &mut HostLock,
+        lock: &mut Grip,
         request: BackupRequest<'_>,
         pulse: &Pulse,
     ) -> Result<BackupReport, Error> {
@@ -76,7 +77,7 @@ impl Attempt<'_> {
 
     fn transfer(
         &mut self,
-        lock: &mut HostLock,
+        lock: &mut Grip,
         name: &SnapshotName,
         links: &Links,
         request: BackupRequest<'_>,
@@ -178,7 +179,7 @@ impl Attempt<'_> {
     /// Makes what was pulled visible, or leaves it where the next pull finds it.
     fn keep(
         &self,
-        lock: &HostLock,
+        lock: &Grip,
         incomplete: &Incomplete,
         links: &Links,
         kind: SnapshotKind,
@@ -190,16 +191,24 @@ impl Attempt<'_> {
             .earlier
             .and_then(|earlier| pulled(&report.stats, links).changed_since(&earlier))
             .map(Percent::get);
-        let written = if report.is_complete() {
+        if report.is_complete() {
             report
                 .warnings
                 .extend(write_with_pull(lock, incomplete, links, kind, &pulse.stop));
-            mark(incomplete, &report).and_then(|()| lock.publish(incomplete, &meta).map(|_| ()))
+        }
+        let written = if !report.is_complete() {
+            keep_incomplete(lock, incomplete, &meta, &report).map_err(Error::from)
+        } else if lock.is_lost() {
+            // Nothing would record it, and whoever has taken the host over may be at work on it. The next pull links
+            // against what has come.
+            let host = lock.lease().host;
+            Err(crate::store::StoreError::LeaseLost { host }.into())
         } else {
-            keep_incomplete(lock, incomplete, &meta, &report)
+            mark(incomplete, &report)
+                .and_then(|()| lock.publish(incomplete, &meta).map(|_| ()))
+                .map_err(Error::from)
         };
         if let Err(error) = written {
-            let error = Error::from(error);
             let said = super::sentence(&error);
             if report.is_complete() {
                 report.status = RunStatus::Failed;
@@ -325,7 +334,7 @@ impl Attempt<'_> {
     /// goes.
     pub(super) fn drop_superseded(
         &self,
-        lock: &HostLock,
+        lock: &Grip,
         report: &mut BackupReport,
     ) -> Result<(), Error> {
         let mut left: BTreeSet<(SnapshotKind, SnapshotName)> =

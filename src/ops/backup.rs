@@ -7,7 +7,7 @@ use super::prune::{prune_locked, record_life, settle_lost_runs};
 use super::pull::resolve;
 use super::pulse::with_pulse;
 use super::reconcile::reconcile;
-use super::root::{lock_host, open_root};
+use super::root::{grip_host, open_root};
 use super::space::check_room;
 use super::usage::measure_after_backup;
 use super::{Context, Error, PruneReport, PruneRequest};
@@ -16,7 +16,7 @@ use crate::core::model::{
 };
 use crate::core::plan::{Authority, Outcome};
 use crate::rsync::{self, Stats, Stop};
-use crate::store::{HostKey, NewRun, RunEnd, Settled};
+use crate::store::{HostKey, Lease, NewRun, RunEnd, Settled};
 
 /// What is to be backed up, and how.
 pub struct BackupRequest<'a> {
@@ -26,8 +26,8 @@ pub struct BackupRequest<'a> {
     pub kind: SnapshotKind,
     /// Prune through the gate afterwards.
     pub prune: bool,
-    /// The run that was claimed for it; a new one if absent.
-    pub claimed: Option<RunId>,
+    /// The run that was claimed for it, with the lease of its host; new ones if absent.
+    pub claimed: Option<(RunId, Lease)>,
     /// Asks it to stop.
     pub stop: &'a Stop,
     /// Hears how far it is.
@@ -104,10 +104,13 @@ impl BackupReport {
 /// When it cannot begin: the host is unknown, retired, paused or locked, the root is not there or too full. What goes
 /// wrong after that is in the report, and recorded.
 pub fn backup(context: &Context, request: BackupRequest<'_>) -> Result<BackupReport, Error> {
-    let claimed = request.claimed;
+    let claimed = request.claimed.clone();
     let done = lock_and_pull(context, request);
-    if let (Some(run), Err(error)) = (claimed, &done) {
-        end_claimed(context, run, error)?;
+    if let (Some((run, lease)), Err(error)) = (claimed, &done) {
+        let ended = end_claimed(context, run, error);
+        // It may not have come to the lock, with which the lease is given back.
+        context.store.release_lease(&lease)?;
+        ended?;
     }
     done
 }
@@ -147,14 +150,15 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
     let root = open_root(context, &facts, now)?;
     check_room(&root, &facts)?;
     let dir = root.host_dir(&host.directory)?;
-    let mut lock = lock_host(&dir, host, "backup", now)?;
+    let (claimed, lease) = request.claimed.clone().unzip();
+    let mut lock = grip_host(context, &dir, host, "backup", lease, now)?;
     settle_lost_runs(context, host)?;
     let facts = reconcile(context, &root, host.id, facts)?;
     let host = backed_up(&facts, &request.host)?;
     let finished = finish_cut_off(context, host, &lock)?;
     record_life(context, now)?;
 
-    let run = match request.claimed {
+    let run = match claimed {
         Some(run) => run,
         None => context.store.begin_run(&NewRun {
             host: host.id,
@@ -163,6 +167,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
             process: super::process_name(),
             plan: None,
             log_path: None,
+            lease: Some(lock.lease().clone()),
         })?,
     };
     lock.record_run(run)?;
@@ -178,7 +183,8 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
         way: None,
     };
     let stop = request.stop;
-    let pulled = with_pulse(context, run, stop, |pulse| {
+    let watch = lock.watch();
+    let pulled = with_pulse(context, run, stop, Some(&watch), |pulse| {
         attempt.pull(&mut lock, request, pulse)
     });
     let mut report = match pulled {
@@ -208,7 +214,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
     }
     if let Err(error) = lock.release() {
         // The lock is free all the same, and what it says blocks nobody.
-        tracing::warn!("{}: {}", host.name, super::sentence(&error.into()));
+        tracing::warn!("{}: {}", host.name, super::sentence(&error));
     }
     Ok(report)
 }

@@ -7,8 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Error;
 use crate::core::model::{
-    AbsolutePath, HostId, HostName, Lookup, RootId, Snapshot, SnapshotId, SnapshotKind,
-    SnapshotName, SqlHost, SqlState,
+    AbsolutePath, HostId, HostName, Label, Lookup, RootId, Snapshot, SnapshotId, SnapshotKind,
+    SnapshotName, Span, SqlHost, SqlState,
 };
 use crate::core::plan::{Plan, RootFacts};
 use crate::rsync::{HOOKS, HooksFolder};
@@ -22,7 +22,14 @@ pub struct Context {
     pub actor: String,
     /// The folder of what belongs to this server alone: that of the database, or the default one where that is elsewhere.
     pub state_folder: Utf8PathBuf,
+    /// The server that this process works for, if one was named.
+    pub server: Option<Label>,
+    /// How long a host stays ours after the last sign of life.
+    pub lease: Span,
 }
+
+/// Long enough for a database that is restarted, short enough that a night goes on once a server has died.
+pub(super) const LEASE: Span = Span::from_seconds(120);
 
 /// Everything a plan is made from, read at one time.
 pub struct Facts {
@@ -60,6 +67,8 @@ impl Context {
             store: Arc::new(store),
             actor: actor(),
             state_folder: state_folder_of(address),
+            server: None,
+            lease: LEASE,
         }
     }
 
@@ -70,7 +79,17 @@ impl Context {
             store: Arc::clone(&self.store),
             actor,
             state_folder: self.state_folder.clone(),
+            server: self.server.clone(),
+            lease: self.lease,
         }
+    }
+
+    /// The server that this process works for, as claims name it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn server_name(&self) -> Result<Option<Label>, Error> {
+        Ok(self.server.clone())
     }
 
     /// The file of host keys that hosts without one of their own use: in the state folder.

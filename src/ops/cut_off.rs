@@ -3,11 +3,11 @@
 
 use serde::Serialize;
 
+use super::grip::Grip;
 use super::prune::{PruneReport, empty_trash, to_trash};
 use super::{Context, Error};
 use crate::core::model::{HostName, PlanId, Snapshot, SnapshotName, SqlHost};
 use crate::core::plan::OrderedDeletion;
-use crate::disk::HostLock;
 
 /// A deletion that an earlier prune had committed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,7 +35,7 @@ impl std::fmt::Display for FinishedDeletion {
 pub(super) fn finish_cut_off(
     context: &Context,
     host: &SqlHost,
-    lock: &HostLock,
+    lock: &Grip,
 ) -> Result<Vec<FinishedDeletion>, Error> {
     let rows = context.store.deleting_rows(host.id)?;
     if rows.is_empty() && lock.trash_names()?.is_empty() {
@@ -55,7 +55,7 @@ pub(super) fn finish_cut_off(
         if lock.has_snapshot(kind, &name)? {
             // Nothing has been taken off the disk yet: whether it still goes is for the next prune to say, by the policy
             // and the holds of that day.
-            context.store.take_back_deletion(id)?;
+            context.store.take_back_deletion(id, lock.lease())?;
             tracing::warn!(
                 "{}: {name} stays; a prune that was cut off had not come to it",
                 host.name

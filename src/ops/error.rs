@@ -461,6 +461,7 @@ impl Error {
                 | StoreError::RunIs { .. }
                 | StoreError::CopyDiffers { .. },
             ) => Outcome::Failed,
+            Self::Store(StoreError::LeaseLost { .. }) => Outcome::Locked,
             Self::Store(_) => Outcome::Unreachable,
             Self::Gate(gate) => gate.outcome(),
             Self::Refused { .. } | Self::RootInUse { .. } | Self::TooFull { .. } => {

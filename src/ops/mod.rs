@@ -22,6 +22,7 @@ mod export;
 mod find;
 mod fmt;
 mod glance;
+mod grip;
 mod hold;
 mod hooks;
 mod init;

@@ -3,7 +3,7 @@
 use super::backup::{backed_up, backup};
 use super::{BackupRequest, Context, Error, Stop, clock, process_name, sentence};
 use crate::core::model::{HostName, RunCause, RunId, RunStatus, SnapshotKind, visible};
-use crate::store::{Claim, Claimed, DueCause, HostKey, RunEnd};
+use crate::store::{Claim, Claimed, DueCause, HostKey, Lease, RunEnd};
 
 /// Backs a host up now, as a manual snapshot. `told` hears the run once it is claimed, or why none is; then the run is
 /// carried out, and its row says what came of it. Prunes nothing.
@@ -13,8 +13,8 @@ pub fn back_up_now(
     stop: &Stop,
     told: impl FnOnce(Result<RunId, Error>),
 ) {
-    let run = match claim(context, host) {
-        Ok(run) => run,
+    let (run, lease) = match claim(context, host) {
+        Ok(claimed) => claimed,
         Err(error) => return told(Err(error)),
     };
     told(Ok(run));
@@ -26,7 +26,7 @@ pub fn back_up_now(
             host: host.clone(),
             kind: SnapshotKind::Manual,
             prune: false,
-            claimed: Some(run),
+            claimed: Some((run, lease)),
             stop,
             progress: &mut |_| {},
         },
@@ -44,7 +44,7 @@ pub fn back_up_now(
     }
 }
 
-fn claim(context: &Context, host: &HostName) -> Result<RunId, Error> {
+fn claim(context: &Context, host: &HostName) -> Result<(RunId, Lease), Error> {
     let facts = context.facts_of(HostKey::Name(host))?;
     let found = backed_up(&facts, host)?;
     let max_concurrent = context.store.global_settings()?.max_concurrent;
@@ -57,12 +57,18 @@ fn claim(context: &Context, host: &HostName) -> Result<RunId, Error> {
         at: clock::now(),
         process: process_name(),
         max_concurrent,
+        server: context.server_name()?,
+        lease: context.lease,
     };
     match context.store.claim(&claim)? {
-        Claimed::Run(run) => Ok(run),
+        Claimed::Run(run, fence) => Ok((run, claim.lease_of(fence))),
         Claimed::Busy(run) => Err(Error::AtWork {
             host: host.clone(),
             run,
+        }),
+        Claimed::Held => Err(Error::Locked {
+            host: host.clone(),
+            holder: "another process".to_owned(),
         }),
         Claimed::Full => Err(Error::EnoughAtWork {
             limit: max_concurrent,

@@ -5,9 +5,10 @@
 
 use super::context::Facts;
 use super::cut_off::{FinishedDeletion, finish_cut_off, log_finished};
+use super::grip::{Grip, is_gone};
 use super::plan::plan_in_force;
 use super::reconcile::reconcile;
-use super::root::{lock_host, open_root};
+use super::root::{grip_host, open_root};
 use super::{Context, Error};
 use crate::core::model::{
     HostName, Kinds, PlanId, RunCause, RunId, RunKind, RunStatus, SnapshotId, SnapshotName,
@@ -17,8 +18,8 @@ use crate::core::plan::{
     Allow, Authority, ClockFacts, DeletionOrder, OrderedDeletion, Outcome, Plan, RetentionPlan,
     authorise, intersect, require_approval,
 };
-use crate::disk::{Damage, DiskError, Expected, HostLock, Liveness, ProcessName};
-use crate::store::{HostKey, Marking, NewRun, PlanKind, RunEnd, RunRecord};
+use crate::disk::{Damage, DiskError, Expected, Liveness, ProcessName};
+use crate::store::{HostKey, LostRun, Marking, NewRun, PlanKind, RunEnd, RunRecord, StoreError};
 
 /// What is to be pruned, and on whose word.
 #[derive(Debug, Clone)]
@@ -89,7 +90,7 @@ pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, E
     let Some(dir) = root.find_host_dir(&host.directory)? else {
         return Ok(PruneReport::nothing(&host.name));
     };
-    let mut lock = lock_host(&dir, host, "prune", now)?;
+    let mut lock = grip_host(context, &dir, host, "prune", None, now)?;
     settle_lost_runs(context, host)?;
     reconcile(
         context,
@@ -107,7 +108,7 @@ pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, E
 pub(super) fn prune_locked(
     context: &Context,
     request: &PruneRequest,
-    lock: &mut HostLock,
+    lock: &mut Grip,
 ) -> Result<PruneReport, Error> {
     let facts = context.facts_of(HostKey::Directory(&request.directory))?;
     let host = facts.by_directory(&request.directory)?;
@@ -127,7 +128,7 @@ pub(super) fn prune_locked(
 fn prune_listed(
     context: &Context,
     request: &PruneRequest,
-    lock: &mut HostLock,
+    lock: &mut Grip,
 ) -> Result<PruneReport, Error> {
     let facts = context.facts_of(HostKey::Directory(&request.directory))?;
     let host = facts.by_directory(&request.directory)?;
@@ -165,6 +166,7 @@ fn prune_listed(
         process: super::process_name(),
         plan: Some(recorded),
         log_path: None,
+        lease: Some(lock.lease().clone()),
     })?;
     lock.record_run(run)?;
     // In this order: another run may record a moment in between, and a time taken before it would look like a step back.
@@ -192,7 +194,7 @@ fn prune_listed(
 fn refused_unseen(
     context: &Context,
     host: &SqlHost,
-    lock: &mut HostLock,
+    lock: &mut Grip,
     error: Error,
 ) -> Result<PruneReport, Error> {
     let run = context.store.begin_run(&NewRun {
@@ -202,6 +204,7 @@ fn refused_unseen(
         process: super::process_name(),
         plan: None,
         log_path: None,
+        lease: Some(lock.lease().clone()),
     })?;
     lock.record_run(run)?;
     let done = Err(error);
@@ -226,7 +229,7 @@ fn carry_out(
     facts: &Facts,
     host: &SqlHost,
     order: &DeletionOrder,
-    lock: &HostLock,
+    lock: &Grip,
     run: RunId,
 ) -> Result<PruneReport, Error> {
     lock.check_in_place()?;
@@ -257,18 +260,25 @@ fn carry_out(
             report.left.push((deletion.name.clone(), why));
             continue;
         }
-        match context.store.mark_deleting(row, order.plan(), now)? {
+        match context
+            .store
+            .mark_deleting(row, order.plan(), lock.lease(), now)?
+        {
             Marking::Marked => match to_trash(lock, deletion) {
                 Ok(()) => going.push((row, deletion.name.clone())),
+                // A database that is away, or says that the host is another's: nothing more is renamed.
+                Err(error @ Error::Store(_)) => return Err(error),
                 Err(error) => {
-                    if matches!(error, DiskError::InUse { .. }) {
+                    if matches!(error, Error::Disk(DiskError::InUse { .. })) {
                         // It stands where it stood, and a restore that began a moment ago should not see it go.
-                        context.store.take_back_deletion(row)?;
+                        context.store.take_back_deletion(row, lock.lease())?;
                     }
-                    let why = super::sentence(&error.into());
-                    report.left.push((deletion.name.clone(), why));
+                    report
+                        .left
+                        .push((deletion.name.clone(), super::sentence(&error)));
                 }
             },
+            Marking::LeaseLost => return Err(StoreError::LeaseLost { host: host.id }.into()),
             refused => report
                 .left
                 .push((deletion.name.clone(), marking_text(refused).to_owned())),
@@ -280,7 +290,7 @@ fn carry_out(
 
 /// A hold that stands beside the snapshot: SQL may not know it, as after an older database was put back, or it has been
 /// set since the plan was made.
-fn held_on_disk(lock: &HostLock, deletion: &OrderedDeletion, now: Timestamp) -> Option<String> {
+fn held_on_disk(lock: &Grip, deletion: &OrderedDeletion, now: Timestamp) -> Option<String> {
     match lock.read_hold(deletion.kind, &deletion.name) {
         Ok(Some(hold)) if hold.is_in_force(now) => Some(format!(
             "it is held on disk by {}; if the database does not know that, pobsync discover-snapshots takes it over",
@@ -293,7 +303,7 @@ fn held_on_disk(lock: &HostLock, deletion: &OrderedDeletion, now: Timestamp) -> 
 }
 
 /// A snapshot that somebody restores from goes another time.
-fn in_use(lock: &HostLock, deletion: &OrderedDeletion) -> Result<Option<String>, Error> {
+fn in_use(lock: &Grip, deletion: &OrderedDeletion) -> Result<Option<String>, Error> {
     let is_in_use = deletion.status == SnapshotStatus::Complete
         && lock.is_in_use(deletion.kind, &deletion.name)?;
     Ok(is_in_use.then(|| "somebody restores from it: the next prune takes it".to_owned()))
@@ -306,7 +316,7 @@ fn everything_kept_is_whole(
     facts: &Facts,
     host: &SqlHost,
     order: &DeletionOrder,
-    lock: &HostLock,
+    lock: &Grip,
 ) -> Result<(), Error> {
     let rows = facts.rows(host.id);
     let known_as = [host.name.clone()];
@@ -337,7 +347,12 @@ fn everything_kept_is_whole(
     first.map_or(Ok(()), Err)
 }
 
-pub(super) fn to_trash(lock: &HostLock, deletion: &OrderedDeletion) -> Result<(), DiskError> {
+/// Takes a snapshot off its place, if the host is still ours.
+///
+/// # Errors
+/// When it is not, or the database does not say: nothing was renamed then. When it cannot be moved.
+pub(super) fn to_trash(lock: &Grip, deletion: &OrderedDeletion) -> Result<(), Error> {
+    lock.must_be_ours()?;
     let moved = match deletion.status {
         SnapshotStatus::Complete => lock.trash(deletion.kind, &deletion.name),
         SnapshotStatus::Deleting => lock
@@ -348,14 +363,14 @@ pub(super) fn to_trash(lock: &HostLock, deletion: &OrderedDeletion) -> Result<()
     match moved {
         // An incomplete one may have left nothing on disk, and a cut-off prune has moved it already.
         Err(DiskError::Absent { .. }) => Ok(()),
-        moved => moved.map(|_| ()),
+        moved => Ok(moved.map(|_| ())?),
     }
 }
 
 /// Empties the trash and says of each row that its snapshot is gone, which is so only once the trash is empty.
 pub(super) fn empty_trash(
     context: &Context,
-    lock: &HostLock,
+    lock: &Grip,
     going: Vec<(SnapshotId, SnapshotName)>,
     report: &mut PruneReport,
 ) -> Result<(), Error> {
@@ -363,7 +378,9 @@ pub(super) fn empty_trash(
     report.freed += emptied.removed.bytes;
     if emptied.is_finished() {
         for (row, name) in going {
-            context.store.mark_deleted(row, super::clock::now())?;
+            context
+                .store
+                .mark_deleted(row, lock.lease(), super::clock::now())?;
             report.deleted.push(name);
         }
         return Ok(());
@@ -382,11 +399,11 @@ pub(super) fn empty_trash(
     Ok(())
 }
 
-/// A run elsewhere that has been silent for so long has lost its process: it beats every few seconds.
+/// A run of an older version, which had no lease, has lost its process once it was silent for so long.
 const LONGEST_SILENCE: Span = Span::from_seconds(120);
 
-/// With the host's lock in hand, a run of it that still says `running` has lost its process, unless that is seen to be
-/// alive and has only not come to the lock yet.
+/// Ends every run of the host that nobody works on any more: its process is gone, or its lease has run out or is
+/// another's by now. The one at work on the host is left alone.
 ///
 /// # Errors
 /// When the database cannot be worked with.
@@ -396,32 +413,52 @@ pub(super) fn settle_lost_runs(context: &Context, host: &SqlHost) -> Result<(), 
         status: Some(RunStatus::Running),
         ..crate::store::RunFilter::default()
     };
+    let server = context.server_name()?;
     let now = super::clock::now();
+    let unleased = context.store.unleased_runs(server.as_ref())?;
     for record in context.store.runs(&filter, u32::MAX)? {
-        if !is_lost(&record, now) {
-            continue;
-        }
-        context.store.finish_run(&RunEnd {
-            run: record.run.id,
-            status: RunStatus::Interrupted,
-            at: now,
-            message: "its process went away without a word".to_owned(),
-            cause: Some(RunCause::Lost),
-        })?;
-        if let Some(schedule) = record.schedule {
-            let at = crate::core::schedule::retry_of_interrupted(schedule.attempt, now);
-            context.store.plan_retry(record.run.id, at)?;
+        let is_ours = record.server == server;
+        if is_ours && is_lost(&record, &unleased, now) {
+            settle_lost_run(context, &record, "its process went away without a word")?;
         }
     }
     Ok(())
 }
 
-/// Says that the process of a running run has gone.
-pub(super) fn is_lost(record: &RunRecord, now: Timestamp) -> bool {
+/// Ends a run that has lost its process or its lease, and has its host tried again; nothing if it has found back.
+///
+/// # Errors
+/// When the database cannot be worked with.
+pub(super) fn settle_lost_run(
+    context: &Context,
+    record: &RunRecord,
+    message: &str,
+) -> Result<(), Error> {
+    let at = super::clock::now();
+    let is_settled = context.store.settle_lost_run(&LostRun {
+        end: RunEnd {
+            run: record.run.id,
+            status: RunStatus::Interrupted,
+            at,
+            message: message.to_owned(),
+            cause: Some(RunCause::Lost),
+        },
+        is_gone: record.run.process == super::process_name() || is_gone(&record.run.process),
+    })?;
+    if let Some(schedule) = record.schedule.filter(|_| is_settled) {
+        let retry = crate::core::schedule::retry_of_interrupted(schedule.attempt, at);
+        context.store.plan_retry(record.run.id, retry)?;
+    }
+    Ok(())
+}
+
+/// Says that nobody works on a running run any more. `unleased` are those whose lease has expired or is another's.
+pub(super) fn is_lost(record: &RunRecord, unleased: &[RunId], now: Timestamp) -> bool {
     let liveness = ProcessName::parse(&record.run.process).map(|process| process.liveness());
     match liveness {
-        Some(Liveness::Alive) => false,
         Some(Liveness::Gone) => true,
+        _ if record.has_lease => unleased.contains(&record.run.id),
+        Some(Liveness::Alive) => false,
         // A clock that was set back says nothing of silence, so a beat from the future counts as none.
         Some(Liveness::Elsewhere) | None => {
             record.heartbeat_at.plus(LONGEST_SILENCE) < now
@@ -440,6 +477,7 @@ fn marking_text(marking: Marking) -> &'static str {
         Marking::Paused => "its host was paused meanwhile",
         Marking::Live => "a run is at work on it",
         Marking::LaterPlan => "a later plan is deleting it",
+        Marking::LeaseLost => "another process has taken the host over",
         Marking::Gone(_) => "it is gone already",
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::grip::LeaseWatch;
 use super::{Context, Error};
 use crate::core::model::RunId;
 use crate::rsync::Stop;
@@ -28,7 +29,7 @@ impl Pulse {
 }
 
 /// Does `work` while the row of `run` is told that it lives, and hands on the wish of `stop`, or of somebody who cancels
-/// the run in SQL.
+/// the run in SQL or has taken the host over.
 ///
 /// # Errors
 /// Those of `work`, which does not begin without a thread that hears these wishes.
@@ -36,6 +37,7 @@ pub(super) fn with_pulse<T>(
     context: &Context,
     run: RunId,
     stop: &Stop,
+    lease: Option<&LeaseWatch>,
     work: impl FnOnce(&Pulse) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let pulse = Pulse {
@@ -45,7 +47,7 @@ pub(super) fn with_pulse<T>(
     };
     std::thread::scope(|scope| {
         let beating = std::thread::Builder::new()
-            .spawn_scoped(scope, || beat(context, run, stop, &pulse))
+            .spawn_scoped(scope, || beat(context, run, stop, lease, &pulse))
             .map_err(|source| Error::File {
                 doing: "start",
                 path: "a thread".to_owned(),
@@ -57,10 +59,13 @@ pub(super) fn with_pulse<T>(
     })
 }
 
-fn beat(context: &Context, run: RunId, stop: &Stop, pulse: &Pulse) {
+fn beat(context: &Context, run: RunId, stop: &Stop, lease: Option<&LeaseWatch>, pulse: &Pulse) {
     let mut last: Option<Instant> = None;
     while !pulse.has_ended.load(Ordering::Acquire) {
         pulse.stop.follow(stop);
+        if lease.is_some_and(LeaseWatch::is_taken) {
+            pulse.stop.ask();
+        }
         if last.is_none_or(|last| last.elapsed() >= BEAT) {
             let bytes = pulse.bytes.load(Ordering::Relaxed);
             match context

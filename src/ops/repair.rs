@@ -9,7 +9,7 @@ use super::cut_off::finish_cut_off;
 use super::discover::{claims, discover_host, give_directories, is_of, is_snapshot};
 use super::prune::settle_lost_runs;
 use super::reconcile::reconcile;
-use super::root::{lock_host, open_root};
+use super::root::{grip_host, open_root};
 use super::{Context, Error};
 use crate::core::model::{Snapshot, SnapshotStatus, SqlHost, Timestamp};
 use crate::disk::{Found, HostDir, Place, Root, Scan, Suspect};
@@ -281,7 +281,7 @@ fn repair_host(
     let read = || context.facts_of(HostKey::Id(host.id));
     match root.find_host_dir(&host.directory)? {
         Some(dir) => {
-            let lock = lock_host(&dir, host, "repair", now)?;
+            let lock = grip_host(context, &dir, host, "repair", None, now)?;
             settle_lost_runs(context, host)?;
             super::cut_off::log_finished(&host.name, &finish_cut_off(context, host, &lock)?);
             let facts = reconcile(context, root, host.id, read()?)?;

@@ -1,9 +1,11 @@
 //! The backup root of this server: opened, or taken into use by the first who may.
 
 use super::context::Facts;
+use super::grip::Grip;
 use super::{Context, Error};
 use crate::core::model::{AbsolutePath, HostName, Lineage, RootId, SqlHost, Timestamp};
 use crate::disk::{DiskError, Holder, HostDir, HostLock, Liveness, Root};
+use crate::store::Lease;
 
 /// Opens the root that SQL names and demands that it belongs to this database; takes it into use if none ever was.
 ///
@@ -71,11 +73,27 @@ pub fn adopt_root(context: &Context) -> Result<(), Error> {
         .root_seen(root.id(), &path, super::clock::now())?)
 }
 
-/// Takes the lock of a host. What a killed program left at work on it is ended first, be it a transfer, which keeps the
+/// Takes the lock of a host, and its lease unless the run was claimed with one. What a killed program left at work on it is ended first, be it a transfer, which keeps the
 /// lock, or a hook, which does not.
 ///
 /// # Errors
-/// When another process that is alive holds it; the message names it.
+/// When another process that is alive holds one of them; the message names it.
+pub(super) fn grip_host(
+    context: &Context,
+    dir: &HostDir,
+    host: &SqlHost,
+    what: &str,
+    claimed: Option<Lease>,
+    now: Timestamp,
+) -> Result<Grip, Error> {
+    let lock = lock_host(dir, host, what, now)?;
+    Grip::new(context, host, lock, claimed)
+}
+
+/// Takes the lock of a host alone, for whoever changes nothing on it.
+///
+/// # Errors
+/// When another process that is alive holds it.
 pub(super) fn lock_host(
     dir: &HostDir,
     host: &SqlHost,

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
+use super::grip::Grip;
 use super::prune::{PruneReport, empty_trash, to_trash};
 use super::{Context, Error};
 use crate::core::model::{Kinds, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost};
 use crate::core::plan::{OrderedDeletion, superseded_plan};
-use crate::disk::HostLock;
 use crate::store::{HostKey, Marking, PlanKind};
 
 /// Moves each of `left` to the trash that is neither held nor at work, and empties it. Says what is gone, and by which
@@ -19,7 +19,7 @@ use crate::store::{HostKey, Marking, PlanKind};
 pub(super) fn drop_superseded(
     context: &Context,
     host: &SqlHost,
-    lock: &HostLock,
+    lock: &Grip,
     left: &BTreeSet<(SnapshotKind, SnapshotName)>,
 ) -> Result<Option<PruneReport>, Error> {
     let facts = context.facts_of(HostKey::Id(host.id))?;
@@ -39,7 +39,7 @@ pub(super) fn drop_superseded(
         };
         if context
             .store
-            .mark_deleting(row, recorded, super::clock::now())?
+            .mark_deleting(row, recorded, lock.lease(), super::clock::now())?
             == Marking::Marked
         {
             to_trash(

@@ -2,7 +2,11 @@
 
 use chrono_tz::Tz;
 
-use crate::core::model::{CronText, HostId, HostName, RunId, RunStatus, Timestamp};
+use crate::core::model::{
+    CronText, Fence, HostId, HostName, Label, RunId, RunStatus, Span, Timestamp,
+};
+
+use super::Lease;
 
 /// A wish to back a host up, because it is due or because somebody asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +21,25 @@ pub struct Claim {
     pub at: Timestamp,
     /// The process that will work on it, as `lock` files name it.
     pub process: String,
-    /// No claim succeeds while so many backups run.
+    /// No claim succeeds while so many backups run for the server.
     pub max_concurrent: u32,
+    /// The server that claims; a lone one needs no name.
+    pub server: Option<Label>,
+    /// How long the claim lasts from each sign of life on.
+    pub lease: Span,
+}
+
+impl Claim {
+    /// The lease that came with a claim of this fence.
+    #[must_use]
+    pub fn lease_of(&self, fence: Fence) -> Lease {
+        Lease {
+            host: self.host,
+            server: self.server.clone(),
+            fence,
+            length: self.lease,
+        }
+    }
 }
 
 /// Why a host is to be backed up.
@@ -64,10 +85,12 @@ pub struct SettledFire {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a claimed run must be carried out or ended"]
 pub enum Claimed {
-    /// It is ours, and its run says `running`.
-    Run(RunId),
+    /// It is ours, and its run says `running`; the host is leased to it.
+    Run(RunId, Fence),
     /// A run is at work on the host: later.
     Busy(RunId),
+    /// Somebody is at work on the host without a run, or on another server: later.
+    Held,
     /// Enough backups run: later.
     Full,
     /// It is due no more: somebody else has it, or the host has changed.

@@ -329,6 +329,12 @@ pub enum StoreError {
         /// Its status.
         status: SnapshotStatus,
     },
+    /// Somebody else has taken the host over meanwhile.
+    #[error("another process has taken host {host} over meanwhile: its lease had expired")]
+    LeaseLost {
+        /// The host.
+        host: HostId,
+    },
     /// The run is not in a state in which this can be done.
     #[error("run {run} cannot go from {from} to {to}")]
     RunIs {
@@ -405,6 +411,9 @@ impl StoreError {
             }
             Self::AccountExists { name } => {
                 format!("set its password with: pobsync set-password {name}")
+            }
+            Self::LeaseLost { .. } => {
+                "nothing was recorded; what is on disk and not in the database is found by pobsync discover-snapshots".into()
             }
             Self::LastSuperuser { .. } => "make another account a superuser first".into(),
             Self::NotThePolicyInForce { .. } => "make a new plan and approve that".into(),

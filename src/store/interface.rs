@@ -6,16 +6,16 @@ use camino::Utf8Path;
 
 use crate::core::health::Activity;
 use crate::core::model::{
-    AbsolutePath, Fingerprint, GlobalSettings, Hold, HostId, HostName, Lineage, Pause, PlanId,
-    Policy, RootId, RunId, Serial, Snapshot, SnapshotId, SqlState, Timestamp,
+    AbsolutePath, Fingerprint, GlobalSettings, Hold, HostId, HostName, Label, Lineage, Pause,
+    PlanId, Policy, RootId, RunId, Serial, Snapshot, SnapshotId, SqlState, Timestamp,
 };
 
 use super::{
     Accounts, Approval, BackupFigures, Claim, Claimed, ConfigChange, Configured, Discovered,
-    Discovery, Fleet, HistoryEntry, HostKey, HostSchedule, Inspections, Marking, NewPlan, NewRun,
-    NewSnapshot, Outbox, Pages, PendingRetry, PlanKind, PlanSummary, RecordedPlan, RootRecord,
-    RunEnd, RunFilter, RunRecord, SnapshotCounts, SnapshotEnd, SnapshotFilter, SnapshotRecord,
-    StoreError,
+    Discovery, Fleet, HeldLease, HistoryEntry, HostKey, HostSchedule, Inspections, Lease,
+    LeaseWish, Leased, LostRun, Marking, NewPlan, NewRun, NewSnapshot, Outbox, Pages, PendingRetry,
+    PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotCounts,
+    SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
 };
 
 /// Everything that the program asks of its database. Each call is one transaction.
@@ -191,19 +191,60 @@ pub trait Store: Accounts + Fleet + Inspections + Outbox + Pages + Send + Sync {
     /// Sets a snapshot to `deleting` by one conditional update, durable when this returns.
     ///
     /// The update holds only if the plan is recorded, listed this snapshot and was made at the serial in force, if no hold
-    /// is in force at `at` and no live run works on it, and if it is on disk and no later plan is deleting it.
+    /// is in force at `at` and no live run works on it, if it is on disk and no later plan is deleting it, and if the
+    /// lease of its host is still ours.
     fn mark_deleting(
         &self,
         snapshot: SnapshotId,
         plan: PlanId,
+        lease: &Lease,
         at: Timestamp,
     ) -> Result<Marking, StoreError>;
 
     /// Sets a snapshot that was `deleting` to `deleted`; says whether it was.
-    fn mark_deleted(&self, snapshot: SnapshotId, at: Timestamp) -> Result<bool, StoreError>;
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if its host is not ours any more.
+    fn mark_deleted(
+        &self,
+        snapshot: SnapshotId,
+        lease: &Lease,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
 
     /// Sets a snapshot that is `deleting`, and still stands whole in its place, back to `complete`; says whether it was.
-    fn take_back_deletion(&self, snapshot: SnapshotId) -> Result<bool, StoreError>;
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if its host is not ours any more.
+    fn take_back_deletion(&self, snapshot: SnapshotId, lease: &Lease) -> Result<bool, StoreError>;
+
+    /// Takes the right to work on a host, unless somebody else has it; a later taking has a larger fence.
+    fn take_lease(&self, wish: &LeaseWish) -> Result<Leased, StoreError>;
+
+    /// Makes a lease last anew; false once somebody else has taken the host over.
+    fn renew_lease(&self, lease: &Lease) -> Result<bool, StoreError>;
+
+    /// Gives a lease back; false if it was no longer ours.
+    fn release_lease(&self, lease: &Lease) -> Result<bool, StoreError>;
+
+    /// The leases of a server that are in force.
+    fn held_leases(&self, server: Option<&Label>) -> Result<Vec<HeldLease>, StoreError>;
+
+    /// The runs of a server that say `running` and whose lease has expired or was taken over.
+    fn unleased_runs(&self, server: Option<&Label>) -> Result<Vec<RunId>, StoreError>;
+
+    /// Ends a run that nobody works on any more, and sees to it that whoever still wants to can not; false if it has ended,
+    /// or its lease is in force and its process not known to be gone.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a run.
+    fn settle_lost_run(&self, lost: &LostRun) -> Result<bool, StoreError>;
+
+    /// Records that a run that was taken for interrupted has done its work; false if it says something else by now.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a run.
+    fn complete_interrupted(&self, end: &RunEnd) -> Result<bool, StoreError>;
 
     /// What a killed prune of a host has left: rows that say `deleting`, oldest first.
     fn deleting_rows(&self, host: HostId) -> Result<Vec<SnapshotRecord>, StoreError>;
@@ -214,9 +255,10 @@ pub trait Store: Accounts + Fleet + Inspections + Outbox + Pages + Send + Sync {
     /// [`StoreError::Unknown`] without such a host or plan.
     fn begin_run(&self, new: &NewRun) -> Result<RunId, StoreError>;
 
-    /// Records how a run ended. A run that was taken for interrupted may still tell.
+    /// Records how a run ended. A run that was taken for interrupted may still tell, unless its host was taken over.
     ///
     /// # Errors
+    /// [`StoreError::LeaseLost`] if somebody else has taken its host over;
     /// [`StoreError::Unknown`] without such a run, [`StoreError::RunIs`] if it has ended otherwise, or if `running` is
     /// given for an end.
     fn finish_run(&self, end: &RunEnd) -> Result<(), StoreError>;

@@ -17,6 +17,7 @@ mod error;
 mod fleet;
 mod inspections;
 mod interface;
+mod lease;
 mod mariadb;
 mod migrating;
 mod opened;
@@ -44,6 +45,7 @@ pub use fleet::{
 };
 pub use inspections::{DamageRecord, Inspected, Inspections, NewDamage, UsageRecord, Verification};
 pub use interface::Store;
+pub use lease::{HeldLease, Lease, LeaseWish, Leased};
 pub use mariadb::{AddressError, MariaDb, ServerAddress};
 pub use opened::Opened;
 pub use outbox::{
@@ -53,8 +55,8 @@ pub use outbox::{
 pub use pages::{NamedHost, Pages};
 pub use plans::{Approval, NewPlan, PlanKind, PlanSummary, RecordedPlan};
 pub use records::{
-    Discovered, Discovery, HistoryEntry, HostKey, HostSchedule, Marking, NewRun, NewSnapshot,
-    RootRecord, RunEnd, RunFilter, RunRecord, RunSchedule, Settled, SnapshotEnd, SnapshotFilter,
-    SnapshotRecord,
+    Discovered, Discovery, HistoryEntry, HostKey, HostSchedule, LostRun, Marking, NewRun,
+    NewSnapshot, RootRecord, RunEnd, RunFilter, RunRecord, RunSchedule, Settled, SnapshotEnd,
+    SnapshotFilter, SnapshotRecord,
 };
 pub use sqlite::Sqlite;

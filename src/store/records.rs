@@ -3,9 +3,12 @@
 use camino::Utf8PathBuf;
 
 use crate::core::model::{
-    AbsolutePath, Hold, HostId, HostName, PlanId, RootId, Run, RunCause, RunId, RunKind, RunStatus,
-    Schedule, Serial, Snapshot, SnapshotId, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp,
+    AbsolutePath, Hold, HostId, HostName, Label, PlanId, RootId, Run, RunCause, RunId, RunKind,
+    RunStatus, Schedule, Serial, Snapshot, SnapshotId, SnapshotKind, SnapshotName, SnapshotStatus,
+    Timestamp,
 };
+
+use super::Lease;
 
 /// A backup root that has been seen.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -205,6 +208,8 @@ pub enum Marking {
     LaterPlan,
     /// It is deleted or missing.
     Gone(SnapshotStatus),
+    /// Somebody else has taken the host over.
+    LeaseLost,
 }
 
 /// A run that begins.
@@ -222,6 +227,8 @@ pub struct NewRun {
     pub plan: Option<PlanId>,
     /// Where its log is written.
     pub log_path: Option<Utf8PathBuf>,
+    /// The right to work on the host, of a run that does so: without it nothing that the run wants to record is recorded.
+    pub lease: Option<Lease>,
 }
 
 /// A run that has ended.
@@ -237,6 +244,15 @@ pub struct RunEnd {
     pub message: String,
     /// Why it did not end well; nothing for one that did, or that somebody stopped.
     pub cause: Option<RunCause>,
+}
+
+/// A run that nobody works on any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostRun {
+    /// How it ends.
+    pub end: RunEnd,
+    /// Its process is known to be gone: its lease need not expire first.
+    pub is_gone: bool,
 }
 
 /// A run with what only the store knows of it.
@@ -260,6 +276,10 @@ pub struct RunRecord {
     pub cause: Option<RunCause>,
     /// The person who asked for it on the pages.
     pub asked_by: Option<String>,
+    /// The server it works for; a lone one needs no name.
+    pub server: Option<Label>,
+    /// It works on the directory of its host under a lease.
+    pub has_lease: bool,
     /// All else.
     pub run: Run,
 }

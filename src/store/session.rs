@@ -5,7 +5,7 @@
 
 use camino::Utf8Path;
 
-use crate::core::model::{DeliveryId, HostId, PlanId, RunId, Serial, SnapshotId, Timestamp};
+use crate::core::model::{DeliveryId, Fence, HostId, PlanId, RunId, Serial, SnapshotId, Timestamp};
 
 use super::StoreError;
 
@@ -42,6 +42,7 @@ val_from! {
     PlanId: v => Val::Int(v.0),
     DeliveryId: v => Val::Int(v.0),
     Serial: v => Val::Int(v.0),
+    Fence: v => Val::Int(v.0),
 }
 
 impl<'a, T: Into<Val<'a>>> From<Option<T>> for Val<'a> {
@@ -89,12 +90,10 @@ pub(crate) trait Session {
     ) -> Result<(), StoreError>;
 
     /// The time by the database's own clock: the one that servers with clocks of their own agree upon.
-    #[allow(dead_code)]
     fn now(&mut self) -> Result<Timestamp, StoreError>;
 
     /// What ends a `SELECT` whose rows are to be this transaction's alone until it ends, passing over those that are
     /// another's: nothing where a writer is the only one anyway.
-    #[allow(dead_code)]
     fn skip_locked(&self) -> &'static str;
 
     /// Asks for every column of every table that holds what operations have written: its table, its name, whether it holds

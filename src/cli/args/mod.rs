@@ -14,7 +14,7 @@ mod verify;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::core::model::HostName;
+use crate::core::model::{HostName, Label};
 
 pub(super) use backups::{BackupArgs, LogsArgs, PauseArgs, RunArg, SchedulerArgs};
 pub(super) use configuration::{
@@ -79,6 +79,19 @@ pub(super) struct Common {
         help_heading = "Common options"
     )]
     pub(super) database: Option<DatabaseArg>,
+    /// The server that this process works for, where several share the database
+    #[arg(
+        long = "as",
+        global = true,
+        env = "POBSYNC_SERVER",
+        value_name = "SERVER",
+        hide = true
+    )]
+    pub(super) server: Option<Label>,
+    /// Seconds after its last sign of life for which a host stays with the process that works on it. Too short a time ends
+    /// work that only stood still; it deletes nothing.
+    #[arg(long, global = true, env = "POBSYNC_LEASE", value_name = "SECONDS", hide = true, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub(super) lease: Option<u64>,
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = "Common options")]
     pub(super) format: Format,

@@ -34,6 +34,8 @@ row_id!(/// A row of `deliveries`.
     DeliveryId);
 row_id!(/// The number that grows by one with every configuration change.
     Serial);
+row_id!(/// The number of one claim of a host: a later claim of it has a larger one.
+    Fence);
 
 /// The random identity of one database: 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -35,7 +35,9 @@ pub use damage::ProblemKind;
 pub use escape::visible;
 pub use event::{Event, EventKind, RunCause, Topic};
 pub use guard::Guard;
-pub use ids::{DeliveryId, EventId, HostId, Lineage, PlanId, RootId, RunId, Serial, SnapshotId};
+pub use ids::{
+    DeliveryId, EventId, Fence, HostId, Lineage, PlanId, RootId, RunId, Serial, SnapshotId,
+};
 pub use invalid::Invalid;
 pub use names::{HostName, Label};
 pub use paths::{AbsolutePath, ExcludePattern, HookName, SourcePath};

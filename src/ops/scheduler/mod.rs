@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use super::{Context, Error, Stop};
 use crate::core::model::{HostId, HostName, RunId, Timestamp};
 use crate::core::plan::Outcome;
-use crate::store::{Claim, Claimed};
+use crate::store::{Claim, Claimed, Lease};
 
 pub(super) use queue::{Scheduled, by_host, waiting};
 use queue::{Wanted, wanted};
@@ -198,6 +198,7 @@ impl<'e> Round<'_, 'e> {
 
     /// Claims what is due while there is room.
     fn fill(&mut self, now: Timestamp) -> Result<(), Error> {
+        let server = self.context.server_name()?;
         while !self.stop.is_asked() && self.running.len() < self.max_concurrent {
             let Some(wanted) = self.queue.pop_front() else {
                 break;
@@ -209,9 +210,17 @@ impl<'e> Round<'_, 'e> {
                 at: super::clock::now(),
                 process: super::process_name(),
                 max_concurrent: u32::try_from(self.max_concurrent).unwrap_or(u32::MAX),
+                server: server.clone(),
+                lease: self.context.lease,
             };
             match self.context.store.claim(&claim)? {
-                Claimed::Run(run) => self.begin(run, wanted, now),
+                Claimed::Run(run, fence) => {
+                    let lease = claim.lease_of(fence);
+                    self.begin(run, lease, wanted, now);
+                }
+                Claimed::Held => {
+                    tracing::info!(host = %wanted.name, "due, but somebody is at work on it");
+                }
                 Claimed::Busy(run) => {
                     tracing::info!(host = %wanted.name, "due, but run {run} is at work on it");
                 }
@@ -225,11 +234,12 @@ impl<'e> Round<'_, 'e> {
         Ok(())
     }
 
-    fn begin(&mut self, run: RunId, wanted: Wanted, now: Timestamp) {
+    fn begin(&mut self, run: RunId, lease: Lease, wanted: Wanted, now: Timestamp) {
         let context: &'e Context = self.context;
         let (host, name) = (wanted.host, wanted.name.clone());
         let job = Job {
             run,
+            lease,
             wanted,
             claimed_at: now,
         };

@@ -150,8 +150,10 @@ mod tests {
             at,
             process: "p".to_owned(),
             max_concurrent: 1,
+            server: None,
+            lease: Span::from_seconds(120),
         };
-        let Claimed::Run(run) = context.store.claim(&claim).unwrap() else {
+        let Claimed::Run(run, _) = context.store.claim(&claim).unwrap() else {
             panic!("not claimed");
         };
         let end = RunEnd {

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::super::cut_off::{finish_cut_off, log_finished};
-use super::super::prune::{is_lost, settle_lost_runs};
+use super::super::grip::is_gone;
+use super::super::prune::{is_lost, settle_lost_run, settle_lost_runs};
 use super::super::reconcile::reconcile;
-use super::super::root::{lock_host, open_root};
+use super::super::root::{grip_host, open_root};
 use super::super::{Context, Error, clock, process_name, sentence};
-use crate::core::model::{HostId, RunCause, RunStatus, SnapshotStatus, SqlHost};
-use crate::core::schedule::retry_of_interrupted;
+use crate::core::model::{HostId, Label, RunStatus, SnapshotStatus, SqlHost};
 use crate::store::{HostKey, RunEnd, RunFilter, RunRecord};
 
 /// Settles every run whose process has gone. `at_work` are the hosts this process is at work on: what it does there, a
@@ -23,18 +23,24 @@ pub(super) fn recover(context: &Context, at_work: &BTreeSet<HostId>) -> Result<(
     };
     let now = clock::now();
     let own = process_name();
+    let server = context.server_name()?;
+    let unleased = context.store.unleased_runs(server.as_ref())?;
     let mut lost: Vec<RunRecord> = Vec::new();
     for record in context.store.runs(&running, u32::MAX)? {
+        if record.server != server {
+            // What another server has left lies on its own root.
+            continue;
+        }
         if record.run.process == own {
             if !at_work.contains(&record.host) {
-                interrupt(context, &record)?;
+                settle_lost_run(context, &record, "its end could not be recorded")?;
             }
-        } else if is_lost(&record, now) {
+        } else if is_lost(&record, &unleased, now) {
             lost.push(record);
         }
     }
     if lost.is_empty() {
-        return Ok(());
+        return free_leases(context, server.as_ref());
     }
     let facts = context.facts_about(|_| false)?;
     let ids: BTreeSet<HostId> = lost.iter().map(|record| record.host).collect();
@@ -48,31 +54,26 @@ pub(super) fn recover(context: &Context, at_work: &BTreeSet<HostId>) -> Result<(
             Ok(()) => {
                 tracing::warn!(host = %host.name, "a run had lost its process and is settled")
             }
-            // Whoever has the lock settles what is lost by itself.
+            // Whoever has the lock may be the one that lost its lease: it stands still, and can do nothing when it goes on.
             Err(Error::Locked { holder, .. }) => {
-                tracing::info!(host = %host.name, "a run has lost its process, and {holder} is at work on the host");
+                settle_lost_runs(context, host)?;
+                tracing::warn!(host = %host.name, "a run has lost its process or its lease, and {holder} has the host");
             }
             Err(error) => {
                 tracing::error!(host = %host.name, "a run has lost its process: {}", sentence(&error));
             }
         }
     }
-    whole_after_all(context, &lost)
+    whole_after_all(context, &lost)?;
+    free_leases(context, server.as_ref())
 }
 
-/// A run of this process that nobody works on: writing its end has failed.
-fn interrupt(context: &Context, record: &RunRecord) -> Result<(), Error> {
-    let at = clock::now();
-    context.store.finish_run(&RunEnd {
-        run: record.run.id,
-        status: RunStatus::Interrupted,
-        at,
-        message: "its end could not be recorded".to_owned(),
-        cause: Some(RunCause::Lost),
-    })?;
-    if let Some(schedule) = record.schedule {
-        let retry = retry_of_interrupted(schedule.attempt, at);
-        context.store.plan_retry(record.run.id, retry)?;
+/// Gives back what killed processes of this machine had leased: nothing needs to wait until it expires.
+fn free_leases(context: &Context, server: Option<&Label>) -> Result<(), Error> {
+    for held in context.store.held_leases(server)? {
+        if is_gone(&held.process) {
+            context.store.release_lease(&held.lease)?;
+        }
     }
     Ok(())
 }
@@ -94,13 +95,13 @@ fn recover_host(
     let Some(dir) = root.find_host_dir(&host.directory)? else {
         return settle_lost_runs(context, host);
     };
-    let lock = lock_host(&dir, host, "recover", now)?;
+    let lock = grip_host(context, &dir, host, "recover", None, now)?;
     settle_lost_runs(context, host)?;
     log_finished(&host.name, &finish_cut_off(context, host, &lock)?);
     // What was made visible right before the kill is whole, and its row does not know.
     let facts = context.facts_of(HostKey::Id(host.id))?;
     reconcile(context, &root, host.id, facts)?;
-    Ok(lock.release()?)
+    lock.release()
 }
 
 /// A run that was killed between making its snapshot visible and saying so has done its work.
@@ -118,7 +119,7 @@ fn whole_after_all(context: &Context, lost: &[RunRecord]) -> Result<(), Error> {
                 s.snapshot.id == snapshot && s.snapshot.status == SnapshotStatus::Complete
             });
         if is_whole {
-            context.store.finish_run(&RunEnd {
+            context.store.complete_interrupted(&RunEnd {
                 run: record.run.id,
                 status: RunStatus::Complete,
                 at: clock::now(),
@@ -148,6 +149,7 @@ mod tests {
             process: process_name(),
             plan: None,
             log_path: None,
+            lease: None,
         };
         context.store.begin_run(&new).unwrap()
     }

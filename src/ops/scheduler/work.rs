@@ -7,11 +7,12 @@ use super::queue::Wanted;
 use crate::core::model::{RunId, RunStatus, SnapshotKind, Timestamp, visible};
 use crate::core::plan::Outcome;
 use crate::core::schedule::{retry_of_failed, start_after};
-use crate::store::DueCause;
+use crate::store::{DueCause, Lease};
 
 /// A claimed run.
 pub(super) struct Job {
     pub(super) run: RunId,
+    pub(super) lease: Lease,
     pub(super) wanted: Wanted,
     pub(super) claimed_at: Timestamp,
 }
@@ -38,7 +39,7 @@ pub(super) fn work(context: &Context, job: &Job, transfers: &Stop) -> Done {
             host: host.clone(),
             kind: SnapshotKind::Scheduled,
             prune: prunes(context, job),
-            claimed: Some(job.run),
+            claimed: Some((job.run, job.lease.clone())),
             stop: transfers,
             progress: &mut |_| {},
         },

@@ -71,8 +71,9 @@ pub fn verify(context: &Context, request: &VerifyRequest<'_>) -> Result<HostVeri
         process: super::process_name(),
         plan: None,
         log_path: None,
+        lease: None,
     })?;
-    let done = with_pulse(context, run, request.stop, |pulse| {
+    let done = with_pulse(context, run, request.stop, None, |pulse| {
         let stop = || pulse.stop.is_asked();
         let told = |name: &SnapshotName, at, of, bytes| {
             pulse.is_at(bytes);

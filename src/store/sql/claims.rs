@@ -3,20 +3,25 @@
 use serde_json::json;
 
 use crate::core::model::{HostId, RunId, RunStatus, Timestamp};
+use crate::store::lease::server_key;
 use crate::store::session::{Row, Session, all, args, first};
-use crate::store::{Claim, Claimed, DueCause, PendingRetry, StoreError};
+use crate::store::{Claim, Claimed, DueCause, LeaseWish, Leased, PendingRetry, StoreError};
 
 use super::reader::Reader;
-use super::{meta, progress, runs};
+use super::{leases, meta, progress, runs};
 
 pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed, StoreError> {
     let Some(name) = wanted(session, claim.host)? else {
         return Ok(Claimed::Gone);
     };
-    if let Some(run) = running(session, claim.host)? {
+    let own = server_key(claim.server.as_ref());
+    if let Some(run) = running(session, claim.host, own)? {
         return Ok(Claimed::Busy(run));
     }
-    if transfers(session)? >= i64::from(claim.max_concurrent) {
+    if leases::is_held_anywhere(session, claim.host)? {
+        return Ok(Claimed::Held);
+    }
+    if transfers(session, own)? >= i64::from(claim.max_concurrent) {
         return Ok(Claimed::Full);
     }
     let (fires_at, attempt) = match &claim.cause {
@@ -49,9 +54,20 @@ pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed,
         DueCause::Asked { by } => Some(by.as_str()),
         DueCause::Fires { .. } | DueCause::Retry { .. } => None,
     };
+    let wish = LeaseWish {
+        host: claim.host,
+        server: claim.server.clone(),
+        process: claim.process.clone(),
+        length: claim.lease,
+        gone: None,
+    };
+    let Leased::Ours(lease) = leases::take(session, &wish)? else {
+        return Ok(Claimed::Held);
+    };
     let id = session.insert(
         "INSERT INTO runs (host_id, kind, status, started_at, heartbeat_at, message, process, \
-         fires_at, attempt, prune, asked_by) VALUES (?, 'backup', 'running', ?, ?, '', ?, ?, ?, ?, ?)",
+         fires_at, attempt, prune, asked_by, server, fence) \
+         VALUES (?, 'backup', 'running', ?, ?, '', ?, ?, ?, ?, ?, ?, ?)",
         args![
             claim.host,
             claim.at,
@@ -61,6 +77,8 @@ pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed,
             attempt,
             prune,
             asked_by,
+            own,
+            lease.fence,
         ],
     )?;
     if let Some(by) = asked_by {
@@ -73,18 +91,20 @@ pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed,
             &detail,
         )?;
     }
-    Ok(Claimed::Run(RunId(id)))
+    Ok(Claimed::Run(RunId(id), lease.fence))
 }
 
 /// The name of a host that may be backed up.
 fn wanted(session: &mut dyn Session, host: HostId) -> Result<Option<String>, StoreError> {
-    first(
-        session,
+    // Whoever has the row claims the host at this moment: it is theirs.
+    let lock = session.skip_locked();
+    let sql = format!(
         "SELECT name FROM hosts WHERE id = ? AND active_name IS NOT NULL AND enabled = 1 \
-         AND paused_at IS NULL",
-        args![host],
-        |row| Reader::new(row, "hosts").text("name").map(str::to_owned),
-    )
+         AND paused_at IS NULL {lock}"
+    );
+    first(session, &sql, args![host], |row| {
+        Reader::new(row, "hosts").text("name").map(str::to_owned)
+    })
 }
 
 fn wants_prune(session: &mut dyn Session, host: HostId) -> Result<bool, StoreError> {
@@ -97,21 +117,27 @@ fn wants_prune(session: &mut dyn Session, host: HostId) -> Result<bool, StoreErr
     Ok(found.is_some())
 }
 
-fn running(session: &mut dyn Session, host: HostId) -> Result<Option<RunId>, StoreError> {
+/// A run at work on the host for a server. What another server has begun there, before the host was moved, counts as
+/// long as its lease does: a server that died must not hold the host for ever.
+fn running(
+    session: &mut dyn Session,
+    host: HostId,
+    server: &str,
+) -> Result<Option<RunId>, StoreError> {
     first(
         session,
-        "SELECT id FROM runs WHERE host_id = ? AND status = 'running' \
+        "SELECT id FROM runs WHERE host_id = ? AND server = ? AND status = 'running' \
          AND kind IN ('backup', 'prune')",
-        args![host],
+        args![host, server],
         |row| Reader::new(row, "runs").int("id").map(RunId),
     )
 }
 
-fn transfers(session: &mut dyn Session) -> Result<i64, StoreError> {
+fn transfers(session: &mut dyn Session, server: &str) -> Result<i64, StoreError> {
     let counted = first(
         session,
-        "SELECT COUNT(*) FROM runs WHERE status = 'running' AND kind = 'backup'",
-        args![],
+        "SELECT COUNT(*) FROM runs WHERE status = 'running' AND kind = 'backup' AND server = ?",
+        args![server],
         |row| Reader::new(row, "runs").int("count"),
     )?;
     Ok(counted.unwrap_or(0))

@@ -10,6 +10,7 @@ mod fleet;
 mod host_status;
 mod hosts;
 mod inspections;
+mod leases;
 mod meta;
 mod outbox;
 mod pages;
@@ -30,16 +31,17 @@ use camino::Utf8Path;
 
 use crate::core::health::Activity;
 use crate::core::model::{
-    AbsolutePath, Fingerprint, GlobalSettings, Hold, HostId, HostName, Lineage, Pause, PlanId,
-    Policy, RootId, RunId, Serial, Snapshot, SnapshotId, SqlState, Timestamp,
+    AbsolutePath, Fingerprint, GlobalSettings, Hold, HostId, HostName, Label, Lineage, Pause,
+    PlanId, Policy, RootId, RunId, Serial, Snapshot, SnapshotId, SqlState, Timestamp,
 };
 
 use super::session::Database;
 use super::{
     Approval, BackupFigures, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery,
-    HistoryEntry, HostKey, HostSchedule, Marking, NewPlan, NewRun, NewSnapshot, PendingRetry,
-    PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotCounts,
-    SnapshotEnd, SnapshotFilter, SnapshotRecord, Store, StoreError,
+    HeldLease, HistoryEntry, HostKey, HostSchedule, Lease, LeaseWish, Leased, LostRun, Marking,
+    NewPlan, NewRun, NewSnapshot, PendingRetry, PlanKind, PlanSummary, RecordedPlan, RootRecord,
+    RunEnd, RunFilter, RunRecord, SnapshotCounts, SnapshotEnd, SnapshotFilter, SnapshotRecord,
+    Store, StoreError,
 };
 
 impl<D: Database> Store for D {
@@ -202,17 +204,57 @@ impl<D: Database> Store for D {
         &self,
         snapshot: SnapshotId,
         plan: PlanId,
+        lease: &Lease,
         at: Timestamp,
     ) -> Result<Marking, StoreError> {
-        self.write(|s| prune::mark_deleting(s, snapshot, plan, at))
+        self.write(|s| prune::mark_deleting(s, snapshot, plan, lease, at))
     }
 
-    fn mark_deleted(&self, snapshot: SnapshotId, at: Timestamp) -> Result<bool, StoreError> {
-        self.write(|s| prune::mark_deleted(s, snapshot, at))
+    fn mark_deleted(
+        &self,
+        snapshot: SnapshotId,
+        lease: &Lease,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write(|s| {
+            leases::must_be_ours(s, lease)?;
+            prune::mark_deleted(s, snapshot, at)
+        })
     }
 
-    fn take_back_deletion(&self, snapshot: SnapshotId) -> Result<bool, StoreError> {
-        self.write(|s| prune::take_back(s, snapshot))
+    fn take_back_deletion(&self, snapshot: SnapshotId, lease: &Lease) -> Result<bool, StoreError> {
+        self.write(|s| {
+            leases::must_be_ours(s, lease)?;
+            prune::take_back(s, snapshot)
+        })
+    }
+
+    fn take_lease(&self, wish: &LeaseWish) -> Result<Leased, StoreError> {
+        self.write(|s| leases::take(s, wish))
+    }
+
+    fn renew_lease(&self, lease: &Lease) -> Result<bool, StoreError> {
+        self.write(|s| leases::renew(s, lease))
+    }
+
+    fn release_lease(&self, lease: &Lease) -> Result<bool, StoreError> {
+        self.write(|s| leases::release(s, lease))
+    }
+
+    fn held_leases(&self, server: Option<&Label>) -> Result<Vec<HeldLease>, StoreError> {
+        self.read(|s| leases::held(s, server))
+    }
+
+    fn unleased_runs(&self, server: Option<&Label>) -> Result<Vec<RunId>, StoreError> {
+        self.read(|s| leases::unleased(s, server))
+    }
+
+    fn settle_lost_run(&self, lost: &LostRun) -> Result<bool, StoreError> {
+        self.write(|s| leases::settle_lost(s, lost))
+    }
+
+    fn complete_interrupted(&self, end: &RunEnd) -> Result<bool, StoreError> {
+        self.write(|s| runs::complete_interrupted(s, end))
     }
 
     fn deleting_rows(&self, host: HostId) -> Result<Vec<SnapshotRecord>, StoreError> {

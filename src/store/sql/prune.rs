@@ -1,23 +1,29 @@
 //! The last step before a directory goes: one conditional update that only a recorded plan can pass.
 
-use crate::core::model::{PlanId, SnapshotId, SnapshotStatus, Timestamp};
+use crate::core::model::{HostId, PlanId, SnapshotId, SnapshotStatus, Timestamp};
 use crate::store::session::{Session, args, first};
-use crate::store::{Marking, StoreError};
+use crate::store::{Lease, Marking, StoreError};
 
 use super::reader::Reader;
-use super::snapshots;
+use super::{leases, snapshots};
 
 pub(super) fn mark_deleting(
     session: &mut dyn Session,
     snapshot: SnapshotId,
     plan: PlanId,
+    lease: &Lease,
     at: Timestamp,
 ) -> Result<Marking, StoreError> {
+    // First, so that the row of the lease is held until the marking is committed: nobody takes over in between.
+    if !leases::renew(session, lease)? {
+        return Ok(Marking::LeaseLost);
+    }
     let met = session.execute(
         "UPDATE snapshots SET status = 'deleting', plan_id = ? WHERE id = ? \
          AND status IN ('running', 'complete', 'partial', 'failed', 'deleting') \
          AND (status <> 'deleting' OR plan_id <= ?) \
          AND (hold_since IS NULL OR hold_until <= ?) \
+         AND host_id = ? \
          AND NOT EXISTS (SELECT 1 FROM runs r \
          WHERE r.snapshot_id = snapshots.id AND r.status = 'running') \
          AND EXISTS (SELECT 1 FROM hosts h WHERE h.id = snapshots.host_id \
@@ -25,13 +31,13 @@ pub(super) fn mark_deleting(
          AND EXISTS (SELECT 1 FROM plan_deletions d JOIN plans p ON p.id = d.plan_id \
          JOIN meta m ON m.serial = p.serial \
          WHERE d.plan_id = ? AND d.snapshot_id = snapshots.id)",
-        args![plan, snapshot, plan, at, plan],
+        args![plan, snapshot, plan, at, lease.host, plan],
     )?;
     if met == 1 {
         snapshots::host_is_due(session, snapshot)?;
         return Ok(Marking::Marked);
     }
-    why_not(session, snapshot, plan, at)
+    why_not(session, snapshot, plan, lease.host, at)
 }
 
 /// Says which condition did not hold, within the same transaction.
@@ -39,11 +45,16 @@ fn why_not(
     session: &mut dyn Session,
     snapshot: SnapshotId,
     plan: PlanId,
+    host: HostId,
     at: Timestamp,
 ) -> Result<Marking, StoreError> {
     let Some(record) = snapshots::get(session, snapshot)? else {
         return Ok(Marking::Unknown);
     };
+    if record.host != host {
+        // The lease of one host says nothing of another.
+        return Ok(Marking::LeaseLost);
+    }
     let is_current = first(
         session,
         "SELECT p.id, p.serial = m.serial FROM plan_deletions d JOIN plans p ON p.id = d.plan_id \

@@ -4,15 +4,16 @@ use camino::Utf8PathBuf;
 
 use crate::core::model::{HostId, PlanId, Run, RunCause, RunId, RunStatus, SnapshotId, Timestamp};
 use crate::store::session::{Row, Session, Val, all, args, first};
-use crate::store::{NewRun, RunEnd, RunFilter, RunRecord, RunSchedule, StoreError};
+use crate::store::{Lease, NewRun, RunEnd, RunFilter, RunRecord, RunSchedule, StoreError};
 
 use super::reader::Reader;
-use super::{host_status, state};
+use super::{host_status, leases, state};
 
 /// What [`read`] reads.
 pub(super) const COLUMNS: &str = "r.id, r.host_id, h.name, r.kind, r.status, r.started_at, \
      r.finished_at, r.heartbeat_at, r.snapshot_id, s.name, r.plan_id, r.message, r.process, \
-     r.log_path, r.bytes, r.cancel_by, r.fires_at, r.attempt, r.prune, r.retry_at, r.cause, r.asked_by";
+     r.log_path, r.bytes, r.cancel_by, r.fires_at, r.attempt, r.prune, r.retry_at, r.cause, r.asked_by, \
+     NULLIF(r.server, ''), r.fence";
 
 /// Where it stands.
 pub(super) const TABLES: &str = "FROM runs r JOIN hosts h ON h.id = r.host_id \
@@ -32,9 +33,12 @@ pub(super) fn begin(session: &mut dyn Session, new: &NewRun) -> Result<RunId, St
             id: plan.to_string(),
         })?;
     }
+    if let Some(lease) = &new.lease {
+        leases::must_be_ours(session, lease)?;
+    }
     let id = session.insert(
         "INSERT INTO runs (host_id, kind, status, started_at, heartbeat_at, plan_id, message, \
-         process, log_path) VALUES (?, ?, 'running', ?, ?, ?, '', ?, ?)",
+         process, log_path, server, fence) VALUES (?, ?, 'running', ?, ?, ?, '', ?, ?, ?, ?)",
         args![
             new.host,
             new.kind.as_str(),
@@ -43,6 +47,8 @@ pub(super) fn begin(session: &mut dyn Session, new: &NewRun) -> Result<RunId, St
             new.plan,
             new.process.as_str(),
             new.log_path.as_deref().map(camino::Utf8Path::as_str),
+            new.lease.as_ref().map_or("", Lease::server_key),
+            new.lease.as_ref().map(|lease| lease.fence),
         ],
     )?;
     Ok(RunId(id))
@@ -58,6 +64,25 @@ pub(super) fn finish(session: &mut dyn Session, end: &RunEnd) -> Result<(), Stor
             to: end.status,
         });
     }
+    leases::run_must_hold(session, end.run, host)?;
+    self::end(session, end)
+}
+
+/// Records how a run ended that turned out to have done its work: its process was killed before it could say so.
+pub(super) fn complete_interrupted(
+    session: &mut dyn Session,
+    end: &RunEnd,
+) -> Result<bool, StoreError> {
+    let (_, status) = host_and_status(session, end.run)?;
+    if status != RunStatus::Interrupted {
+        return Ok(false);
+    }
+    self::end(session, end)?;
+    Ok(true)
+}
+
+pub(super) fn end(session: &mut dyn Session, end: &RunEnd) -> Result<(), StoreError> {
+    let (host, _) = host_and_status(session, end.run)?;
     session.execute(
         "UPDATE runs SET status = ?, finished_at = ?, message = ?, cause = ?, told = 0 \
          WHERE id = ?",
@@ -212,6 +237,8 @@ pub(super) fn read_from(row: &mut Reader<'_>) -> Result<RunRecord, StoreError> {
         }),
         cause: row.opt_parse("cause")?,
         asked_by: row.opt_text("asked_by")?.map(str::to_owned),
+        server: row.opt_parse("server")?,
+        has_lease: row.opt_int("fence")?.is_some(),
         run: Run {
             id,
             host: host_name,

@@ -12,7 +12,7 @@ use crate::store::session::{Row, Session, Val, all, args, first};
 use crate::store::{NewSnapshot, SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError};
 
 use super::reader::Reader;
-use super::{host_status, meta, roots, runs};
+use super::{host_status, leases, meta, roots, runs};
 
 /// A snapshot is live while a run that has not ended makes it.
 const SELECT: &str = "SELECT s.id, s.host_id, s.root_id, s.kind, s.name, s.status, s.started_at, \
@@ -170,6 +170,7 @@ pub(super) fn begin(
             to: RunStatus::Running,
         });
     }
+    leases::run_must_hold(session, new.run, host)?;
     roots::must_be_known(session, &new.root)?;
     let base_id = base_row(session, host, &new.root, new.kind, new.base.as_ref())?;
     let id = session.insert(

@@ -17,6 +17,7 @@ const FILES: &[File] = migration_files!("sqlite":
     "V6__accounts",
     "V7__asked_runs",
     "V8__host_status",
+    "V9__servers",
     "V10__verify",
 );
 

@@ -36,6 +36,7 @@ fn of_every_host_the_newest_is_told() {
         process: "p".to_owned(),
         plan: None,
         log_path: None,
+        lease: None,
     };
     let prune = store.begin_run(&prune).unwrap();
     store.finish_run(&end_of_run(prune)).unwrap();

@@ -35,6 +35,8 @@ fn claim_of(store: &dyn Store, host: HostId, to: Timestamp) -> Claim {
         at: at(200),
         process: "p".to_owned(),
         max_concurrent: 2,
+        server: None,
+        lease: crate::core::model::Span::from_seconds(120),
     }
 }
 
@@ -52,12 +54,14 @@ fn retry_of(store: &dyn Store, host: HostId, max_concurrent: u32) -> Option<Clai
         at: at(900),
         process: "p".to_owned(),
         max_concurrent,
+        server: None,
+        lease: crate::core::model::Span::from_seconds(120),
     })
 }
 
 fn claimed(store: &dyn Store, claim: &Claim) -> RunId {
     match store.claim(claim).unwrap() {
-        Claimed::Run(run) => run,
+        Claimed::Run(run, _) => run,
         other => panic!("{other:?}"),
     }
 }
@@ -76,6 +80,7 @@ fn fail(store: &dyn Store, run: RunId) {
         ..end_of_run(run)
     };
     store.finish_run(&end).unwrap();
+    give_back(store, get(store, run).host);
 }
 
 #[test]
@@ -120,6 +125,8 @@ fn what_somebody_else_has_claimed_is_gone() {
     let run = claimed(&*store, &claim);
     assert_eq!(store.claim(&claim).unwrap(), Claimed::Busy(run));
     store.finish_run(&end_of_run(run)).unwrap();
+    assert_eq!(store.claim(&claim).unwrap(), Claimed::Held);
+    give_back(&*store, web);
     assert_eq!(store.claim(&claim).unwrap(), Claimed::Gone);
     assert_eq!(store.runs(&RunFilter::default(), 9).unwrap().len(), 1);
 }
@@ -150,7 +157,7 @@ fn many_at_once_claim_a_host_once() {
     let store: &dyn Store = &*fixture;
     let wins: usize = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| matches!(store.claim(&claim).unwrap(), Claimed::Run(_))))
+            .map(|_| scope.spawn(|| matches!(store.claim(&claim).unwrap(), Claimed::Run(..))))
             .collect();
         let wins = threads.into_iter().map(|t| usize::from(t.join().unwrap()));
         wins.sum()
@@ -166,13 +173,13 @@ fn no_more_than_the_bound_is_claimed() {
         let claim = claim_of(&*store, host(&*store, name).id, at(150));
         store.claim(&claim).unwrap()
     };
-    let Claimed::Run(first) = claim("a") else {
+    let Claimed::Run(first, _) = claim("a") else {
         panic!()
     };
-    assert!(matches!(claim("b"), Claimed::Run(_)));
+    assert!(matches!(claim("b"), Claimed::Run(..)));
     assert_eq!(claim("c"), Claimed::Full);
     store.finish_run(&end_of_run(first)).unwrap();
-    assert!(matches!(claim("c"), Claimed::Run(_)));
+    assert!(matches!(claim("c"), Claimed::Run(..)));
 }
 
 #[test]
@@ -346,6 +353,8 @@ fn who_asks_for_a_backup_is_kept_and_bound_as_the_schedule_is() {
         at: at(200),
         process: "p".to_owned(),
         max_concurrent,
+        server: None,
+        lease: crate::core::model::Span::from_seconds(120),
     };
     let run = claimed(&*store, &asked(one, 1));
     let record = get(&*store, run);

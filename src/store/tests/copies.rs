@@ -15,7 +15,7 @@ fn fill(store: &dyn Store) {
     plan.body = "{\"größe\": \"\u{1F5C4} ''\\\\ \n\"} ".to_owned();
     let serial = store.serial().unwrap();
     let plan = store.record_plan(serial, &plan, "älice ", at(50)).unwrap();
-    let marked = store.mark_deleting(first, plan, at(60)).unwrap();
+    let marked = mark_deleting(store, first, plan, at(60));
     assert_eq!(marked, crate::store::Marking::Marked);
     store.record_sign_of_life(at(70)).unwrap();
 }

@@ -127,10 +127,7 @@ fn what_is_being_deleted_is_left_to_the_prune() {
     let web = with_host(&*store);
     let id = complete(&*store, web, "one");
     let plan = record(&*store, vec![id]);
-    assert_eq!(
-        store.mark_deleting(id, plan, at(60)).unwrap(),
-        Marking::Marked
-    );
+    assert_eq!(mark_deleting(&*store, id, plan, at(60)), Marking::Marked);
     assert_eq!(store.mark_missing(&[id]).unwrap(), 0);
     let seen = store
         .record_discovered(web, &root(), &[found("one")])
@@ -145,11 +142,8 @@ fn a_deleted_snapshot_that_is_back_on_disk_is_a_snapshot_again() {
     let web = with_host(&*store);
     let id = complete(&*store, web, "one");
     let plan = record(&*store, vec![id]);
-    assert_eq!(
-        store.mark_deleting(id, plan, at(60)).unwrap(),
-        Marking::Marked
-    );
-    assert!(store.mark_deleted(id, at(61)).unwrap());
+    assert_eq!(mark_deleting(&*store, id, plan, at(60)), Marking::Marked);
+    assert!(mark_deleted(&*store, id, at(61)));
     store
         .record_discovered(web, &root(), &[found("one")])
         .unwrap();

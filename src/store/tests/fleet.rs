@@ -85,6 +85,8 @@ fn settle_one(store: &dyn Store, host: HostId, to: Timestamp) -> Claimed {
         at: to,
         process: "p".to_owned(),
         max_concurrent: 9,
+        server: None,
+        lease: Span::from_seconds(120),
     };
     store.claim(&claim).unwrap()
 }
@@ -150,14 +152,14 @@ fn whatever_is_written_every_host_is_as_judging_it_anew_says() {
     check();
 
     let plan = record(store, vec![first]);
-    let marked = store.mark_deleting(first, plan, at(60)).unwrap();
+    let marked = mark_deleting(store, first, plan, at(60));
     assert_eq!(marked, Marking::Marked);
     check();
-    store.take_back_deletion(first).unwrap();
+    take_back(store, first);
     check();
-    let marked = store.mark_deleting(first, plan, at(61)).unwrap();
+    let marked = mark_deleting(store, first, plan, at(61));
     assert_eq!(marked, Marking::Marked);
-    store.mark_deleted(first, at(62)).unwrap();
+    mark_deleted(store, first, at(62));
     check();
     store.mark_missing(&[suspect]).unwrap();
     check();
@@ -188,7 +190,7 @@ fn whatever_is_written_every_host_is_as_judging_it_anew_says() {
     assert_eq!(standing(), Standing::Paused);
     store.resume(web, "alice", at(80)).unwrap();
     check();
-    assert!(matches!(settle_one(store, web, at(90)), Claimed::Run(_)));
+    assert!(matches!(settle_one(store, web, at(90)), Claimed::Run(..)));
     check();
 
     let found = host(store, "web-01");
@@ -346,7 +348,7 @@ fn the_hosts_that_start_next_are_known_and_those_that_a_fast_clock_has_settled()
     assert_eq!(store.starting(ahead, 1).unwrap().len(), 1);
     assert!(matches!(
         settle_one(store, web, at(24 * 3600)),
-        Claimed::Run(_)
+        Claimed::Run(..)
     ));
     let starting = store.starting(later, 5).unwrap();
     assert_eq!((starting.len(), starting.contains(&db)), (2, true));

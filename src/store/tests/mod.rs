@@ -17,6 +17,7 @@ macro_rules! on_each_database {
             mod discovery;
             mod fleet;
             mod inspections;
+            mod leases;
             mod names;
             mod outbox;
             mod plans;

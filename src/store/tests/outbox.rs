@@ -63,6 +63,7 @@ fn prune(store: &dyn Store, host: HostId) -> RunId {
         process: "p".to_owned(),
         plan: None,
         log_path: None,
+        lease: None,
     };
     store.begin_run(&new).unwrap()
 }
@@ -399,6 +400,7 @@ fn what_has_to_be_known_beside_a_run_is_there() {
         process: "p".to_owned(),
         plan: Some(plan),
         log_path: None,
+        lease: None,
     };
     let pruned = store.begin_run(&new).unwrap();
     end(&*store, pruned, RunStatus::Refused);

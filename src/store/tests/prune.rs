@@ -21,16 +21,13 @@ fn status(store: &dyn Store, id: SnapshotId) -> SnapshotStatus {
 fn a_listed_snapshot_goes_from_complete_over_deleting_to_deleted() {
     let store = fresh();
     let (web, id, plan) = listed(&*store);
-    assert_eq!(
-        store.mark_deleting(id, plan, at(60)).unwrap(),
-        Marking::Marked
-    );
+    assert_eq!(mark_deleting(&*store, id, plan, at(60)), Marking::Marked);
     let left = store.deleting_rows(web).unwrap();
     assert_eq!(left.len(), 1);
     assert_eq!((left[0].snapshot.id, left[0].plan), (id, Some(plan)));
 
-    assert!(store.mark_deleted(id, at(61)).unwrap());
-    assert!(!store.mark_deleted(id, at(62)).unwrap());
+    assert!(mark_deleted(&*store, id, at(61)));
+    assert!(!mark_deleted(&*store, id, at(62)));
     let gone = get(&*store, id);
     assert_eq!(gone.snapshot.status, SnapshotStatus::Deleted);
     assert_eq!((gone.plan, gone.deleted_at), (Some(plan), Some(at(61))));
@@ -38,7 +35,7 @@ fn a_listed_snapshot_goes_from_complete_over_deleting_to_deleted() {
     assert_eq!(store.snapshots(&SnapshotFilter::default()).unwrap(), []);
     assert!(store.snapshots_by_host(None).unwrap().is_empty());
     assert_eq!(
-        store.mark_deleting(id, plan, at(63)).unwrap(),
+        mark_deleting(&*store, id, plan, at(63)),
         Marking::Gone(SnapshotStatus::Deleted)
     );
 }
@@ -54,10 +51,7 @@ fn incomplete_snapshots_go_the_same_way() {
             .finish_snapshot(&end_of(id, settled), Some(&end_of_run(run)))
             .unwrap();
         let plan = record(&*store, vec![id]);
-        assert_eq!(
-            store.mark_deleting(id, plan, at(60)).unwrap(),
-            Marking::Marked
-        );
+        assert_eq!(mark_deleting(&*store, id, plan, at(60)), Marking::Marked);
     }
 }
 
@@ -68,16 +62,10 @@ fn a_running_snapshot_goes_only_once_its_run_is_over() {
     let run = begin_run(&*store, web);
     let id = begin_snapshot(&*store, run, "one");
     let plan = record(&*store, vec![id]);
-    assert_eq!(
-        store.mark_deleting(id, plan, at(60)).unwrap(),
-        Marking::Live
-    );
+    assert_eq!(mark_deleting(&*store, id, plan, at(60)), Marking::Live);
     assert_eq!(status(&*store, id), SnapshotStatus::Running);
     store.interrupt_runs("process-1", "killed", at(61)).unwrap();
-    assert_eq!(
-        store.mark_deleting(id, plan, at(62)).unwrap(),
-        Marking::Marked
-    );
+    assert_eq!(mark_deleting(&*store, id, plan, at(62)), Marking::Marked);
 }
 
 #[test]
@@ -86,7 +74,7 @@ fn what_the_plan_did_not_list_stays() {
     let (web, id, _) = listed(&*store);
     let unlisted = complete(&*store, web, "two");
     let plan = record(&*store, vec![id]);
-    let mark = |id, plan| store.mark_deleting(id, plan, at(60)).unwrap();
+    let mark = |id, plan| mark_deleting(&*store, id, plan, at(60));
     assert_eq!(mark(unlisted, plan), Marking::NotListed);
     assert_eq!(mark(id, PlanId(99)), Marking::NotListed);
     assert_eq!(mark(SnapshotId(99), plan), Marking::Unknown);
@@ -100,7 +88,7 @@ fn a_configuration_changed_since_the_plan_stops_it() {
     let (_, id, plan) = listed(&*store);
     write(&*store, vec![create("another")]);
     assert_eq!(
-        store.mark_deleting(id, plan, at(60)).unwrap(),
+        mark_deleting(&*store, id, plan, at(60)),
         Marking::SerialMoved
     );
     assert_eq!(status(&*store, id), SnapshotStatus::Complete);
@@ -110,7 +98,7 @@ fn a_configuration_changed_since_the_plan_stops_it() {
 fn a_hold_stops_it_while_it_is_in_force() {
     let store = fresh();
     let (_, id, plan) = listed(&*store);
-    let mark = |second| store.mark_deleting(id, plan, at(second)).unwrap();
+    let mark = |second| mark_deleting(&*store, id, plan, at(second));
     store.hold(id, &hold_until(None)).unwrap();
     assert_eq!(mark(60), Marking::Held);
     store.hold(id, &hold_until(Some(at(100)))).unwrap();
@@ -131,7 +119,7 @@ fn a_pause_stops_what_was_planned_before_it_until_the_host_leaves() {
         reason: "moved".to_owned(),
     };
     assert!(store.pause(web, &pause).unwrap());
-    let mark = |plan| store.mark_deleting(id, plan, at(60)).unwrap();
+    let mark = |plan| mark_deleting(&*store, id, plan, at(60));
     assert_eq!(mark(plan), Marking::Paused);
     assert_eq!(status(&*store, id), SnapshotStatus::Complete);
     write(
@@ -149,7 +137,7 @@ fn a_killed_prune_is_taken_up_by_the_same_plan_or_a_later_one() {
     let store = fresh();
     let (_, id, earlier) = listed(&*store);
     let later = record(&*store, vec![id]);
-    let mark = |plan| store.mark_deleting(id, plan, at(60)).unwrap();
+    let mark = |plan| mark_deleting(&*store, id, plan, at(60));
     assert_eq!(mark(earlier), Marking::Marked);
     assert_eq!(mark(earlier), Marking::Marked);
     assert_eq!(mark(later), Marking::Marked);
@@ -163,7 +151,7 @@ fn a_missing_snapshot_is_not_marked() {
     let (_, id, plan) = listed(&*store);
     store.mark_missing(&[id]).unwrap();
     assert_eq!(
-        store.mark_deleting(id, plan, at(60)).unwrap(),
+        mark_deleting(&*store, id, plan, at(60)),
         Marking::Gone(SnapshotStatus::Missing)
     );
 }
@@ -172,7 +160,7 @@ fn a_missing_snapshot_is_not_marked() {
 fn only_what_is_deleting_becomes_deleted() {
     let store = fresh();
     let (_, id, _) = listed(&*store);
-    assert!(!store.mark_deleted(id, at(61)).unwrap());
+    assert!(!mark_deleted(&*store, id, at(61)));
     assert_eq!(status(&*store, id), SnapshotStatus::Complete);
 }
 
@@ -187,24 +175,21 @@ fn an_apply_that_prunes_carries_out_its_own_plan() {
         ..change(&*store)
     };
     let plan = store.configure(&apply).unwrap().plan.unwrap();
-    assert_eq!(
-        store.mark_deleting(id, plan, at(60)).unwrap(),
-        Marking::Marked
-    );
+    assert_eq!(mark_deleting(&*store, id, plan, at(60)), Marking::Marked);
 }
 
 #[test]
 fn a_deletion_that_has_not_begun_is_taken_back_once() {
     let store = fresh();
     let (_, id, plan) = listed(&*store);
-    assert!(!store.take_back_deletion(id).unwrap());
-    let marked = store.mark_deleting(id, plan, at(60)).unwrap();
+    assert!(!take_back(&*store, id));
+    let marked = mark_deleting(&*store, id, plan, at(60));
     assert_eq!(marked, Marking::Marked);
-    assert!(store.take_back_deletion(id).unwrap());
+    assert!(take_back(&*store, id));
     assert_eq!(status(&*store, id), SnapshotStatus::Complete);
     // A plan that still stands may come to it again.
-    let again = store.mark_deleting(id, plan, at(61)).unwrap();
+    let again = mark_deleting(&*store, id, plan, at(61));
     assert_eq!(again, Marking::Marked);
-    store.mark_deleted(id, at(62)).unwrap();
-    assert!(!store.take_back_deletion(id).unwrap());
+    mark_deleted(&*store, id, at(62));
+    assert!(!take_back(&*store, id));
 }

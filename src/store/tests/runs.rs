@@ -13,6 +13,7 @@ fn of_kind(host: HostId, kind: RunKind, process: &str) -> NewRun {
         process: process.to_owned(),
         plan: None,
         log_path: None,
+        lease: None,
     }
 }
 

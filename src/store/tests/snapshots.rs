@@ -236,7 +236,7 @@ fn what_is_going_cannot_be_held() {
     let web = with_host(&*store);
     let id = complete(&*store, web, "one");
     let plan = record(&*store, vec![id]);
-    let marking = store.mark_deleting(id, plan, at(60)).unwrap();
+    let marking = mark_deleting(&*store, id, plan, at(60));
     assert_eq!(marking, crate::store::Marking::Marked);
     let error = store.hold(id, &hold_until(None)).unwrap_err();
     assert_eq!(error.to_string(), "snapshot one is deleting");

@@ -9,12 +9,13 @@ use tempfile::TempDir;
 use super::mariadb_server;
 
 use crate::core::model::{
-    Count, Fingerprint, HostId, HostName, HostSettings, Keep, ManagedBy, Policy, RootId, RunId,
-    RunKind, Serial, SnapshotId, SnapshotKind, SnapshotsOnRemoval, SqlHost, Timestamp,
+    Count, Fingerprint, HostId, HostName, HostSettings, Keep, ManagedBy, PlanId, Policy, RootId,
+    RunId, RunKind, Serial, SnapshotId, SnapshotKind, SnapshotsOnRemoval, Span, SqlHost, Timestamp,
 };
 use crate::store::{
-    ConfigChange, Configured, HostContent, HostWrite, NewPlan, NewRun, NewSnapshot, Opened,
-    PlanKind, RunEnd, Settled, SnapshotEnd, Store, StoreError,
+    ConfigChange, Configured, HostContent, HostWrite, Lease, LeaseWish, Leased, Marking, NewPlan,
+    NewRun, NewSnapshot, Opened, PlanKind, RunEnd, Settled, SnapshotEnd, SnapshotFilter, Store,
+    StoreError,
 };
 
 /// A store that nobody else uses.
@@ -163,10 +164,7 @@ pub(in crate::store) fn plan(kind: PlanKind, deletions: Vec<SnapshotId>) -> NewP
     }
 }
 
-pub(in crate::store) fn record(
-    store: &dyn Store,
-    deletions: Vec<SnapshotId>,
-) -> crate::core::model::PlanId {
+pub(in crate::store) fn record(store: &dyn Store, deletions: Vec<SnapshotId>) -> PlanId {
     let serial: Serial = store.serial().unwrap();
     store
         .record_plan(serial, &plan(PlanKind::Prune, deletions), "alice", at(50))
@@ -182,6 +180,7 @@ pub(in crate::store) fn begin_run(store: &dyn Store, host: HostId) -> RunId {
             process: "process-1".to_owned(),
             plan: None,
             log_path: Some("/var/log/pobsync/1.log".into()),
+            lease: None,
         })
         .unwrap()
 }
@@ -263,4 +262,68 @@ pub(in crate::store) fn retire(host: HostId) -> HostWrite {
         host,
         snapshots: SnapshotsOnRemoval::Keep,
     }
+}
+
+/// The lease of the host of a snapshot, taken from whoever has it.
+pub(in crate::store) fn lease_of(store: &dyn Store, snapshot: SnapshotId) -> Lease {
+    let filter = SnapshotFilter {
+        with_deleted: true,
+        ..SnapshotFilter::default()
+    };
+    let rows = store.snapshots(&filter).unwrap();
+    // A snapshot that does not exist is on no host.
+    let row = rows.iter().find(|row| row.snapshot.id == snapshot);
+    lease(store, row.map_or(HostId(1), |row| row.host))
+}
+
+/// The lease of a host, taken from whoever has it.
+pub(in crate::store) fn lease(store: &dyn Store, host: HostId) -> Lease {
+    let mut wish = LeaseWish {
+        host,
+        server: None,
+        process: "process-1".to_owned(),
+        length: Span::from_seconds(120),
+        gone: None,
+    };
+    loop {
+        match store.take_lease(&wish).unwrap() {
+            Leased::Ours(lease) => return lease,
+            Leased::Theirs { fence, .. } => wish.gone = Some(fence),
+        }
+    }
+}
+
+pub(in crate::store) fn mark_deleting(
+    store: &dyn Store,
+    snapshot: SnapshotId,
+    plan: PlanId,
+    at: Timestamp,
+) -> Marking {
+    let lease = lease_of(store, snapshot);
+    let marked = store.mark_deleting(snapshot, plan, &lease, at).unwrap();
+    store.release_lease(&lease).unwrap();
+    marked
+}
+
+pub(in crate::store) fn mark_deleted(
+    store: &dyn Store,
+    snapshot: SnapshotId,
+    at: Timestamp,
+) -> bool {
+    let lease = lease_of(store, snapshot);
+    let deleted = store.mark_deleted(snapshot, &lease, at).unwrap();
+    store.release_lease(&lease).unwrap();
+    deleted
+}
+
+pub(in crate::store) fn take_back(store: &dyn Store, snapshot: SnapshotId) -> bool {
+    let lease = lease_of(store, snapshot);
+    let taken = store.take_back_deletion(snapshot, &lease).unwrap();
+    store.release_lease(&lease).unwrap();
+    taken
+}
+
+/// Gives the lease of a host back, whoever has it.
+pub(in crate::store) fn give_back(store: &dyn Store, host: HostId) {
+    assert!(store.release_lease(&lease(store, host)).unwrap());
 }

@@ -178,6 +178,8 @@ mod tests {
             log_path: None,
             cause: None,
             asked_by: None,
+            server: None,
+            has_lease: false,
             run: Run {
                 id: RunId(id),
                 host: "web-01".parse().unwrap(),

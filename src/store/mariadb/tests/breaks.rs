@@ -179,6 +179,7 @@ fn a_server_that_is_killed_under_load_loses_nothing_and_nothing_happens_twice() 
                 process: process.clone(),
                 plan: None,
                 log_path: None,
+                lease: None,
             };
             let run = match store.begin_run(&new) {
                 Ok(run) => run,

@@ -1,0 +1,11 @@
+//! Several processes on one database: leases, and what becomes of whoever loses one.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+#[path = "servers/frozen.rs"]
+mod frozen;
+#[path = "scheduler/support.rs"]
+#[allow(dead_code)]
+mod support;
