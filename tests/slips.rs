@@ -232,3 +232,27 @@ fn a_plan_that_is_a_pipe_keeps_nobody_waiting() {
         assert!(said.err.contains("no regular file"), "{}", said.err);
     }
 }
+
+#[test]
+fn the_plan_of_a_removal_speaks_of_the_host_that_leaves_and_not_of_an_older_one_of_its_name() {
+    let program = with_snapshots("last=9", 3);
+    let rest = "host \"other\" { address \"local\"; source \"/etc/hostname\" }";
+    let head = "global { backup-root \"ROOT\" }\n";
+    program.write("pobsync.kdl", &format!("{head}{rest}"));
+    program.ends(0, &["apply", "--yes"]);
+    program.write("pobsync.kdl", &format!("{}{rest}", file("last=9", "")));
+    program.ends(0, &["apply", "--yes"]);
+    program.ends(0, &["backup", "web"]);
+    // The first `web` left and kept its snapshots; it is the second one that is removed with them.
+    let removed = format!("{head}{rest}\nremoved \"web\" snapshots=\"delete\"");
+    program.write("pobsync.kdl", &removed);
+    let plan = program.ends(3, &["plan", "--detailed-exitcode"]);
+    assert!(plan.out.contains("delete 1 of 4 snapshots"), "{}", plan.out);
+    program.ends(0, &["apply", "--yes", "--prune"]);
+    assert_eq!(program.visible("web.2", "manual").len(), 0);
+    assert_eq!(left(&program), 3);
+    // Once nobody has the name, the same words are about the first one, and the plan says so before anything goes.
+    let plan = program.ends(3, &["plan", "--detailed-exitcode"]);
+    assert!(plan.out.contains("delete 3 of 3 snapshots"), "{}", plan.out);
+    assert_eq!(left(&program), 3);
+}

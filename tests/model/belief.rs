@@ -79,6 +79,12 @@ impl Belief {
                 host.name.clone_from(name);
             }
         }
+        let in_use: BTreeSet<String> = self
+            .hosts
+            .iter()
+            .filter(|host| host.retired.is_none())
+            .map(|host| host.name.clone())
+            .collect();
         for host in &mut self.hosts {
             let is_wanted = desired.hosts.contains_key(&host.name);
             if host.retired.is_none() && !is_wanted {
@@ -87,6 +93,7 @@ impl Belief {
                 }
                 host.retired = Some(desired.removed.get(&host.name) == Some(&true));
             } else if host.retired.is_some()
+                && !in_use.contains(&host.name)
                 && let Some(goes) = desired.removed.get(&host.name)
             {
                 host.retired = Some(*goes);

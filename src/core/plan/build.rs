@@ -195,6 +195,19 @@ impl<'a> Planner<'a> {
                 .is_none_or(|hosts| hosts.contains(name))
         };
 
+        // A name in use again is that of the new host: what becomes of it says nothing of the one that left earlier.
+        let in_use: BTreeSet<&HostName> = self
+            .state
+            .hosts
+            .iter()
+            .filter(|sql| sql.retired.is_none())
+            .map(|sql| &sql.name)
+            .collect();
+        let change_of = |sql: &SqlHost| {
+            let change = changes.get(sql.name.as_str()).copied();
+            change.filter(|_| sql.retired.is_none() || !in_use.contains(&sql.name))
+        };
+
         let mut sides = Vec::new();
         let mut known = BTreeSet::new();
         for sql in &self.state.hosts {
@@ -213,7 +226,7 @@ impl<'a> Planner<'a> {
                     known.insert(&host.name);
                     HostSides::matched(sql, host)
                 }
-                None => HostSides::without_file(sql, changes.get(sql.name.as_str()).copied()),
+                None => HostSides::without_file(sql, change_of(sql)),
             });
         }
         let new = desired
