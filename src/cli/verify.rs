@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::args::VerifyArgs;
 use super::output::Output;
+use super::restore::shelf;
 use super::{Common, open_context, report, signals};
-use crate::core::model::{AbsolutePath, ByteCount, HostName, SnapshotName, visible};
+use crate::core::model::{ByteCount, HostName, Which, visible};
 use crate::core::plan::Outcome;
-use crate::ops::{self, Error, HostVerification, State, Stop, VerifyRequest};
+use crate::ops::{self, Error, HostVerification, Shelf, State, Stop, VerifyRequest};
 use crate::render::Style;
 
 /// More paths of one host are counted on a terminal; JSON has them.
@@ -31,20 +32,15 @@ enum Told {
 
 pub(super) fn run(common: &Common, args: &VerifyArgs, output: &Output) -> Result<Outcome, Error> {
     let stop = signals::listen(|| {})?;
-    let root: Option<AbsolutePath> = match &args.root {
-        Some(path) => {
-            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone().into());
-            Some(path.to_string_lossy().parse()?)
-        }
-        None => None,
+    let shelf = shelf(common, &args.root)?;
+    // Nothing is recorded of a root that is named on the command line.
+    let context = match shelf {
+        Shelf::Root(_) => None,
+        Shelf::Database(_) => Some(open_context(common)?),
     };
-    let context = match root {
-        Some(_) => None,
-        None => Some(open_context(common)?),
-    };
-    let subjects: Vec<(HostName, Option<SnapshotName>)> = match (args.all, &root, &context) {
-        (true, Some(root), _) => all(ops::hosts_below(root)?),
-        (true, None, Some(context)) => all(context
+    let subjects: Vec<(HostName, Option<Which>)> = match (args.all, &shelf, &context) {
+        (true, Shelf::Root(root), _) => all(ops::hosts_below(root)?),
+        (true, _, Some(context)) => all(context
             .store
             .host_names()?
             .into_iter()
@@ -58,11 +54,24 @@ pub(super) fn run(common: &Common, args: &VerifyArgs, output: &Output) -> Result
             .collect(),
     };
     let mut told = Vec::new();
-    for (host, snapshot) in subjects {
+    for (host, which) in subjects {
         if stop.is_asked() {
             break;
         }
         let bar = progress_bar(&host, output);
+        let picked = which.map(|which| {
+            let found = shelf.host(&host)?;
+            let one = found.pick(&which, None)?;
+            Ok((one.kind, one.name.clone()))
+        });
+        let snapshot = match picked.transpose() {
+            Ok(picked) => picked,
+            Err(error) => {
+                bar.finish_and_clear();
+                told.push(tell(host, Err(error), output));
+                continue;
+            }
+        };
         let request = VerifyRequest {
             host: host.clone(),
             snapshot,
@@ -73,10 +82,9 @@ pub(super) fn run(common: &Common, args: &VerifyArgs, output: &Output) -> Result
                 bar.set_message(format!("{host} {at}/{of} {name} {}", ByteCount(bytes)));
             },
         };
-        let done = match (&root, &context) {
-            (Some(root), _) => ops::verify_below(root, &request),
-            (None, Some(context)) => ops::verify(context, &request),
-            (None, None) => continue,
+        let done = match &context {
+            Some(context) => ops::verify(context, &request),
+            None => ops::verify_below(&shelf, &request),
         };
         bar.finish_and_clear();
         told.push(tell(host, done, output));
@@ -88,7 +96,7 @@ pub(super) fn run(common: &Common, args: &VerifyArgs, output: &Output) -> Result
     Ok(outcome)
 }
 
-fn all(hosts: Vec<HostName>) -> Vec<(HostName, Option<SnapshotName>)> {
+fn all(hosts: Vec<HostName>) -> Vec<(HostName, Option<Which>)> {
     hosts.into_iter().map(|host| (host, None)).collect()
 }
 

@@ -1,14 +1,15 @@
 //! What `verify` understands.
 
-use camino::Utf8PathBuf;
 use clap::Args;
 
+use super::reading::RootArg;
 use super::subject::HostSnapshot;
 use crate::core::model::{ByteCount, Percent};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct VerifyArgs {
-    /// The hosts, each with all its snapshots, or with one
+    /// The hosts, each with all its snapshots, or one snapshot: HOST:NAME, HOST: and how one name alone begins, or
+    /// HOST:latest
     #[arg(value_name = "HOST[:SNAPSHOT]", required_unless_present = "all")]
     pub(in crate::cli) subjects: Vec<HostSnapshot>,
     /// Every host
@@ -21,7 +22,6 @@ pub(in crate::cli) struct VerifyArgs {
     /// Read no more than this in a second, as in 50MiB
     #[arg(long, value_name = "SIZE")]
     pub(in crate::cli) bwlimit: Option<ByteCount>,
-    /// Look at this backup root without any database; nothing is recorded
-    #[arg(long, value_name = "DIR")]
-    pub(in crate::cli) root: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) root: RootArg,
 }

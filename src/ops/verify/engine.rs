@@ -29,7 +29,7 @@ pub(super) struct Engine<'a> {
     /// All snapshots of the host, oldest first.
     pub(super) subjects: Vec<Subject>,
     /// Look at this one alone; the others are where its inodes and copies are looked for.
-    pub(super) only: Option<&'a SnapshotName>,
+    pub(super) only: Option<&'a (SnapshotKind, SnapshotName)>,
     pub(super) sample: Sample,
     pub(super) bytes_per_second: Option<NonZeroU64>,
     pub(super) stop: &'a (dyn Fn() -> bool + Sync),
@@ -46,8 +46,9 @@ impl Engine<'_> {
         let wanted: Vec<usize> = (0..self.subjects.len())
             .filter(|at| {
                 let subject = self.subjects.get(*at);
-                self.only
-                    .is_none_or(|only| subject.is_some_and(|s| s.name == *only))
+                self.only.is_none_or(|(kind, name)| {
+                    subject.is_some_and(|s| s.kind == *kind && s.name == *name)
+                })
             })
             .collect();
         let mut found: Vec<(usize, Vec<Finding>)> = Vec::new();

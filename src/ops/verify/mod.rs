@@ -12,13 +12,13 @@ use std::num::NonZeroU64;
 use super::backup::finish_run;
 use super::context::Facts;
 use super::pulse::with_pulse;
-use super::{Context, Error};
+use super::{Context, Error, Shelf};
 use crate::core::manifest::Sample;
 use crate::core::model::{
     AbsolutePath, HostName, Percent, RunCause, RunId, RunKind, RunStatus, SnapshotId, SnapshotKind,
     SnapshotName, SnapshotStatus, SqlHost,
 };
-use crate::disk::{DiskError, HostDir, Place, Root, Suspect};
+use crate::disk::{DiskError, HostDir, Root, RootView, Suspect};
 use crate::rsync::Stop;
 use crate::store::{HostKey, NewRun, RunEnd, Verification};
 
@@ -31,7 +31,7 @@ pub struct VerifyRequest<'a> {
     /// The host.
     pub host: HostName,
     /// This snapshot alone.
-    pub snapshot: Option<SnapshotName>,
+    pub snapshot: Option<(SnapshotKind, SnapshotName)>,
     /// The part of all files to be read; all if absent. Names and attributes are compared of all.
     pub sample: Option<Percent>,
     /// How many bytes may be read in a second.
@@ -109,26 +109,22 @@ pub fn verify(context: &Context, request: &VerifyRequest<'_>) -> Result<HostVeri
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_below(
-    root: &AbsolutePath,
-    request: &VerifyRequest<'_>,
-) -> Result<HostVerification, Error> {
-    let root = Root::open(root, None)?;
-    let dir = root
-        .find_host_dir(&request.host)?
-        .ok_or_else(|| Error::UnknownHost {
-            name: request.host.clone(),
-            nearest: None,
-        })?;
-    let subjects = subjects_of(&dir)?;
-    if let Some(name) = &request.snapshot
-        && !subjects.iter().any(|subject| subject.name == *name)
-    {
-        return Err(unknown(&request.host, name));
-    }
+pub fn verify_below(shelf: &Shelf, request: &VerifyRequest<'_>) -> Result<HostVerification, Error> {
+    let found = shelf.host(&request.host)?;
+    let mut subjects: Vec<Subject> = found
+        .snapshots
+        .into_iter()
+        .map(|on_disk| Subject {
+            kind: on_disk.kind,
+            name: on_disk.name,
+            started_at: on_disk.started_at,
+        })
+        .collect();
+    subjects.reverse();
+    require(&request.host, request.snapshot.as_ref(), subjects.iter())?;
     let report = Engine {
         host: &request.host,
-        dir: &dir,
+        dir: &found.dir,
         subjects,
         only: request.snapshot.as_ref(),
         sample: request
@@ -148,35 +144,18 @@ pub fn verify_below(
 /// # Errors
 /// When it is no root, or cannot be listed.
 pub fn hosts_below(root: &AbsolutePath) -> Result<Vec<HostName>, Error> {
-    let root = Root::open(root, None)?;
-    Ok(root.host_dirs()?.hosts)
+    Ok(RootView::open(root)?.host_dirs()?.hosts)
 }
 
 fn basis_points(share: Percent) -> u32 {
     u32::from(share.get()) * 100
 }
 
-fn subjects_of(dir: &HostDir) -> Result<Vec<Subject>, Error> {
-    let mut found: Vec<Subject> = dir
-        .scan()?
-        .found
-        .into_iter()
-        .filter(|found| found.place == Place::Visible && found.has_data)
-        .map(|found| Subject {
-            kind: found.kind,
-            name: found.name,
-            started_at: found.started_at,
-        })
-        .collect();
-    found.sort_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
-    Ok(found)
-}
-
 /// The complete snapshots of a host, oldest first, with their rows.
 fn rows_of(
     facts: &Facts,
     host: &SqlHost,
-    only: Option<&SnapshotName>,
+    only: Option<&(SnapshotKind, SnapshotName)>,
 ) -> Result<Vec<(SnapshotId, Subject)>, Error> {
     let mut rows: Vec<(SnapshotId, Subject)> = facts
         .snapshots
@@ -194,18 +173,24 @@ fn rows_of(
         })
         .collect();
     rows.sort_by(|a, b| (a.1.started_at, &a.1.name).cmp(&(b.1.started_at, &b.1.name)));
-    match only {
-        Some(name) if !rows.iter().any(|(_, subject)| subject.name == *name) => {
-            Err(unknown(&host.name, name))
-        }
-        _ => Ok(rows),
-    }
+    require(&host.name, only, rows.iter().map(|(_, subject)| subject))?;
+    Ok(rows)
 }
 
-fn unknown(host: &HostName, name: &SnapshotName) -> Error {
-    Error::UnknownSnapshot {
-        host: host.clone(),
-        name: name.clone(),
+/// Says that the snapshot that is asked for is not among those that can be looked at.
+fn require<'s>(
+    host: &HostName,
+    only: Option<&(SnapshotKind, SnapshotName)>,
+    mut subjects: impl Iterator<Item = &'s Subject>,
+) -> Result<(), Error> {
+    match only {
+        Some((kind, name)) if !subjects.any(|s| s.kind == *kind && s.name == *name) => {
+            Err(Error::UnknownSnapshot {
+                host: host.clone(),
+                name: name.clone(),
+            })
+        }
+        _ => Ok(()),
     }
 }
 
