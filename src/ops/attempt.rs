@@ -85,11 +85,12 @@ impl Attempt<'_> {
     ) -> Result<BackupReport, Error> {
         let incomplete = lock.begin(request.kind, name)?;
         let root = utf8(self.root.path().to_owned())?;
-        let pull = self.resolved.pull(
+        let mut pull = self.resolved.pull(
             root.as_str(),
             utf8(incomplete.data_path())?,
             links.data.clone(),
         );
+        pull.checksum = !links.damaged.is_empty();
         let kind = request.kind;
         let hooks = HooksOfPull {
             hooks: &self.host.settings.hooks,

@@ -7,7 +7,8 @@ use camino::Utf8PathBuf;
 use super::context::Facts;
 use super::{Context, Error};
 use crate::core::model::{
-    Earlier, Percent, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost,
+    Earlier, HostId, Percent, Snapshot, SnapshotId, SnapshotKind, SnapshotName, SnapshotStatus,
+    SqlHost,
 };
 use crate::disk::{Damage, Expected, HostLock};
 
@@ -21,6 +22,9 @@ pub(super) struct Links {
     pub(super) data: Vec<Utf8PathBuf>,
     /// What the pull is compared with: the base, unless that is suspect itself.
     pub(super) earlier: Option<Earlier>,
+    /// What a verification found damaged in those trees, as text. It looks unchanged by size and time, and would be linked
+    /// into the new snapshot too.
+    pub(super) damaged: Vec<String>,
 }
 
 /// The newest complete snapshot of the host, of any kind, that is whole on disk; and the newest interrupted pull.
@@ -50,7 +54,9 @@ pub(super) fn find_links(
         linked: None,
         data: Vec::new(),
         earlier: None,
+        damaged: Vec::new(),
     };
+    let mut linked = Vec::new();
     let mut suspect: Option<(&Snapshot, Utf8PathBuf)> = None;
     for snapshot in complete {
         let expected = Expected {
@@ -72,6 +78,7 @@ pub(super) fn find_links(
                 links.base = Some(snapshot.name.clone());
                 links.linked = Some((snapshot.kind, snapshot.name.clone()));
                 links.data.push(data);
+                linked.push(snapshot.id);
                 links.earlier = Some(earlier(snapshot, lock));
                 break;
             }
@@ -88,6 +95,7 @@ pub(super) fn find_links(
         links.base.get_or_insert_with(|| name.clone());
         links.linked.get_or_insert_with(|| (kind, name.clone()));
         links.data.push(data);
+        linked.push(snapshot.id);
     }
     let mut left = lock.list_incomplete()?;
     left.sort_by(|a, b| b.1.cmp(&a.1));
@@ -98,10 +106,37 @@ pub(super) fn find_links(
             .map(|incomplete| incomplete.data_path());
         if let Some(data) = data.filter(|path| path.is_dir()) {
             links.data.push(utf8(data)?);
+            // What it was linked against is not known any more, so it may share whatever is damaged.
+            let all = facts.snapshots.get(&host.id);
+            linked = all.map_or_else(Vec::new, |all| all.iter().map(|s| s.id).collect());
             break;
         }
     }
+    links.damaged = damaged_of(context, host.id, &linked)?;
     Ok(links)
+}
+
+/// Damage that is looked at: a verification records a thousand paths of a host at most, for each snapshot that has them.
+const MOST_DAMAGE: u32 = 100_000;
+
+/// The paths of these snapshots whose content was found to be another one, or cannot be read. Whatever else is damaged
+/// differs by what rsync compares anyway.
+pub(super) fn damaged_of(
+    context: &Context,
+    host: HostId,
+    snapshots: &[SnapshotId],
+) -> Result<Vec<String>, Error> {
+    let found = context.store.damage(Some(host), MOST_DAMAGE)?;
+    let mut paths: Vec<String> = found
+        .into_iter()
+        .filter(|record| {
+            record.damage.problem.needs_reading() && snapshots.contains(&record.snapshot_id)
+        })
+        .map(|record| record.damage.path)
+        .collect();
+    paths.sort();
+    paths.dedup();
+    Ok(paths)
 }
 
 /// What the next pull is compared with, as SQL has it, and what only the snapshot itself says.

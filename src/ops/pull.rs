@@ -4,10 +4,11 @@ use camino::Utf8PathBuf;
 
 use super::backup::backed_up;
 use super::context::{Facts, ServerLookup};
+use super::links::damaged_of;
 use super::{Context, Error};
 use crate::core::model::{
     AbsolutePath, Address, ExcludePattern, HostName, HostSettings, Invalid, Lookup, ProxyJump,
-    SqlHost, UserName, Value, ValueError,
+    SnapshotId, SqlHost, UserName, Value, ValueError,
 };
 use crate::rsync::Pull;
 
@@ -128,6 +129,7 @@ impl Resolved {
             excludes,
             destination,
             link_dests,
+            checksum: false,
         }
     }
 
@@ -174,10 +176,12 @@ pub fn dry_run(context: &Context, facts: &Facts, host: &HostName) -> Result<Stri
                 .join("data")
         })
         .collect();
-    let pull = resolved.pull(
+    let mut pull = resolved.pull(
         root.as_str(),
         folder.join(".incomplete/manual/NEW/data"),
         link_dests,
     );
+    let linked: Vec<SnapshotId> = base.iter().map(|s| s.id).collect();
+    pull.checksum = !damaged_of(context, host.id, &linked)?.is_empty();
     Ok(pull.shown(&resolved.hidden))
 }

@@ -14,7 +14,7 @@ use camino::Utf8PathBuf;
 use super::links::{Links, utf8};
 use super::pulse::Pulse;
 use super::{Error, sentence};
-use crate::core::model::{Incremental, SourcePath, SqlHost, TransferList};
+use crate::core::model::{Incremental, SourcePath, SqlHost, TransferList, visible};
 use crate::disk::{GraftError, HostLock, Incomplete, Kept, Tree};
 use crate::rsync::{self, Ended, Pull, Surprise, Transfer, brought};
 
@@ -65,6 +65,14 @@ impl Transfers<'_, '_> {
     /// When rsync cannot be started, or the tree of the pull not be worked with.
     pub(super) fn run(mut self, links: &Links) -> Result<(Ended, Way), Error> {
         let mut surprise = None;
+        if let Some(first) = links.damaged.first() {
+            self.say(&format!(
+                "what it is linked against has {} damaged files, {} among them: every file is compared by its content, \
+                 so that they are brought anew; this reads all files here and on the host",
+                links.damaged.len(),
+                visible(first)
+            ));
+        }
         if let Some(base) = self.fast_base(links)? {
             match self.fast(&base)? {
                 Fast::Ended(ended) => return Ok((ended, Way::Fast)),
@@ -84,6 +92,9 @@ impl Transfers<'_, '_> {
     /// The tree of the base, where the fast way is right and pays.
     fn fast_base(&self, links: &Links) -> Result<Option<(Tree, Utf8PathBuf)>, Error> {
         let files = links.earlier.and_then(|earlier| earlier.files);
+        if self.pull.checksum {
+            return Ok(None);
+        }
         let is_wanted = match self.host.settings.rsync.incremental {
             Incremental::LinkDest => false,
             Incremental::Fast => true,

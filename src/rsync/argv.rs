@@ -35,6 +35,8 @@ pub struct Pull {
     pub destination: Utf8PathBuf,
     /// Trees in which unchanged files are found, absolute: rsync takes a relative one from the destination.
     pub link_dests: Vec<Utf8PathBuf>,
+    /// Unchanged is what has the same content, and not the same size and time: one of the trees is damaged.
+    pub checksum: bool,
 }
 
 impl Pull {
@@ -43,6 +45,9 @@ impl Pull {
     pub fn argv(&self) -> Vec<String> {
         let mut argv = self.common(&self.excludes);
         self.options(&mut argv);
+        if self.checksum {
+            argv.push("--checksum".to_owned());
+        }
         argv.push("--info=progress2".to_owned());
         self.link_dests(&mut argv);
         self.sources_into(&mut argv);
@@ -374,6 +379,7 @@ mod tests {
             excludes: vec!["/proc/*".parse().unwrap()],
             destination: "/mnt/b/web/.incomplete/manual/x/data".into(),
             link_dests: vec!["/mnt/b/web/manual/y/data".into()],
+            checksum: false,
         }
     }
 

@@ -390,6 +390,7 @@ mod tests {
             excludes: Vec::new(),
             destination: "/nonexistent".into(),
             link_dests: Vec::new(),
+            checksum: false,
         };
         RestoreTarget::Host(Box::new(pull), "/".parse().unwrap())
     }
