@@ -288,6 +288,17 @@ impl<'e> Round<'_, 'e> {
         }
         if !self.stop.is_asked() {
             self.begin_chores();
+            // Beside nothing, now that the backups are over; a stop that is asked for ends it, too.
+            self.begin_verifications();
+        }
+        while self
+            .verifications
+            .as_ref()
+            .is_some_and(|(thread, _)| !thread.is_finished())
+            && !self.stop.is_asked()
+        {
+            tell(&self.beat());
+            self.wait(FULL_PAUSE);
         }
         Ok(())
     }
