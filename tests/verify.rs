@@ -222,6 +222,10 @@ fn hostile_names_and_unreadable_words_are_told_apart_and_escaped() {
     assert!(!said.out.contains('\u{1b}'));
     assert!(said.out.contains("odd/\\u{1b}[31mred"), "{}", said.out);
     assert!(said.out.contains("odd/with\\nnewline"), "{}", said.out);
+    for (code, args) in [(1, ["status", "-v"]), (0, ["snapshots", "web"])] {
+        let said = fixture.program.ends(code, &args);
+        assert!(!said.out.contains('\u{1b}'), "{}", said.out);
+    }
     fixture.program.ends(64, &["verify", "nobody"]);
     fixture
         .program
@@ -231,4 +235,83 @@ fn hostile_names_and_unreadable_words_are_told_apart_and_escaped() {
     fixture
         .program
         .ends(64, &["verify", "web", "--sample", "101%"]);
+}
+
+#[test]
+fn a_damaged_file_is_brought_anew_and_older_snapshots_stay_named() {
+    let fixture = Fixture::new(2);
+    fixture.verify(0, &[]);
+    flip(&fixture.at(&fixture.names()[0], "etc/hosts"));
+    fixture.verify(1, &[]);
+    // It is told wherever somebody looks.
+    let status = fixture.program.json(1, &["status"]);
+    let host = &status["hosts"][0];
+    assert_eq!(host["verification"]["damaged_files"], 1, "{host:#}");
+    assert_eq!(host["verification"]["damaged_snapshots"], 2, "{host:#}");
+    let problems = host["problems"].as_array().unwrap();
+    let told = problems.iter().find(|p| p["problem"] == "damaged").unwrap();
+    assert!(
+        told["text"].as_str().unwrap().contains("etc/hosts"),
+        "{told}"
+    );
+    let said = fixture.program.ends(0, &["snapshots", "web"]);
+    assert!(said.out.contains("damaged: "), "{}", said.out);
+
+    let said = fixture.program.ends(0, &["retention", "web"]);
+    let note = "web: damaged in 2 of its snapshots";
+    assert!(said.err.contains(note), "{}", said.err);
+
+    let said = fixture.program.ends(0, &["backup", "web", "--dry-run"]);
+    assert!(said.out.contains("--checksum"), "{}", said.out);
+    fixture.back_up();
+    let names = fixture.names();
+    let text = std::fs::read(fixture.at(&names[2], "etc/hosts")).unwrap();
+    assert_eq!(text, b"127.0.0.1 localhost\n");
+    let inode = |name: &str| fixture.at(name, "etc/motd").metadata().unwrap().ino();
+    assert_eq!(
+        inode(&names[1]),
+        inode(&names[2]),
+        "what is whole is shared"
+    );
+    let log = fixture.program.data("web", "manual", &names[2]);
+    let log = std::fs::read_to_string(log.parent().unwrap().join("rsync.log")).unwrap();
+    assert!(log.contains("compared by its content"), "{log}");
+
+    let found = fixture.program.json(0, &["verify", "web:latest"]);
+    assert_eq!(found[0]["snapshots"].as_array().unwrap().len(), 1);
+    assert_eq!(found[0]["snapshots"][0]["snapshot"], names[2].as_str());
+    assert_eq!(found[0]["damage"], serde_json::json!([]));
+    let found = fixture.verify(1, &[]);
+    let damage = found["damage"].as_array().unwrap();
+    assert_eq!(damage.len(), 1, "{found:#}");
+    assert_eq!(snapshots_of(&damage[0]), names[..2]);
+    assert_eq!(damage[0]["intact"]["snapshot"], names[2].as_str());
+    let rows = fixture.program.json(0, &["snapshots", "web"]);
+    let damaged = |at: usize| rows[at]["damaged"].as_u64().unwrap();
+    assert_eq!((damaged(0), damaged(1), damaged(2)), (1, 1, 0), "{rows:#}");
+    assert!(rows[2]["verified"]["at"].is_string());
+    assert_eq!(rows[0]["damage"][0]["intact"], names[2].as_str());
+}
+
+#[test]
+fn a_snapshot_is_named_as_in_ls_with_a_database_and_without() {
+    let fixture = Fixture::new(2);
+    let names = fixture.names();
+    let root = fixture.program.root();
+    let root = root.to_str().unwrap();
+    let whole = format!("web:manual/{}", names[0]);
+    let begins = format!("web:{}", &names[0][..names[0].len() - 1]);
+    for pick in [whole.as_str(), begins.as_str()] {
+        for more in [&[][..], &["--root", root]] {
+            let args: Vec<&str> = ["verify", pick].iter().chain(more).copied().collect();
+            let found = fixture.program.json(0, &args);
+            let seen = found[0]["snapshots"].as_array().unwrap();
+            assert_eq!(seen.len(), 1, "{args:?}: {found:#}");
+            assert_eq!(seen[0]["snapshot"], names[0].as_str());
+        }
+    }
+    // Several begin so.
+    fixture
+        .program
+        .ends(64, &["verify", "web:2", "--root", root]);
 }

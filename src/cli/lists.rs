@@ -2,7 +2,7 @@
 
 use super::args::{DiscoverArgs, LimitArg, ListArgs, SnapshotsArgs};
 use super::output::Output;
-use crate::core::model::{ByteCount, Timestamp};
+use crate::core::model::{ByteCount, Timestamp, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{self, Context, Error, HistoryRow, HostRow, PlanRow, RunRow, SnapshotRow};
 use crate::render::{Column, table};
@@ -69,6 +69,10 @@ pub(super) fn snapshots(
             if s.suspect {
                 notes.push("suspect".to_owned());
             }
+            if let Some(verified) = &s.verified {
+                notes.push(format!("verified {}", moment(verified.at)));
+            }
+            notes.extend(damaged(s));
             if let Some(plan) = r.plan {
                 notes.push(format!("plan {plan}"));
             }
@@ -103,6 +107,23 @@ pub(super) fn snapshots(
         table(&columns, &rows.iter().map(cells).collect::<Vec<_>>(), style)
     });
     Ok(Outcome::Done)
+}
+
+/// What is damaged of a snapshot, and where it is whole.
+fn damaged(snapshot: &SnapshotRow) -> Option<String> {
+    let told = snapshot.damage.iter().map(|damage| {
+        let whole = damage
+            .intact
+            .as_ref()
+            .map_or(String::new(), |intact| format!(", whole in {intact}"));
+        format!("{} ({}{whole})", visible(&damage.path), damage.problem)
+    });
+    let mut told: Vec<String> = told.collect();
+    let more = snapshot.damaged.saturating_sub(told.len());
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    (!told.is_empty()).then(|| format!("damaged: {}", told.join(", ")))
 }
 
 /// What came of a run, or how far it is, and what becomes of it.
@@ -265,10 +286,7 @@ pub(super) fn discover(
             .iter()
             .flat_map(|r| r.problems.iter().map(move |p| (&r.host, p)))
         {
-            text.push_str(&format!(
-                "! {host}: {}\n",
-                crate::core::model::visible(problem)
-            ));
+            text.push_str(&format!("! {host}: {}\n", visible(problem)));
         }
         text
     });

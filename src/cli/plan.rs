@@ -51,9 +51,12 @@ fn made_here(
 ) -> Result<(Plan, Configuration), Error> {
     let file = file_path(common, args.file.path.as_ref());
     let loaded = ops::load(&file)?;
-    let mut facts = match &args.inventory {
-        Some(path) => ops::read_inventory(path)?,
-        None => open_context(common)?.facts()?,
+    let (mut facts, context) = match &args.inventory {
+        Some(path) => (ops::read_inventory(path)?, None),
+        None => {
+            let context = open_context(common)?;
+            (context.facts()?, Some(context))
+        }
     };
     if let Some(base) = &args.base {
         facts = ops::as_if_applied(facts, &ops::load_base(&file, base)?);
@@ -70,6 +73,11 @@ fn made_here(
         look_for_root: false,
     };
     let plan = ops::plan_desired(&facts, &loaded.desired, loaded.source.clone(), &asked)?;
+    if let Some(context) = &context {
+        for note in ops::damage_notes(context, &plan.retention)? {
+            output.say(&note);
+        }
+    }
     Ok((plan, loaded))
 }
 

@@ -42,6 +42,9 @@ pub(super) fn run(
     for line in visible_refusals(plan.refusals_of(RefusalScope::Prune)) {
         output.say(&line);
     }
+    for note in ops::damage_notes(context, std::slice::from_ref(&listed))? {
+        output.say(&note);
+    }
     if let Some(path) = &args.out {
         output.say(&format!(
             "Saved as {path}. Carry it out with: pobsync retention {} --plan {path} --apply",

@@ -79,8 +79,31 @@ fn text(status: &Status, style: &Style) -> String {
         status.retired,
         counted(status.snapshots, "snapshot")
     ));
+    text.extend(unverified(status).map(|line| format!("{line}\n")));
     text.extend(telling(status).map(|line| format!("{line}\n")));
     text
+}
+
+/// Whose verification is overdue, if anybody's.
+fn unverified(status: &Status) -> Option<String> {
+    let overdue = status.hosts.iter().filter(|h| h.verification.is_overdue);
+    let named: Vec<String> = overdue
+        .take(NAMED)
+        .map(|host| match host.verification.last {
+            Some(last) => format!("{} (last {last})", host.host),
+            None => format!("{} (never)", host.host),
+        })
+        .collect();
+    let more = match status.unverified.saturating_sub(named.len()) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    (!named.is_empty()).then(|| {
+        format!(
+            "Verification overdue: {}{more}; the scheduler does it, or pobsync verify HOST",
+            named.join(", ")
+        )
+    })
 }
 
 /// What has not reached its receivers, if anything.
@@ -165,6 +188,9 @@ fn headline(status: &Status) -> String {
     if status.notifications_overdue {
         text.push_str("; notifications are not delivered");
     }
+    if status.unverified > 0 {
+        text.push_str("; verifications are overdue");
+    }
     text
 }
 
@@ -204,6 +230,7 @@ fn details(status: &Status) -> String {
             problems.map(|problem| format!("{}: {}", host.host, problem.text))
         })
         .collect();
+    lines.extend(unverified(status));
     lines.extend(telling(status));
     let cut = lines.len().saturating_sub(LISTED);
     lines.truncate(LISTED);

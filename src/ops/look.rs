@@ -1,7 +1,7 @@
 //! Looking at one snapshot: what is recorded of it, and what is in it.
 
 use super::context::Facts;
-use super::{Context, Error};
+use super::{Context, Error, Look, Looks};
 use crate::core::model::{HostName, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost};
 use crate::disk::{Root, Tree};
 use crate::store::{HostKey, SnapshotFilter, SnapshotRecord};
@@ -13,6 +13,8 @@ pub struct Taken {
     pub host: SqlHost,
     /// The snapshot.
     pub record: SnapshotRecord,
+    /// What verification knows of it.
+    pub look: Look,
 }
 
 /// What is recorded of a snapshot on the root in use, deleted ones included.
@@ -25,7 +27,9 @@ pub fn taken(
     kind: SnapshotKind,
     name: &SnapshotName,
 ) -> Result<Taken, Error> {
-    find(context, host, kind, name).map(|(_, taken)| taken)
+    let (_, mut taken) = find(context, host, kind, name)?;
+    taken.look = Looks::read(context, Some(taken.host.id))?.of(taken.record.snapshot.id);
+    Ok(taken)
 }
 
 /// Opens the tree of a visible snapshot. The root is only read: it is not taken into use, and may be of another database.
@@ -79,6 +83,7 @@ fn find(
     let taken = Taken {
         host: found,
         record,
+        look: Look::default(),
     };
     Ok((facts, taken))
 }

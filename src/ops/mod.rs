@@ -12,6 +12,7 @@ mod configure;
 mod context;
 mod copy_database;
 mod cut_off;
+mod damage_notes;
 mod database_copy;
 mod diff;
 mod discover;
@@ -91,6 +92,7 @@ pub use configure::{
 pub use context::{Context, Facts, default_database, hooks_folder};
 pub use copy_database::{DatabaseCopy, copy_database};
 pub use cut_off::FinishedDeletion;
+pub use damage_notes::damage_notes;
 pub use diff::{DiffRequest, DiffTotals, Difference, Differing, diff};
 pub use discover::{HostDiscovery, discover};
 pub use drift::{Adoption, adopt, find_drift};
@@ -122,9 +124,10 @@ pub use retention::{approve, listed_by_saved, plan_host};
 pub use room::{RootRoom, root_room};
 pub use root::{FoundRoot, adopt_root, root_to_adopt};
 pub use rows::{
-    HistoryRow, HoldRow, HostDetail, HostRow, Page, Paging, PlanRow, RunRow, ScheduleRow,
-    SnapshotRow, history_page, history_rows, host_detail, host_page, host_rows, plan_page,
-    plan_rows, run_page, run_row, run_rows, snapshot_page, snapshot_rows,
+    DamageRow, HistoryRow, HoldRow, HostDetail, HostRow, Look, Looks, Page, Paging, PlanRow,
+    RunRow, ScheduleRow, SnapshotRow, VerifiedRow, history_page, history_rows, host_detail,
+    host_page, host_rows, plan_page, plan_rows, run_page, run_row, run_rows, snapshot_page,
+    snapshot_rows,
 };
 pub use saved::{SavedPlanError, looks_like_a_plan, read_plan};
 pub use scheduler::{Beat, Scheduler, SchedulerOptions, Waker};
@@ -132,7 +135,9 @@ pub use sent::{Applied, ApplyRequest, PlanRequest, Sent, apply_sent, load_to_sen
 pub use shelf::{HostShelf, OnDisk, Shelf};
 pub use simulate::{AskedSimulation, Instead, SimulationError, Subject, simulate};
 pub use stale::{Staleness, saved_for_apply, staleness};
-pub use status::{HostProblem, HostStatus, HostsFound, Status, find_hosts, host_status, status};
+pub use status::{
+    HostProblem, HostStatus, HostVerified, HostsFound, Status, find_hosts, host_status, status,
+};
 pub use tell::{Heard, Told, deliver_due, raise_events, tell, tell_test};
 pub use tree_paths::bytes_shown;
 pub use trust::{Offered, Step, offered_keys, test_host, trust};

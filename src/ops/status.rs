@@ -7,7 +7,7 @@ use super::check::Finding;
 use super::glance;
 use super::tell::is_overdue;
 use super::{Context, Error};
-use crate::core::health::{Problem, Severity};
+use crate::core::health::{Problem, Severity, Verified};
 use crate::core::model::{HostId, HostName, Timestamp};
 use crate::store::{Backlog, HostOrder, HostReading, HostSearch};
 
@@ -37,6 +37,8 @@ pub struct Status {
     pub notifications: Backlog,
     /// It was given up, or has waited for so long that somebody should look.
     pub notifications_overdue: bool,
+    /// Hosts whose verification is overdue.
+    pub unverified: usize,
     /// What is wrong with the installation, worst first: clock, scheduler, root, space, news.
     pub findings: Vec<Finding>,
 }
@@ -63,6 +65,52 @@ pub struct HostStatus {
     pub snapshots: usize,
     /// What came of its last backup that has ended.
     pub last_run: Option<String>,
+    /// How it stands with its verification.
+    pub verification: HostVerified,
+}
+
+/// How a host stands with its verification.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct HostVerified {
+    /// When all its snapshots were looked at last.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last: Option<Timestamp>,
+    /// `verify every=` asks for a look that should be over by now.
+    pub is_overdue: bool,
+    /// Damaged paths, each counted once.
+    pub damaged_files: u64,
+    /// Snapshots with some.
+    pub damaged_snapshots: u64,
+    /// When the first of it was found.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub damaged_since: Option<Timestamp>,
+}
+
+impl HostVerified {
+    pub(super) fn of(verified: &Verified, now: Timestamp) -> Self {
+        let damage = verified.damage.as_ref();
+        Self {
+            last: verified.last,
+            is_overdue: verified.is_overdue(now),
+            damaged_files: damage.map_or(0, |damage| damage.files),
+            damaged_snapshots: damage.map_or(0, |damage| damage.snapshots),
+            damaged_since: damage.map(|damage| damage.since),
+        }
+    }
+
+    /// When it was verified last, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let last = match self.last {
+            Some(last) => format!("verified {last}"),
+            None => "never verified".to_owned(),
+        };
+        if self.is_overdue {
+            format!("{last}, and overdue")
+        } else {
+            last
+        }
+    }
 }
 
 /// One thing that is wrong with a host.
@@ -87,6 +135,7 @@ impl HostStatus {
     pub(super) fn of(reading: HostReading, now: Timestamp) -> Self {
         let found = reading.judgement.at(now);
         Self {
+            verification: HostVerified::of(&reading.verified, now),
             state: found.standing.as_str(),
             needs_attention: found.standing.needs_attention(),
             severity: found.severity(),
@@ -126,9 +175,22 @@ pub fn status(context: &Context) -> Result<Status, Error> {
     } else {
         Severity::Good
     };
+    let unverified = hosts
+        .iter()
+        .filter(|host| host.verification.is_overdue)
+        .count();
+    let of_verification = if unverified > 0 {
+        Severity::Warning
+    } else {
+        Severity::Good
+    };
     Ok(Status {
         at: now,
-        severity: of_hosts.unwrap_or(Severity::Good).max(of_telling),
+        severity: of_hosts
+            .unwrap_or(Severity::Good)
+            .max(of_telling)
+            .max(of_verification),
+        unverified,
         well: count("well"),
         paused: count("paused"),
         retired: count("retired"),

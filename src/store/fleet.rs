@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::health::{Judgement, Standing};
+use crate::core::health::{Judgement, Standing, Verified};
 use crate::core::model::{HostId, HostName, ManagedBy, RootId, SqlHost, SqlState, Timestamp};
 
 use super::{BackupFigures, StoreError};
@@ -24,6 +24,8 @@ pub struct HostReading {
     pub last_backup: Option<LastBackup>,
     /// Figures of its backups.
     pub figures: BackupFigures,
+    /// How it stands with its verification.
+    pub verified: Verified,
 }
 
 /// The last backup of a host.

@@ -113,9 +113,11 @@ pub trait Inspections {
         sample: Sample,
     ) -> Result<(), StoreError>;
 
-    /// The last look at each snapshot of a host.
-    fn verifications(&self, host: HostId)
-    -> Result<BTreeMap<SnapshotId, Verification>, StoreError>;
+    /// The last look at each snapshot, of one host or all.
+    fn verifications(
+        &self,
+        host: Option<HostId>,
+    ) -> Result<BTreeMap<SnapshotId, Verification>, StoreError>;
 
     /// What is wrong with snapshots on disk, by host, newest snapshot first, and path.
     fn damage(&self, host: Option<HostId>, limit: u32) -> Result<Vec<DamageRecord>, StoreError>;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::stale_at;
+use super::{Damaged, stale_at};
 use crate::core::model::{
     Fingerprint, HostSettings, Invalid, Run, RunCause, RunStatus, SqlHost, Timestamp, visible,
 };
@@ -20,6 +20,10 @@ pub struct Activity {
     pub prune: Option<LastRun>,
     /// Its last verification of that kind.
     pub verify: Option<LastRun>,
+    /// When all its snapshots were looked at last.
+    pub verified_at: Option<Timestamp>,
+    /// What is damaged.
+    pub damage: Option<Damaged>,
 }
 
 /// A run that has ended.
@@ -227,7 +231,9 @@ fn state_of(host: &SqlHost, activity: &Activity, suspect: usize, is_stale: bool)
     if is_stale {
         problems.push((Problem::Stale, stale_text(settings, activity)));
     }
-    if let Some(text) = ended_badly(activity.verify.as_ref()) {
+    // What is damaged says more than that a run has found it, and stands until it is healed or gone.
+    let damage = activity.damage.as_ref().map(|found| found.sentence(host));
+    if let Some(text) = damage.or_else(|| ended_badly(activity.verify.as_ref())) {
         problems.push((Problem::Damaged, text));
     }
     if activity.newest.is_none() && !is_stale {

@@ -4,6 +4,8 @@ mod host;
 mod stale;
 #[cfg(test)]
 mod tests;
+mod verification;
 
 pub use host::{Activity, HostState, Judgement, LastRun, Problem, Severity, Standing, judge};
 pub use stale::stale_at;
+pub use verification::{Damaged, Verified, overdue_at};

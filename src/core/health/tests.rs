@@ -50,6 +50,8 @@ fn active() -> Activity {
         backup: last(RunKind::Backup, RunStatus::Complete, None),
         prune: None,
         verify: None,
+        verified_at: None,
+        damage: None,
     }
 }
 
@@ -246,4 +248,47 @@ fn a_judgement_holds_until_the_host_is_stale_and_from_then_on() {
     for standing in Standing::all() {
         assert_eq!(standing.as_str().parse(), Ok(standing));
     }
+}
+
+#[test]
+fn damage_is_told_until_it_has_gone_and_names_the_first_path_escaped() {
+    let damage = super::Damaged {
+        files: 3,
+        snapshots: 2,
+        since: time("2026-11-20T00:00:00Z"),
+        first: "etc/\u{1b}[31mhosts".to_owned(),
+    };
+    let activity = Activity {
+        verify: last(RunKind::Verify, RunStatus::Failed, None),
+        damage: Some(damage),
+        ..active()
+    };
+    let found = state(&settings(), &activity, 0);
+    assert_eq!(problems(&found), [Problem::Damaged]);
+    assert_eq!(
+        found.problems[0].1,
+        "damaged since 2026-11-20T00:00:00Z, in 2 of its snapshots: etc/\\u{1b}[31mhosts and 2 more; \
+         `pobsync snapshots web-01` has them all and where they are whole, and the next backup brings anew what the \
+         host still has"
+    );
+}
+
+#[test]
+fn a_verification_is_overdue_a_day_after_its_time() {
+    let mut settings = settings();
+    let at = |settings: &HostSettings, last: Option<&str>| {
+        super::overdue_at(&host(settings), last.map(time))
+    };
+    assert_eq!(at(&settings, Some("2026-11-01T00:00:00Z")), None);
+    settings.verify.every = Some(Span::from_hours(48));
+    assert_eq!(
+        at(&settings, Some("2026-11-01T00:00:00Z")),
+        Some(time("2026-11-04T00:00:00Z"))
+    );
+    assert_eq!(
+        at(&settings, None),
+        Some(host(&settings).changed_at.plus(Span::from_hours(24)))
+    );
+    settings.enabled = false;
+    assert_eq!(at(&settings, None), None);
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{Page, Paging};
 use crate::core::model::{HostId, HostName, HostSettings, Pause, SqlHost, Timestamp};
-use crate::ops::{Context, Error};
+use crate::ops::{Context, Error, HostVerified};
 use crate::render::policy_words;
 use crate::store::{HostKey, HostReading};
 
@@ -37,6 +37,8 @@ pub struct HostRow {
     /// When the newest of them began.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub newest: Option<Timestamp>,
+    /// How it stands with its verification.
+    pub verification: HostVerified,
 }
 
 /// One host with everything that is in force for it.
@@ -85,6 +87,9 @@ fn row(host: &SqlHost, reading: Option<&HostReading>) -> HostRow {
             usize::try_from(reading.snapshots).unwrap_or(usize::MAX)
         }),
         newest: reading.and_then(|reading| reading.newest),
+        verification: reading
+            .map(|reading| HostVerified::of(&reading.verified, crate::ops::clock::now()))
+            .unwrap_or_default(),
     }
 }
 

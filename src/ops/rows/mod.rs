@@ -2,6 +2,7 @@
 
 mod history;
 mod host;
+mod look;
 mod names;
 mod plan;
 mod run;
@@ -9,6 +10,7 @@ mod snapshot;
 
 pub use history::{HistoryRow, history_page, history_rows};
 pub use host::{HostDetail, HostRow, host_detail, host_page, host_rows};
+pub use look::{DamageRow, Look, Looks, VerifiedRow};
 pub use plan::{PlanRow, plan_page, plan_rows};
 pub use run::{RunRow, ScheduleRow, run_page, run_row, run_rows};
 pub use snapshot::{HoldRow, SnapshotRow, snapshot_page, snapshot_rows};

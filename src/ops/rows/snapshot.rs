@@ -1,18 +1,22 @@
 //! Snapshots, with the host they are of and the plan that deletes them.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::look::{DamageRow, Look, Looks, VerifiedRow};
 use super::names::Names;
 use super::{Page, Paging};
 use crate::core::model::{
-    Hold, HostName, PlanId, SnapshotId, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp,
+    Hold, HostId, HostName, PlanId, SnapshotId, SnapshotKind, SnapshotName, SnapshotStatus,
+    Timestamp,
 };
 use crate::ops::{Context, Error};
 use crate::store::{SnapshotFilter, SnapshotRecord};
 
 /// One snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct SnapshotRow {
     /// Its host.
     #[schema(value_type = String)]
@@ -51,6 +55,12 @@ pub struct SnapshotRow {
     /// The plan by which a prune deletes or deleted it.
     #[schema(value_type = Option<i64>)]
     pub plan: Option<PlanId>,
+    /// The last look at it; nothing if it was never verified.
+    pub verified: Option<VerifiedRow>,
+    /// How many of its paths are damaged.
+    pub damaged: usize,
+    /// The first of them.
+    pub damage: Vec<DamageRow>,
 }
 
 /// A pin on a snapshot.
@@ -80,7 +90,7 @@ impl From<Hold> for HoldRow {
 }
 
 impl SnapshotRow {
-    fn new(host: HostName, record: SnapshotRecord) -> Self {
+    fn new(host: HostName, record: SnapshotRecord, look: Look) -> Self {
         let snapshot = record.snapshot;
         Self {
             host,
@@ -97,6 +107,9 @@ impl SnapshotRow {
             suspect: snapshot.suspect,
             live: snapshot.live,
             plan: record.plan,
+            verified: look.verified,
+            damaged: look.damaged,
+            damage: look.damage,
         }
     }
 }
@@ -112,13 +125,15 @@ pub fn snapshot_rows(
 ) -> Result<Vec<SnapshotRow>, Error> {
     let (names, filter) = narrowed(context, host, all)?;
     let records = context.store.snapshots(&filter)?;
+    let looks = Looks::read(context, filter.host)?;
     let shown = records
         .into_iter()
         .filter(|record| all || record.snapshot.status.is_on_disk());
     Ok(shown
         .filter_map(|record| {
             let host = names.of(record.host)?.clone();
-            Some(SnapshotRow::new(host, record))
+            let look = looks.of(record.snapshot.id);
+            Some(SnapshotRow::new(host, record, look))
         })
         .collect())
 }
@@ -138,12 +153,15 @@ pub fn snapshot_page(
         context
             .store
             .snapshots_before(&filter, paging.after.map(SnapshotId), paging.to_read())?;
+    let hosts: BTreeSet<HostId> = read.iter().map(|record| record.host).collect();
+    let looks = Looks::of_hosts(context, &hosts)?;
     let page = paging.page(
         read,
         |record| record.snapshot.id.0,
         |record| {
             let host = names.of(record.host)?.clone();
-            Some(SnapshotRow::new(host, record))
+            let look = looks.of(record.snapshot.id);
+            Some(SnapshotRow::new(host, record, look))
         },
     );
     Ok(Page {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::health::{Activity, LastRun};
+use crate::core::health::{Activity, Damaged, LastRun};
 use crate::core::model::{HostId, RootId, RunKind};
 use crate::store::session::{Session, Val, args};
 use crate::store::{BackupFigures, SnapshotCounts, StoreError};
@@ -42,6 +42,8 @@ pub(in crate::store) fn newest(
                 backup: None,
                 prune: None,
                 verify: None,
+                verified_at: None,
+                damage: None,
             };
             hosts.insert(host, activity);
             Ok(())
@@ -50,7 +52,53 @@ pub(in crate::store) fn newest(
     for kind in [RunKind::Backup, RunKind::Prune, RunKind::Verify] {
         last_runs(session, kind, of, &mut hosts)?;
     }
+    verified(session, of, &mut hosts)?;
     Ok(hosts)
+}
+
+/// When each host was verified last, and what is damaged of it and still there.
+fn verified(
+    session: &mut dyn Session,
+    of: Option<HostId>,
+    hosts: &mut BTreeMap<HostId, Activity>,
+) -> Result<(), StoreError> {
+    let only = of.map_or("", |_| " WHERE host_id = ?");
+    session.query(
+        &format!("SELECT host_id, verified_at FROM verify_progress{only}"),
+        &with(args![], of),
+        &mut |row| {
+            let mut row = Reader::new(row, "verify_progress");
+            let host = HostId(row.int("host_id")?);
+            let at = row.time("verified_at")?;
+            if let Some(activity) = hosts.get_mut(&host) {
+                activity.verified_at = Some(at);
+            }
+            Ok(())
+        },
+    )?;
+    let only = of.map_or("", |_| " AND s.host_id = ?");
+    session.query(
+        &format!(
+            "SELECT s.host_id, COUNT(DISTINCT d.path), COUNT(DISTINCT d.snapshot_id), \
+             MIN(d.found_at), MIN(d.path) FROM damage d JOIN snapshots s ON s.id = d.snapshot_id \
+             WHERE s.status NOT IN ('deleted', 'missing'){only} GROUP BY s.host_id"
+        ),
+        &with(args![], of),
+        &mut |row| {
+            let mut row = Reader::new(row, "damage");
+            let host = HostId(row.int("host_id")?);
+            let damage = Damaged {
+                files: row.opt_size("files")?.unwrap_or_default(),
+                snapshots: row.opt_size("snapshots")?.unwrap_or_default(),
+                since: row.time("found_at")?,
+                first: row.text("path")?.to_owned(),
+            };
+            if let Some(activity) = hosts.get_mut(&host) {
+                activity.damage = Some(damage);
+            }
+            Ok(())
+        },
+    )
 }
 
 /// The last run of a kind that has ended by itself, for each host that has one.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::health::{HostState, Judgement, Problem, Standing, judge};
+use crate::core::health::{HostState, Judgement, Problem, Standing, Verified, judge, overdue_at};
 use crate::core::model::{HostId, RootId, RunStatus, Timestamp, visible};
 use crate::core::schedule::start_after;
 use crate::store::session::{Database, Row, Session, all, args, first};
@@ -32,6 +32,8 @@ struct Body {
     bytes_transferred: Option<u64>,
     files: Option<u64>,
     failures: u64,
+    #[serde(default)]
+    verified: Verified,
 }
 
 /// Says that something about a host has changed.
@@ -132,6 +134,11 @@ fn judge_again(
         bytes_transferred: figures.bytes_transferred,
         files: figures.files,
         failures: figures.failures,
+        verified: Verified {
+            last: activity.verified_at,
+            overdue_at: overdue_at(&host, activity.verified_at),
+            damage: activity.damage,
+        },
     };
     let body = to_text("host_status", "body", &body)?;
     let (next_start, settled_until) = starts(session, id)?;
@@ -234,6 +241,7 @@ pub(super) fn read(row: &dyn Row) -> Result<HostReading, StoreError> {
             files: body.files,
             failures: body.failures,
         },
+        verified: body.verified,
     })
 }
 

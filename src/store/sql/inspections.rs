@@ -36,15 +36,18 @@ impl<D: Database> Inspections for D {
 
     fn verifications(
         &self,
-        host: HostId,
+        host: Option<HostId>,
     ) -> Result<BTreeMap<SnapshotId, Verification>, StoreError> {
+        let of_host = host.map_or("", |_| " WHERE s.host_id = ?");
+        let args: Vec<Val<'_>> = host.map(Val::from).into_iter().collect();
         let found = self.read(|s| {
             all(
                 s,
-                "SELECT v.snapshot_id, v.run_id, v.verified_at, v.share, v.names, v.compared, \
-                 v.unknown, v.found FROM verifications v JOIN snapshots s ON s.id = v.snapshot_id \
-                 WHERE s.host_id = ?",
-                args![host],
+                &format!(
+                    "SELECT v.snapshot_id, v.run_id, v.verified_at, v.share, v.names, v.compared, \
+                     v.unknown, v.found FROM verifications v JOIN snapshots s ON s.id = v.snapshot_id{of_host}"
+                ),
+                &args,
                 verification,
             )
         })?;
@@ -179,9 +182,10 @@ fn record(
             "UPDATE snapshots SET suspect = 1 WHERE id = ?",
             args![look.snapshot],
         )?;
-        if let Some(record) = snapshots::get(session, look.snapshot)? {
-            host_status::due(session, record.host)?;
-        }
+    }
+    // News or not: damage that has healed makes a host well again.
+    if let Some(record) = snapshots::get(session, look.snapshot)? {
+        host_status::due(session, record.host)?;
     }
     Ok(news)
 }
@@ -255,7 +259,7 @@ fn progress(
          VALUES (?, ?, ?, ?)",
         args![host, sample.next(), at, round_ended_at],
     )?;
-    Ok(())
+    host_status::due(session, host)
 }
 
 fn inspected(session: &mut dyn Session) -> Result<BTreeMap<HostId, Inspected>, StoreError> {

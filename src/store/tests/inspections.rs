@@ -78,12 +78,17 @@ fn damage_makes_a_snapshot_suspect_once_and_stays_until_it_is_looked_at_again() 
     assert_eq!(paths(&*store, web), ["etc/hosts"]);
     let found = store.inspected().unwrap()[&web];
     assert_eq!((found.damaged_files, found.damaged_snapshots), (1, 1));
+    let told = store.reading(web).unwrap().unwrap().verified.damage.unwrap();
+    assert_eq!((told.files, told.snapshots), (1, 1));
+    assert_eq!((told.first.as_str(), told.since), ("etc/hosts", look(id, run, 1).at));
     let same = Sample::new(slot, 100);
     store
         .record_verification(&look(id, run, 0), same, &[])
         .unwrap();
     assert!(paths(&*store, web).is_empty());
-    assert_eq!(store.verifications(web).unwrap()[&id], look(id, run, 0));
+    let verified = store.reading(web).unwrap().unwrap().verified;
+    assert_eq!(verified.damage, None);
+    assert_eq!(store.verifications(Some(web)).unwrap()[&id], look(id, run, 0));
 }
 
 #[test]

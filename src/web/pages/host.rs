@@ -7,7 +7,7 @@ use super::dashboard::why;
 use super::runs::run_table;
 use super::snapshots::snapshot_table;
 use crate::core::model::{HostName, Snapshot, SqlHost, Timestamp, visible};
-use crate::ops::{self, HostStatus, Session, Upcoming, Why};
+use crate::ops::{self, HostStatus, Looks, Session, Upcoming, Why};
 use crate::render::policy_words;
 use crate::store::{HostKey, RunFilter, RunRecord};
 use crate::web::app::App;
@@ -25,6 +25,7 @@ struct Facts {
     runs: Vec<RunRecord>,
     next: Option<Upcoming>,
     status: Option<HostStatus>,
+    looks: Looks,
 }
 
 /// The host that a path names.
@@ -59,6 +60,7 @@ pub(super) async fn show(
                 runs,
                 next,
                 status: ops::host_status(context, id)?,
+                looks: Looks::read(context, Some(id))?,
             })
         })
         .await?;
@@ -84,6 +86,7 @@ fn page(facts: &Facts, session: &Session, app: &App, now: Timestamp) -> Markup {
         }
         dl.settings {
             @if let Some(status) = &facts.status { div { dt { "state" } dd { (state(status, now, app)) } } }
+            @if let Some(status) = &facts.status { div { dt { "verification" } dd { (verification(status, app)) } } }
             div { dt { "address" } dd { (visible(&host.settings.address.to_string())) } }
             div { dt { "managed by" } dd { (host.managed_by) } }
             div { dt { "last changed" } dd { (moment(host.changed_at, app.zone())) " by " (visible(&host.changed_by)) } }
@@ -94,7 +97,7 @@ fn page(facts: &Facts, session: &Session, app: &App, now: Timestamp) -> Markup {
         h2 { "Snapshots" }
         @if facts.snapshots.is_empty() { p { "There are none." } }
         @else {
-            (snapshot_table(&host.name, facts.snapshots.iter().take(SHOWN), app.zone(), now))
+            (snapshot_table(&host.name, facts.snapshots.iter().take(SHOWN), &facts.looks, app.zone(), now))
             p { a href={ "/hosts/" (host.name) "/snapshots/" } { @if facts.snapshots.len() == 1 { "The one snapshot" } @else { "All " (facts.snapshots.len()) " snapshots" } } }
         }
         h2 { "Runs" }
@@ -121,6 +124,18 @@ fn state(status: &HostStatus, now: Timestamp, app: &App) -> Markup {
     }
 }
 
+/// When the host was verified last, whether that is overdue, and how much is damaged.
+fn verification(status: &HostStatus, app: &App) -> Markup {
+    let found = &status.verification;
+    html! {
+        @match found.last { Some(at) => { "last " (moment(at, app.zone())) } None => "never" }
+        @if found.is_overdue { ", " span.bad { "overdue" } }
+        @if let Some(since) = found.damaged_since {
+            ", " span.bad { (found.damaged_files) " damaged paths" } " in " (found.damaged_snapshots) " snapshots since " (moment(since, app.zone()))
+        }
+    }
+}
+
 fn actions(facts: &Facts, session: &Session) -> Markup {
     let host = &facts.host;
     let button = |verb: &str, name: &str, is_quiet: bool| {
@@ -141,7 +156,7 @@ fn actions(facts: &Facts, session: &Session) -> Markup {
         }
         @if suspects > 0 {
             div.problem {
-                p { (suspects) " of its snapshots shrank or changed more than they should, and nobody has said that this is right. No unattended prune happens until then." }
+                p { (suspects) " of its snapshots shrank or changed more than they should, or are damaged, and nobody has said that this is right. No unattended prune happens until then." }
                 (button("ack", "It is right: acknowledge", true))
             }
         }

@@ -182,6 +182,7 @@ mod tests {
             newest: None,
             snapshots: 1,
             last_run: Some("failed: <script>\u{202e}".to_owned()),
+            verification: ops::HostVerified::default(),
         }
     }
 

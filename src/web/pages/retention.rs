@@ -30,16 +30,17 @@ pub(super) async fn show(
 ) -> Result<Markup, Failure> {
     let chosen = kind(query.as_deref())?;
     let name: HostName = host.parse().map_err(|_| unknown_host())?;
-    let (plan, sql) = app
+    let (plan, sql, notes) = app
         .call(move |context| {
             let facts = context.facts_of(HostKey::Name(&name))?;
             let kinds = chosen.map(kinds).transpose()?;
             let plan = ops::plan_host(&facts, &name, kinds, false)?;
-            Ok((plan, facts.host(&name)?.clone()))
+            let notes = ops::damage_notes(context, &plan.retention)?;
+            Ok((plan, facts.host(&name)?.clone(), notes))
         })
         .await?;
     let title = format!("Retention of {}", sql.name);
-    let body = page(&plan, &sql, chosen, app.zone());
+    let body = page(&plan, &sql, &notes, chosen, app.zone());
     Ok(layout::page(&title, &session, "/hosts/", &body))
 }
 
@@ -72,7 +73,7 @@ fn kind(query: Option<&str>) -> Result<Option<&'static str>, Failure> {
     }
 }
 
-fn page(plan: &Plan, host: &SqlHost, chosen: Option<&str>, zone: Tz) -> Markup {
+fn page(plan: &Plan, host: &SqlHost, notes: &[String], chosen: Option<&str>, zone: Tz) -> Markup {
     let Some(retention) = plan.retention.first() else {
         return html! { h1 { "Retention of " (host.name) } p { "There is nothing to plan." } };
     };
@@ -93,6 +94,7 @@ fn page(plan: &Plan, host: &SqlHost, chosen: Option<&str>, zone: Tz) -> Markup {
             div { dt { "manual" } dd { (retention.totals.delete_by_kind.manual) } }
             div { dt { "incomplete" } dd { (retention.totals.delete_by_kind.incomplete) } }
         }
+        @for note in notes { p.problem { (visible(note)) } }
         (settings(retention))
         @if !plan.refusals.is_empty() {
             h2 { "What stands against a prune" }

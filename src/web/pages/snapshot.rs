@@ -137,7 +137,7 @@ fn page(taken: &Taken, session: &Session, zone: Tz, now: Timestamp) -> Markup {
         (crumbs(&[("/hosts/", "Hosts"), (&above, host.as_str()), (&list, "Snapshots")], snapshot.name.as_str()))
         h1 { "Snapshot " code { (snapshot.name) } }
         @if snapshot.suspect {
-            p.problem { "Suspect: it shrank or changed more than it should. Look at it, then say on " a href=(above) { "the page of " (host) } " that it is right." }
+            p.problem { "Suspect: it shrank or changed more than it should, or is damaged. Look at it, then say on " a href=(above) { "the page of " (host) } " that it is right." }
         }
         dl.settings {
             div { dt { "host" } dd { a href=(above) { (host) } } }
@@ -157,13 +157,58 @@ fn page(taken: &Taken, session: &Session, zone: Tz, now: Timestamp) -> Markup {
                     None => "nothing: a full pull",
                 }
             } }
+            div { dt { "verified" } dd { (verified(taken, zone)) } }
             @if let Some(exit) = record.rsync_exit { div { dt { "rsync ended with" } dd { (exit) } } }
             @if let Some(plan) = record.plan { div { dt { "deleted by" } dd { a href={ "/plans/" (plan) "/" } { "plan " (plan) } } } }
         }
+        @if snapshot.status.is_on_disk() { (damage(taken, zone)) }
         @if snapshot.status == SnapshotStatus::Complete {
             div.actions { a.button href={ (address(host, snapshot)) "files/" } { "Look inside" } }
         }
         @if snapshot.status.is_on_disk() { (pin(taken, session, zone, now)) }
+    }
+}
+
+/// The last look at it, and how much of it that was.
+fn verified(taken: &Taken, zone: Tz) -> Markup {
+    html! {
+        @match &taken.look.verified {
+            Some(look) => {
+                (moment(look.at, zone)) ": " (look.names) " names compared, " (look.compared) " files by their digest; "
+                a href={ "/runs/" (look.run) "/" } { "run " (look.run) }
+            }
+            None => "never",
+        }
+    }
+}
+
+/// What is damaged, since when, and where it is whole. The names are the host's own.
+fn damage(taken: &Taken, zone: Tz) -> Markup {
+    let look = &taken.look;
+    let more = look.damaged.saturating_sub(look.damage.len());
+    let kind = taken.record.snapshot.kind;
+    html! {
+        @if look.damaged > 0 {
+            h2 { "Damaged" }
+            p.problem { "These are not what they were when the snapshot was made. The next backup brings anew what the host still has; older snapshots stay as they are." }
+            div.scroll tabindex="0" role="region" aria-label="Damaged" {
+                table {
+                    thead { tr { th scope="col" { "Path" } th scope="col" { "What" } th scope="col" { "Found" } th scope="col" { "Whole in" } } }
+                    tbody { @for damage in &look.damage {
+                        tr {
+                            th scope="row" { code { (visible(&damage.path)) } }
+                            td.message { (damage.problem) ": " (visible(&damage.detail)) }
+                            td { (moment(damage.since, zone)) }
+                            td { @match &damage.intact {
+                                Some(intact) => code { (intact) },
+                                None => "no other snapshot that is known",
+                            } }
+                        }
+                    } }
+                }
+            }
+            @if more > 0 { p { "And " (more) " more: " code { "pobsync verify " (taken.host.name) ":" (kind) "/" (taken.record.snapshot.name) } " lists them." } }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::host::named;
 use crate::core::model::{ByteCount, HostName, Snapshot, SnapshotStatus, Timestamp, visible};
-use crate::ops::{self, Session};
+use crate::ops::{self, Looks, Session};
 use crate::store::{HostKey, SnapshotFilter};
 use crate::web::app::App;
 use crate::web::failure::Failure;
@@ -45,7 +45,7 @@ pub(super) async fn list(
 ) -> Result<Markup, Failure> {
     let name = named(&host)?;
     let with_deleted = wanted.deleted.is_some();
-    let (name, all) = app
+    let (name, all, looks) = app
         .call(move |context| {
             let facts = context.facts_of(HostKey::Name(&name))?;
             let host = facts.host(&name)?;
@@ -58,15 +58,22 @@ pub(super) async fn list(
             let mut all = context.store.snapshots(&filter)?;
             all.reverse();
             let all: Vec<Snapshot> = all.into_iter().map(|record| record.snapshot).collect();
-            Ok((host.name.clone(), all))
+            Ok((host.name.clone(), all, Looks::read(context, Some(host.id))?))
         })
         .await?;
-    let body = page(&name, &all, &wanted, app.zone(), ops::now());
+    let body = page(&name, &all, &looks, &wanted, app.zone(), ops::now());
     let title = format!("Snapshots of {name}");
     Ok(layout::page(&title, &session, "/hosts/", &body))
 }
 
-fn page(host: &HostName, all: &[Snapshot], wanted: &Wanted, zone: Tz, now: Timestamp) -> Markup {
+fn page(
+    host: &HostName,
+    all: &[Snapshot],
+    looks: &Looks,
+    wanted: &Wanted,
+    zone: Tz,
+    now: Timestamp,
+) -> Markup {
     let pages = all.len().div_ceil(PAGE).max(1);
     let number = wanted.page.clamp(1, pages);
     let shown = all.iter().skip((number - 1) * PAGE).take(PAGE);
@@ -84,7 +91,7 @@ fn page(host: &HostName, all: &[Snapshot], wanted: &Wanted, zone: Tz, now: Times
             @else { a href={ (at) "snapshots/?deleted=shown" } { "Show deleted ones too" } }
         }
         @if all.is_empty() { p { "There are none." } }
-        @else { (snapshot_table(host, shown, zone, now)) }
+        @else { (snapshot_table(host, shown, looks, zone, now)) }
         (pager(newer.as_deref().map(|to| (to, "Newer")), older.as_deref().map(|to| (to, "Older"))))
     }
 }
@@ -93,6 +100,7 @@ fn page(host: &HostName, all: &[Snapshot], wanted: &Wanted, zone: Tz, now: Times
 pub(super) fn snapshot_table<'a>(
     host: &HostName,
     snapshots: impl Iterator<Item = &'a Snapshot>,
+    looks: &Looks,
     zone: Tz,
     now: Timestamp,
 ) -> Markup {
@@ -100,14 +108,15 @@ pub(super) fn snapshot_table<'a>(
         div.scroll tabindex="0" role="region" aria-label="Snapshots" {
             table {
                 thead { tr { th scope="col" { "Snapshot" } th scope="col" { "Taken" } th scope="col" { "Kind" }
-                    th scope="col" { "Status" } th.number scope="col" { "Files" } th.number scope="col" { "Size" } th scope="col" { "Notes" } } }
-                tbody { @for snapshot in snapshots { (row(host, snapshot, zone, now)) } }
+                    th scope="col" { "Status" } th.number scope="col" { "Files" } th.number scope="col" { "Size" } th scope="col" { "Verified" } th scope="col" { "Notes" } } }
+                tbody { @for snapshot in snapshots { (row(host, snapshot, looks, zone, now)) } }
             }
         }
     }
 }
 
-fn row(host: &HostName, snapshot: &Snapshot, zone: Tz, now: Timestamp) -> Markup {
+fn row(host: &HostName, snapshot: &Snapshot, looks: &Looks, zone: Tz, now: Timestamp) -> Markup {
+    let look = looks.of(snapshot.id);
     html! {
         tr {
             th scope="row" { a href=(address(host, snapshot)) { code { (snapshot.name) } } }
@@ -116,7 +125,9 @@ fn row(host: &HostName, snapshot: &Snapshot, zone: Tz, now: Timestamp) -> Markup
             td class=[is_bad(snapshot.status).then_some("bad")] { (snapshot.status) }
             td.number { @match snapshot.files { Some(n) => (n), None => "?" } }
             td.number { @match snapshot.bytes { Some(n) => (ByteCount(n)), None => "?" } }
+            td { @match &look.verified { Some(look) => (moment(look.at, zone)), None => span.quiet-text { "never" } } }
             td.message {
+                @if look.damaged > 0 { span.bad { (look.damaged) " damaged " } }
                 @if snapshot.suspect { span.bad { "suspect " } }
                 @if let Some(hold) = snapshot.hold.as_ref().filter(|hold| hold.is_in_force(now)) {
                     "held by " (visible(&hold.by)) ": " (visible(&hold.reason))
