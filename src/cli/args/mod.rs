@@ -80,7 +80,9 @@ pub(super) struct Common {
     )]
     pub(super) database: Option<DatabaseArg>,
     /// The server that this process works for, where several share the database
+    // Its own id: `plan` and `apply` have a `server`, too, and clap takes two of one id for one.
     #[arg(
+        id = "as",
         long = "as",
         global = true,
         env = "POBSYNC_SERVER",
