@@ -4,7 +4,10 @@
 
 mod common;
 
+use common::On;
 use common::program::{Program, names_below};
+use common::sql::Sql;
+use rstest::rstest;
 
 const FILE: &str = r#"
 /- kdl-version 2
@@ -17,8 +20,8 @@ host "web" {
 "#;
 
 /// A host with a snapshot for each of the last days of 2025, recorded, and an applied policy.
-fn with_snapshots(keep: &str, days: &[u32]) -> Program {
-    let program = Program::new();
+fn with_snapshots(on: On, keep: &str, days: &[u32]) -> Program {
+    let program = on.program();
     program.write("pobsync.kdl", &FILE.replace("KEEP", keep));
     program.ends(0, &["init"]);
     program.ends(0, &["apply", "--yes"]);
@@ -42,9 +45,9 @@ fn days(program: &Program) -> Vec<u32> {
         .collect()
 }
 
-#[test]
-fn apply_deletes_nothing_unless_prune_is_said() {
-    let program = with_snapshots("last=9", &[1, 2, 3, 4]);
+#[rstest]
+fn apply_deletes_nothing_unless_prune_is_said(#[values(On::Sqlite, On::MariaDb)] on: On) {
+    let program = with_snapshots(on, "last=9", &[1, 2, 3, 4]);
     program.write("pobsync.kdl", &FILE.replace("KEEP", "last=2"));
     let plan = program.ends(3, &["plan", "--detailed-exitcode"]);
     assert!(plan.out.contains("delete 2 of 4 snapshots"), "{}", plan.out);
@@ -58,9 +61,9 @@ fn apply_deletes_nothing_unless_prune_is_said() {
     );
 }
 
-#[test]
-fn every_deleted_row_points_at_a_recorded_plan() {
-    let program = with_snapshots("last=2", &[1, 2, 3, 4]);
+#[rstest]
+fn every_deleted_row_points_at_a_recorded_plan(#[values(On::Sqlite, On::MariaDb)] on: On) {
+    let program = with_snapshots(on, "last=2", &[1, 2, 3, 4]);
     program.ends(0, &["retention", "web", "--apply", "--yes"]);
     let rows = program.json(0, &["snapshots", "--all"]);
     let gone: Vec<&serde_json::Value> = rows
@@ -82,9 +85,9 @@ fn every_deleted_row_points_at_a_recorded_plan() {
     }
 }
 
-#[test]
-fn without_a_terminal_and_without_yes_nothing_happens() {
-    let program = with_snapshots("last=2", &[1, 2, 3]);
+#[rstest]
+fn without_a_terminal_and_without_yes_nothing_happens(#[values(On::Sqlite, On::MariaDb)] on: On) {
+    let program = with_snapshots(on, "last=2", &[1, 2, 3]);
     let said = program.ends(1, &["retention", "web", "--apply"]);
     assert!(said.err.contains("--yes"), "{}", said.err);
     program.write("pobsync.kdl", &FILE.replace("KEEP", "last=1"));
@@ -96,10 +99,10 @@ fn without_a_terminal_and_without_yes_nothing_happens() {
     assert_eq!(days(&program), [1, 2, 3]);
 }
 
-#[test]
-fn limits_refuse_with_ten_and_say_what_lifts_them() {
+#[rstest]
+fn limits_refuse_with_ten_and_say_what_lifts_them(#[values(On::Sqlite, On::MariaDb)] on: On) {
     let all: Vec<u32> = (1..=28).collect();
-    let program = with_snapshots("last=1", &all);
+    let program = with_snapshots(on, "last=1", &all);
     let said = program.ends(10, &["apply", "--yes", "--prune"]);
     assert!(
         said.err
@@ -122,10 +125,12 @@ fn limits_refuse_with_ten_and_say_what_lifts_them() {
     assert_eq!(days(&program), [28]);
 }
 
-#[test]
-fn max_delete_of_an_apply_replaces_one_number_and_lifts_nothing_else() {
+#[rstest]
+fn max_delete_of_an_apply_replaces_one_number_and_lifts_nothing_else(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
     let days: Vec<u32> = (1..=12).collect();
-    let program = with_snapshots("last=20", &days);
+    let program = with_snapshots(on, "last=20", &days);
     program.write("pobsync.kdl", &FILE.replace("KEEP", "last=10"));
     let apply =
         |code, n: &str| program.ends(code, &["apply", "--yes", "--prune", "--max-delete", n]);
@@ -147,9 +152,9 @@ fn max_delete_of_an_apply_replaces_one_number_and_lifts_nothing_else() {
     assert_eq!(program.visible("web", "scheduled").len(), 2);
 }
 
-#[test]
-fn a_lost_snapshot_stops_the_prune_of_its_host() {
-    let program = with_snapshots("last=2", &[1, 2, 3, 4]);
+#[rstest]
+fn a_lost_snapshot_stops_the_prune_of_its_host(#[values(On::Sqlite, On::MariaDb)] on: On) {
+    let program = with_snapshots(on, "last=2", &[1, 2, 3, 4]);
     std::fs::rename(
         program
             .root()
@@ -184,9 +189,9 @@ fn a_lost_snapshot_stops_the_prune_of_its_host() {
     assert_eq!(days(&program), [3, 4]);
 }
 
-#[test]
-fn an_unmounted_root_is_no_empty_root() {
-    let program = with_snapshots("last=2", &[1, 2, 3]);
+#[rstest]
+fn an_unmounted_root_is_no_empty_root(#[values(On::Sqlite, On::MariaDb)] on: On) {
+    let program = with_snapshots(on, "last=2", &[1, 2, 3]);
     std::fs::rename(program.root(), program.path("unmounted")).unwrap();
     std::fs::create_dir(program.root()).unwrap();
     for args in [
@@ -214,9 +219,9 @@ fn an_unmounted_root_is_no_empty_root() {
     );
 }
 
-#[test]
-fn a_held_snapshot_stays_until_the_hold_is_taken_off() {
-    let program = with_snapshots("last=1", &[1, 2, 3]);
+#[rstest]
+fn a_held_snapshot_stays_until_the_hold_is_taken_off(#[values(On::Sqlite, On::MariaDb)] on: On) {
+    let program = with_snapshots(on, "last=1", &[1, 2, 3]);
     let name = "20251201-021500Z__abc001";
     program.ends(0, &["hold", "web", name, "--reason", "audit"]);
     assert!(
@@ -234,9 +239,11 @@ fn a_held_snapshot_stays_until_the_hold_is_taken_off() {
     assert_eq!(days(&program), [3]);
 }
 
-#[test]
-fn a_saved_plan_deletes_what_it_listed_and_goes_stale_by_a_change() {
-    let program = with_snapshots("last=9", &[1, 2, 3, 4]);
+#[rstest]
+fn a_saved_plan_deletes_what_it_listed_and_goes_stale_by_a_change(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = with_snapshots(on, "last=9", &[1, 2, 3, 4]);
     program.write("pobsync.kdl", &FILE.replace("KEEP", "last=2"));
     program.ends(0, &["plan", "--out", "plan.json"]);
     // A night passes: what has come since is normal, and what today's rules let go of was not reviewed.
@@ -284,9 +291,9 @@ fn a_saved_plan_deletes_what_it_listed_and_goes_stale_by_a_change() {
     assert_eq!(days(&program), [3, 4, 5]);
 }
 
-#[test]
-fn an_edited_truncated_or_newer_plan_is_refused() {
-    let program = with_snapshots("last=9", &[1, 2, 3]);
+#[rstest]
+fn an_edited_truncated_or_newer_plan_is_refused(#[values(On::Sqlite, On::MariaDb)] on: On) {
+    let program = with_snapshots(on, "last=9", &[1, 2, 3]);
     program.write("pobsync.kdl", &FILE.replace("KEEP", "last=2"));
     program.ends(0, &["plan", "--out", "plan.json"]);
     let text = std::fs::read_to_string(program.path("plan.json")).unwrap();
@@ -308,9 +315,11 @@ fn an_edited_truncated_or_newer_plan_is_refused() {
     assert_eq!(days(&program), [1, 2, 3]);
 }
 
-#[test]
-fn a_removed_host_goes_through_the_gate_and_a_protected_one_needs_two_applies() {
-    let program = with_snapshots("last=9", &[1, 2, 3]);
+#[rstest]
+fn a_removed_host_goes_through_the_gate_and_a_protected_one_needs_two_applies(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = with_snapshots(on, "last=9", &[1, 2, 3]);
     let protected = FILE
         .replace("KEEP", "last=9")
         .replace("address", "protect #true; address");
@@ -338,9 +347,11 @@ fn a_removed_host_goes_through_the_gate_and_a_protected_one_needs_two_applies() 
     );
 }
 
-#[test]
-fn unattended_prunes_need_the_approval_of_the_policy_in_force() {
-    let program = Program::new();
+#[rstest]
+fn unattended_prunes_need_the_approval_of_the_policy_in_force(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = on.program();
     program.ends(
         0,
         &[
@@ -382,9 +393,11 @@ fn unattended_prunes_need_the_approval_of_the_policy_in_force() {
 }
 
 /// Tells the database that the program was last at work `days` from now.
-#[test]
-fn a_policy_that_came_during_a_pause_deletes_nothing_that_no_plan_has_shown() {
-    let program = with_snapshots("last=9", &[1, 2, 3, 4]);
+#[rstest]
+fn a_policy_that_came_during_a_pause_deletes_nothing_that_no_plan_has_shown(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = with_snapshots(on, "last=9", &[1, 2, 3, 4]);
     program.ends(0, &["pause", "web"]);
     program.write("pobsync.kdl", &FILE.replace("KEEP", "last=2"));
     let plan = program.ends(2, &["plan", "--detailed-exitcode"]);
@@ -419,15 +432,15 @@ fn last_seen(program: &Program, days: i64) {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
         .as_millis() as i64;
-    let database = rusqlite::Connection::open(program.path("state/pobsync.db")).unwrap();
-    database
-        .execute("UPDATE sign_of_life SET at = ?1", [now + days * 86_400_000])
-        .unwrap();
+    let at = now + days * 86_400_000;
+    Sql::of(program).execute(&format!("UPDATE sign_of_life SET at = {at}"));
 }
 
-#[test]
-fn a_clock_that_jumped_stops_unattended_prunes_until_a_person_vouches_for_it() {
-    let program = with_snapshots("last=2", &[1, 2]);
+#[rstest]
+fn a_clock_that_jumped_stops_unattended_prunes_until_a_person_vouches_for_it(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = with_snapshots(on, "last=2", &[1, 2]);
     for days_from_now in [-8, 1] {
         let before = program.visible("web", "scheduled").len();
         last_seen(&program, days_from_now);
@@ -448,9 +461,11 @@ fn a_clock_that_jumped_stops_unattended_prunes_until_a_person_vouches_for_it() {
     }
 }
 
-#[test]
-fn a_saved_retention_plan_of_one_host_deletes_what_it_listed() {
-    let program = with_snapshots("last=2", &[1, 2, 3, 4]);
+#[rstest]
+fn a_saved_retention_plan_of_one_host_deletes_what_it_listed(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = with_snapshots(on, "last=2", &[1, 2, 3, 4]);
     program.ends(0, &["retention", "web", "--out", "plan.json"]);
     program.plant("web", "scheduled", "20251205-021500Z__abc005");
     program.ends(0, &["discover-snapshots"]);
@@ -505,9 +520,9 @@ fn on_a_terminal(program: &Program, args: &str, answer: &str) -> String {
     String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned()
 }
 
-#[test]
-fn on_a_terminal_the_number_of_deletions_is_the_yes() {
-    let program = with_snapshots("last=2", &[1, 2, 3]);
+#[rstest]
+fn on_a_terminal_the_number_of_deletions_is_the_yes(#[values(On::Sqlite, On::MariaDb)] on: On) {
+    let program = with_snapshots(on, "last=2", &[1, 2, 3]);
     let said = on_a_terminal(&program, "retention web --apply", "y");
     assert!(
         said.contains("Type 1 to go on") && said.contains("Nothing was deleted."),
@@ -519,9 +534,11 @@ fn on_a_terminal_the_number_of_deletions_is_the_yes() {
     assert_eq!(days(&program), [2, 3]);
 }
 
-#[test]
-fn a_plan_from_an_inventory_is_the_plan_from_the_database() {
-    let program = with_snapshots("last=9", &[1, 2, 3, 4]);
+#[rstest]
+fn a_plan_from_an_inventory_is_the_plan_from_the_database(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = with_snapshots(on, "last=9", &[1, 2, 3, 4]);
     program.ends(
         0,
         &[
@@ -588,9 +605,11 @@ fn a_plan_from_an_inventory_is_the_plan_from_the_database() {
     }
 }
 
-#[test]
-fn an_apply_goes_ahead_only_with_the_plan_that_was_expected_and_records_its_revision() {
-    let program = with_snapshots("last=9", &[1, 2]);
+#[rstest]
+fn an_apply_goes_ahead_only_with_the_plan_that_was_expected_and_records_its_revision(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = with_snapshots(on, "last=9", &[1, 2]);
     program.write("pobsync.kdl", &FILE.replace("KEEP", "last=1"));
     let fingerprint = program.json(0, &["plan"])["fingerprint"]
         .as_str()
@@ -614,9 +633,9 @@ fn an_apply_goes_ahead_only_with_the_plan_that_was_expected_and_records_its_revi
     );
 }
 
-#[test]
-fn an_apply_leaves_alone_what_it_does_not_manage() {
-    let program = with_snapshots("last=9", &[1, 2, 3]);
+#[rstest]
+fn an_apply_leaves_alone_what_it_does_not_manage(#[values(On::Sqlite, On::MariaDb)] on: On) {
+    let program = with_snapshots(on, "last=9", &[1, 2, 3]);
     program.ends(
         0,
         &[

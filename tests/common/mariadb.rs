@@ -12,9 +12,11 @@ use mysql::prelude::Queryable as _;
 use mysql::{Conn, OptsBuilder};
 
 /// Runs the server in the folder `$1` with the other arguments, until its input ends: that is when whoever started it has
-/// ended, however that came about. A shell of its own, since no destructor runs when a process is killed.
+/// ended, however that came about. A shell of its own, since no destructor runs when a process is killed; what ends all
+/// tests at once, such as Ctrl-C, does not end it before it has cleared away.
 const KEEPER: &str = r#"
 folder=$1; shift
+trap '' HUP INT TERM
 mariadbd "$@" >"$folder/log" 2>&1 </dev/null &
 server=$!
 echo "$server"

@@ -15,6 +15,7 @@ pub mod http;
 pub mod mariadb;
 pub mod program;
 pub mod smtp;
+pub mod sql;
 mod sshd;
 mod tree;
 

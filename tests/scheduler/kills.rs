@@ -1,17 +1,18 @@
-//! kill -9 of the scheduler at random points of a night, again and again.
+//! kill -9 of the scheduler at random points of a night, again and again, on either kind of database.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rstest::rstest;
 
+use crate::common::On;
 use crate::common::program::{Program, names_below};
-use crate::support::{Running, database, fleet, make_due, number, processes};
+use crate::common::sql::Sql;
+use crate::support::{Running, fleet_on, make_due, number, processes};
 
 const HOSTS: [&str; 3] = ["a", "b", "c"];
-const KILLS: usize = 100;
 
 /// The same points every time, as far as a clock can have them: xorshift64*.
 struct Random(u64);
@@ -25,9 +26,12 @@ impl Random {
     }
 }
 
-#[test]
-fn a_hundred_kills_leave_whole_snapshots_true_rows_and_no_process() {
-    let program = fleet(
+#[rstest]
+#[case::sqlite(On::Sqlite, 100)]
+#[case::mariadb(On::MariaDb, 40)]
+fn many_kills_leave_whole_snapshots_true_rows_and_no_process(#[case] on: On, #[case] kills: usize) {
+    let program = fleet_on(
+        on,
         &HOSTS,
         "max-concurrent 2; guard { max-delete 1000; max-delete-percent 100 }",
         "schedule cron=\"15 2 * * *\" prune=#true; retention { keep last=3 }",
@@ -39,7 +43,7 @@ fn a_hundred_kills_leave_whole_snapshots_true_rows_and_no_process() {
     program.ends(0, &["scheduler", "--once"]);
     let mut night = begun.elapsed();
     let mut hit = 0;
-    for kill in 1..=KILLS {
+    for kill in 1..=kills {
         make_due(&program);
         let mut scheduler = Running::start(&program, &["scheduler", "--once"]);
         let point = random.below(u64::try_from(night.as_micros()).unwrap());
@@ -66,11 +70,11 @@ fn a_hundred_kills_leave_whole_snapshots_true_rows_and_no_process() {
         "SELECT COUNT(*) FROM runs WHERE status = 'interrupted'",
     );
     println!(
-        "{hit} of {KILLS} kills hit a scheduler at work; {lost} runs were interrupted, {} snapshots compared, in {:.0?}",
+        "{hit} of {kills} kills hit a scheduler at work; {lost} runs were interrupted, {} snapshots compared, in {:.0?}",
         seen.len(),
         begun.elapsed()
     );
-    assert!(hit > KILLS / 2 && lost > 10);
+    assert!(hit > kills / 2 && lost > i64::try_from(kills / 10).unwrap());
     make_due(&program);
     let said = program.ends(0, &["scheduler", "--once"]);
     assert_eq!(
@@ -79,7 +83,7 @@ fn a_hundred_kills_leave_whole_snapshots_true_rows_and_no_process() {
         "{}",
         said.err
     );
-    clean(&program, KILLS);
+    clean(&program, kills);
     for host in HOSTS {
         assert_eq!(program.visible(host, "scheduled").len(), 3, "{host}");
     }
@@ -127,9 +131,9 @@ fn same(source: &Path, tree: &Path, kill: usize) {
 /// After a run that was not killed: no row lies, nothing is left on disk or among the processes.
 fn clean(program: &Program, kill: usize) {
     assert_eq!(processes(program), Vec::<String>::new(), "{kill}");
-    let connection = database(program);
-    let none = |what: &str, sql: &str| {
-        let found = texts(&connection, sql);
+    let mut database = Sql::of(program);
+    let mut none = |what: &str, sql: &str| {
+        let found = database.texts(sql);
         assert_eq!(found, Vec::<String>::new(), "{kill}: {what}");
     };
     none(
@@ -138,11 +142,11 @@ fn clean(program: &Program, kill: usize) {
     );
     none(
         "runs without an end",
-        "SELECT CAST(id AS TEXT) FROM runs WHERE finished_at IS NULL",
+        "SELECT CAST(id AS CHAR) FROM runs WHERE finished_at IS NULL",
     );
     none(
         "complete runs without a snapshot that is or was",
-        "SELECT CAST(r.id AS TEXT) FROM runs r LEFT JOIN snapshots s ON s.id = r.snapshot_id \
+        "SELECT CAST(r.id AS CHAR) FROM runs r LEFT JOIN snapshots s ON s.id = r.snapshot_id \
          WHERE r.kind = 'backup' AND r.status = 'complete' AND coalesce(s.status, '') NOT IN ('complete', 'deleted')",
     );
     none(
@@ -155,13 +159,10 @@ fn clean(program: &Program, kill: usize) {
          (SELECT 1 FROM plan_deletions d WHERE d.plan_id = s.plan_id AND d.snapshot_id = s.id)",
     );
     for host in HOSTS {
-        let rows = texts(
-            &connection,
-            &format!(
-                "SELECT s.name FROM snapshots s JOIN hosts h ON h.id = s.host_id \
+        let rows = database.texts(&format!(
+            "SELECT s.name FROM snapshots s JOIN hosts h ON h.id = s.host_id \
                  WHERE h.name = '{host}' AND s.status = 'complete' ORDER BY s.name"
-            ),
-        );
+        ));
         let folder = program.root().join(host);
         assert_eq!(
             names_below(&folder.join("scheduled")),
@@ -176,13 +177,4 @@ fn clean(program: &Program, kill: usize) {
             );
         }
     }
-}
-
-fn texts(connection: &Connection, sql: &str) -> Vec<String> {
-    let mut statement = connection.prepare(sql).unwrap();
-    statement
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .collect::<Result<_, _>>()
-        .unwrap()
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::common::Sshd;
-use crate::support::{Running, configure, database, fleet, make_due, number, processes, runs};
+use crate::support::{Running, configure, fleet, make_due, number, processes, runs};
 
 const HOSTS: usize = 200;
 const AT_ONCE: i64 = 4;
@@ -45,7 +45,7 @@ fn two_hundred_hosts_complete_a_night_in_order_and_within_the_bound() {
     let took = begun.elapsed();
 
     // The order: as they were due.
-    let connection = database(&program);
+    let connection = rusqlite::Connection::open(program.database()).unwrap();
     let mut statement = connection
         .prepare("SELECT h.name, r.started_at, r.finished_at FROM runs r JOIN hosts h ON h.id = r.host_id WHERE r.kind = 'backup' ORDER BY r.id")
         .unwrap();

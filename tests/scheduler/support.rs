@@ -5,16 +5,21 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
-
+use crate::common::On;
 use crate::common::program::{Program, Said};
+use crate::common::sql::Sql;
 
 /// Far beyond what anything here takes: a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Hosts that are pulled from this machine, with a source of some files. Without a host nothing is applied yet.
 pub(crate) fn fleet(hosts: &[&str], global: &str, host: &str) -> Program {
-    let program = Program::new();
+    fleet_on(On::Sqlite, hosts, global, host)
+}
+
+/// As [`fleet`], on either kind of database.
+pub(crate) fn fleet_on(on: On, hosts: &[&str], global: &str, host: &str) -> Program {
+    let program = on.program();
     let source = program.path("source");
     std::fs::create_dir_all(source.join("folder")).unwrap();
     for name in ["one", "two", "folder/three"] {
@@ -49,44 +54,24 @@ pub(crate) fn configure(program: &Program, hosts: &[&str], global: &str, host: &
     );
 }
 
-pub(crate) fn database(program: &Program) -> Connection {
-    let connection = Connection::open(program.path("state/pobsync.db")).unwrap();
-    connection.busy_timeout(PATIENCE).unwrap();
-    connection
-}
-
 /// Makes every schedule due, as if nothing had been answered for two days.
 pub(crate) fn make_due(program: &Program) {
-    let changed = database(program)
-        .execute(
-            "UPDATE schedule_progress SET settled_until = settled_until - 172800000",
-            [],
-        )
-        .unwrap();
+    let changed = Sql::of(program)
+        .execute("UPDATE schedule_progress SET settled_until = settled_until - 172800000");
     assert!(changed > 0, "there are schedules");
 }
 
 /// The rows of runs of a kind, oldest first, each as `host status attempt`.
 pub(crate) fn runs(program: &Program, kind: &str) -> Vec<String> {
-    let connection = database(program);
-    let mut statement = connection
-        .prepare(
-            "SELECT h.name || ' ' || r.status || ' ' || coalesce(r.attempt, '-') \
-             FROM runs r JOIN hosts h ON h.id = r.host_id WHERE r.kind = ? ORDER BY r.id",
-        )
-        .unwrap();
-    statement
-        .query_map([kind], |row| row.get(0))
-        .unwrap()
-        .collect::<Result<_, _>>()
-        .unwrap()
+    Sql::of(program).texts(&format!(
+        "SELECT h.name || ' ' || r.status || ' ' || coalesce(r.attempt, '-') \
+         FROM runs r JOIN hosts h ON h.id = r.host_id WHERE r.kind = '{kind}' ORDER BY r.id"
+    ))
 }
 
 /// One number from the database.
 pub(crate) fn number(program: &Program, sql: &str) -> i64 {
-    database(program)
-        .query_row(sql, [], |row| row.get(0))
-        .unwrap()
+    Sql::of(program).number(sql)
 }
 
 /// Waits until `is_so`.
