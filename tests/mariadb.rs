@@ -4,6 +4,9 @@
 
 mod common;
 
+#[path = "mariadb/way.rs"]
+mod way;
+
 use common::On;
 use common::mariadb::shared;
 use common::program::Program;

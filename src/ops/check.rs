@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::context::Facts;
-use super::{Context, Error};
+use super::{Context, Error, database_server};
 use crate::core::model::{AbsolutePath, Guard, NotifyTarget, SnapshotStatus};
 use crate::core::plan::ClockFacts;
 use crate::disk::Root;
@@ -37,7 +37,7 @@ pub struct Finding {
     pub help: String,
 }
 
-fn finding(
+pub(super) fn finding(
     level: Level,
     what: &'static str,
     message: impl Into<String>,
@@ -69,6 +69,9 @@ pub fn check(database: &DatabaseAddress, clock_is_right: bool) -> Vec<Finding> {
                 "",
             ));
             found.extend(state_folder(&context, database));
+            if let DatabaseAddress::Server(address) = database {
+                found.extend(database_server::check(address));
+            }
             found.push(clock(&context, clock_is_right));
             found.extend(root(&facts));
             found.extend(keys(&facts));
@@ -83,7 +86,7 @@ pub fn check(database: &DatabaseAddress, clock_is_right: bool) -> Vec<Finding> {
     found
 }
 
-fn failed(what: &'static str, error: &Error) -> Finding {
+pub(super) fn failed(what: &'static str, error: &Error) -> Finding {
     finding(
         Level::Problem,
         what,

@@ -14,6 +14,7 @@ mod copy_database;
 mod cut_off;
 mod damage_notes;
 mod database_copy;
+mod database_server;
 mod diff;
 mod discover;
 mod drift;

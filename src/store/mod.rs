@@ -46,7 +46,7 @@ pub use fleet::{
 pub use inspections::{DamageRecord, Inspected, Inspections, NewDamage, UsageRecord, Verification};
 pub use interface::Store;
 pub use lease::{HeldLease, Lease, LeaseWish, Leased};
-pub use mariadb::{AddressError, MariaDb, ServerAddress};
+pub use mariadb::{AddressError, MariaDb, ServerAddress, ServerLook, Way};
 pub use opened::Opened;
 pub use outbox::{
     Backlog, BackupFigures, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryStatus,

@@ -103,6 +103,11 @@ impl ServerAddress {
         &self.user
     }
 
+    /// Says that the way to the server does not leave this machine.
+    pub(super) fn is_near(&self) -> bool {
+        self.socket.is_some() || is_loopback(&self.host)
+    }
+
     /// The name of the database.
     #[must_use]
     pub fn database(&self) -> &str {

@@ -13,6 +13,7 @@
 mod address;
 mod connect;
 mod errors;
+mod look;
 pub(super) mod migrations;
 mod session;
 
@@ -33,6 +34,7 @@ use errors::Trouble;
 use session::MariaDbSession;
 
 pub use address::{AddressError, ServerAddress};
+pub use look::{ServerLook, Way};
 
 /// How long what could not be done is tried again before somebody is told: as long as a writer of SQLite waits.
 const PATIENCE: Duration = Duration::from_secs(10);
