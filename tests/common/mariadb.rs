@@ -52,7 +52,7 @@ impl Server {
     pub fn start(extra: &[&str]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("pobsync-mariadb-")
-            .tempdir()
+            .tempdir_in(place_for_data())
             .unwrap()
             .keep();
         let installed = Command::new("mariadb-install-db")
@@ -206,6 +206,18 @@ impl Drop for Server {
             let _ = keeper.wait();
         }
         let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Memory, if there is enough of it: making a schema waits for the disk a hundred times, and every test has its own.
+fn place_for_data() -> PathBuf {
+    const ROOM: u64 = 2 << 30;
+    let memory = Path::new("/dev/shm");
+    let has_room = rustix::fs::statvfs(memory).is_ok_and(|s| s.f_bavail * s.f_frsize >= ROOM);
+    if has_room {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
     }
 }
 
