@@ -29,6 +29,7 @@ const FILES: &[File] = migration_files!("mariadb":
     "V8__host_status",
     "V9__servers",
     "V10__verify",
+    "V13__host_status_order",
 );
 
 /// Locks have their names for the whole server, databases do not.

@@ -19,6 +19,7 @@ const FILES: &[File] = migration_files!("sqlite":
     "V8__host_status",
     "V9__servers",
     "V10__verify",
+    "V13__host_status_order",
 );
 
 /// Applies what is missing, all in one transaction.
