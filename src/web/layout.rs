@@ -75,6 +75,11 @@ pub(super) fn crumbs(above: &[(&str, &str)], here: &str) -> Markup {
     }
 }
 
+/// What a cell of a `cards` table is, for screens on which each of its rows is a block without the table's head.
+pub(super) fn label(text: &str) -> Markup {
+    html! { span.cell-label { (text) } " " }
+}
+
 /// The ways to the pages before and after.
 pub(super) fn pager(previous: Option<(&str, &str)>, next: Option<(&str, &str)>) -> Markup {
     html! {

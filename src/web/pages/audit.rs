@@ -9,7 +9,7 @@ use crate::ops::Session;
 use crate::store::HistoryEntry;
 use crate::web::app::App;
 use crate::web::failure::Failure;
-use crate::web::layout;
+use crate::web::layout::{self, label};
 use crate::web::times::moment;
 
 /// Rows on one page.
@@ -35,14 +35,15 @@ pub(super) async fn list(
         @if entries.is_empty() { p { "Nothing has happened yet." } }
         @else {
             div.scroll tabindex="0" role="region" aria-label="History" {
-                table {
+                table.cards {
                     thead { tr { th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" } th.number scope="col" { "Serial" } } }
                     tbody { @for entry in &entries {
                         tr {
-                            td { (moment(entry.at, app.zone())) }
-                            td { (visible(&entry.actor)) }
-                            td.message { (visible(&entry.summary)) (detail(entry)) }
+                            th scope="row" { (moment(entry.at, app.zone())) }
+                            td { (label("Who")) (visible(&entry.actor)) }
+                            td.message { (label("What")) (visible(&entry.summary)) (detail(entry)) }
                             td.number {
+                                (label("Serial"))
                                 @if entry.serial_before == entry.serial_after { (entry.serial_after) }
                                 @else { (entry.serial_before) " → " (entry.serial_after) }
                             }

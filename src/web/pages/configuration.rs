@@ -13,7 +13,7 @@ use crate::render::{policy_words, setting_words};
 use crate::store::{ConfigurationTotals, Listed};
 use crate::web::app::App;
 use crate::web::failure::Failure;
-use crate::web::layout;
+use crate::web::layout::{self, label};
 use crate::web::places::Read;
 use crate::web::times::moment;
 
@@ -122,10 +122,10 @@ fn drifted(item: &Drifted, zone: Tz) -> Markup {
         h3 { @match name { Some(name) => a href={ "/hosts/" (name) "/" } { (name) }, None => "Global settings" } }
         p.quiet-text { "Changed " (moment(item.changed_at, zone)) " by " (visible(&item.changed_by)) }
         div.scroll tabindex="0" role="region" aria-label={ "Drift of " @match name { Some(name) => (name), None => "the global settings" } } {
-            table {
+            table.cards {
                 thead { tr { th scope="col" { "Setting" } th scope="col" { "Applied" } th scope="col" { "Now" } } }
                 tbody { @for field in &item.fields {
-                    tr { th scope="row" { code { (visible(&field.path)) } } td.message { (setting_words(&field.old)) } td.message { (setting_words(&field.new)) } }
+                    tr { th scope="row" { code { (visible(&field.path)) } } td.message { (label("Applied")) (setting_words(&field.old)) } td.message { (label("Now")) (setting_words(&field.new)) } }
                 } }
             }
         }
@@ -141,13 +141,13 @@ fn unapproved(facts: &Facts) -> Markup {
                 " backed up and not pruned until the policy is approved: by an apply of the file, or "
                 code { "pobsync retention HOST --approve" } "." }
             div.scroll tabindex="0" role="region" aria-label="Unapproved policies" {
-                table {
+                table.cards {
                     thead { tr { th scope="col" { "Host" } th scope="col" { "Policy" } th scope="col" { "Managed by" } } }
                     tbody { @for host in &facts.unapproved {
                         tr {
                             th scope="row" { a href={ "/hosts/" (host.name) "/retention/" } { (host.name) } }
-                            td { @if let Some(policy) = &host.settings.retention { (policy_words(policy)) } }
-                            td { (host.managed_by) }
+                            td { @if let Some(policy) = &host.settings.retention { (label("Policy")) (policy_words(policy)) } }
+                            td { (label("Managed by")) (host.managed_by) }
                         }
                     } }
                 }

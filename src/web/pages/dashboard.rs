@@ -12,7 +12,7 @@ use crate::ops::{self, Finding, Glance, Level, RootRoom, Session, Upcoming, Why}
 use crate::store::{RunFilter, RunRecord};
 use crate::web::app::App;
 use crate::web::failure::Failure;
-use crate::web::layout;
+use crate::web::layout::{self, label};
 use crate::web::times::{ago, moment, told};
 
 /// Hosts that need attention on the page; the list of hosts has all.
@@ -141,15 +141,15 @@ fn attention(glance: &Glance, zone: Tz) -> Markup {
             p { span.good { "✓ Nobody." } " Every host has a fresh backup." }
         } @else {
             div.scroll tabindex="0" role="region" aria-label="Hosts that need attention" {
-                table {
+                table.cards {
                     thead { tr { th scope="col" { "Host" } th scope="col" { "State" } th scope="col" { "Newest snapshot" } th scope="col" { "Why" } } }
                     tbody {
                         @for host in shown {
                             tr {
                                 th scope="row" { a href={ "/hosts/" (host.host) "/" } { (host.host) } }
-                                td { (state(host)) }
-                                td { @match host.newest { Some(at) => { (moment(at, zone)) " " span.quiet-text { (ago(at, glance.at)) } } None => "none" } }
-                                td.message { @for (i, problem) in host.problems.iter().enumerate() { @if i > 0 { br; } (told(&problem.text, zone)) } }
+                                td { (label("State")) (state(host)) }
+                                td { (label("Newest")) @match host.newest { Some(at) => { (moment(at, zone)) " " span.quiet-text { (ago(at, glance.at)) } } None => "none" } }
+                                td.message { (label("Why")) @for (i, problem) in host.problems.iter().enumerate() { @if i > 0 { br; } (told(&problem.text, zone)) } }
                             }
                         }
                     }
@@ -166,15 +166,15 @@ fn coming(next: &[Upcoming], zone: Tz) -> Markup {
         @if next.is_empty() { p { "Nothing is scheduled." } }
         @else {
             div.scroll tabindex="0" role="region" aria-label="Next runs" {
-                table {
-                    thead { tr { th scope="col" { "Starts" } th scope="col" { "Host" } th scope="col" { "Why" } th scope="col" { "Then" } } }
+                table.cards {
+                    thead { tr { th scope="col" { "Host" } th scope="col" { "Starts" } th scope="col" { "Why" } th scope="col" { "Then" } } }
                     tbody {
                         @for run in next {
                             tr {
-                                td { (moment(run.starts_at, zone)) }
                                 th scope="row" { a href={ "/hosts/" (run.host) "/" } { (run.host) } }
-                                td { (why(run)) }
-                                td { @if run.prune { "prune" } }
+                                td { (label("Starts")) (moment(run.starts_at, zone)) }
+                                td { (label("Why")) (why(run)) }
+                                td { @if run.prune { (label("Then")) "prune" } }
                             }
                         }
                     }

@@ -10,7 +10,7 @@ use crate::ops::{self, HostStatus, HostsFound, Session};
 use crate::store::{HostOrder, HostSearch};
 use crate::web::app::App;
 use crate::web::failure::Failure;
-use crate::web::layout;
+use crate::web::layout::{self, label};
 use crate::web::times::{ago, moment};
 
 /// Rows on one page: what a person scrolls through.
@@ -106,7 +106,7 @@ fn page(found: &HostsFound, wanted: &Wanted, zone: Tz) -> Markup {
         } @else {
             p.quiet-text { (count) @if count == 1 { " host" } @else { " hosts" } @if pages > 1 { ", page " (number) " of " (pages) } }
             div.scroll tabindex="0" role="region" aria-label="Hosts" {
-                table {
+                table.cards {
                     thead { tr {
                         @for (sort, word, title) in Sort::ALL {
                             th scope="col" aria-sort=[(sort == wanted.sort).then_some("ascending")]
@@ -128,15 +128,16 @@ fn row(host: &HostStatus, zone: Tz, now: Timestamp) -> Markup {
     html! {
         tr {
             th scope="row" { a href={ "/hosts/" (host.host) "/" } { (host.host) } }
-            td { (state(host)) }
+            td { (label("State")) (state(host)) }
             td {
+                (label("Newest"))
                 @match host.newest {
                     Some(at) => { (moment(at, zone)) " " span.quiet-text { (ago(at, now)) } }
                     None => "none",
                 }
             }
-            td.number { (host.snapshots) }
-            td { (visible(host.last_run.as_deref().unwrap_or_default())) }
+            td.number { (label("Snapshots")) (host.snapshots) }
+            td.message { @if let Some(last) = &host.last_run { (label("Last run")) (visible(last)) } }
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::render::{Style, plan_html, plan_text, summary_lines};
 use crate::store::{Approval, SnapshotRecord};
 use crate::web::app::App;
 use crate::web::failure::Failure;
-use crate::web::layout::{self, crumbs};
+use crate::web::layout::{self, crumbs, label};
 use crate::web::times::moment;
 
 /// A plan in words that is longer is on its own page alone.
@@ -144,21 +144,21 @@ fn deletions(facts: &Facts, zone: Tz) -> Markup {
         @if !facts.listed.is_empty() {
             h2 { "Listed for deletion" }
             div.scroll tabindex="0" role="region" aria-label="Listed for deletion" {
-                table {
-                    thead { tr { th scope="col" { "Host" } th scope="col" { "Snapshot" } th scope="col" { "Kind" } th scope="col" { "Taken" } th scope="col" { "Now" } } }
+                table.cards {
+                    thead { tr { th scope="col" { "Snapshot" } th scope="col" { "Host" } th scope="col" { "Kind" } th scope="col" { "Taken" } th scope="col" { "Now" } } }
                     tbody {
                         @for (host, record) in facts.listed.iter().take(SHOWN) {
                             tr {
                                 @match host {
                                     Some(host) => {
-                                        td { a href={ "/hosts/" (host) "/" } { (host) } }
                                         th scope="row" { a href=(address(host, &record.snapshot)) { code { (record.snapshot.name) } } }
+                                        td { (label("Host")) a href={ "/hosts/" (host) "/" } { (host) } }
                                     }
-                                    None => { td {} th scope="row" { code { (record.snapshot.name) } } }
+                                    None => { th scope="row" { code { (record.snapshot.name) } } td {} }
                                 }
-                                td { (record.snapshot.kind) }
-                                td { (moment(record.snapshot.started_at, zone)) }
-                                td { (become_of(record, by_it, zone)) }
+                                td { (label("Kind")) (record.snapshot.kind) }
+                                td { (label("Taken")) (moment(record.snapshot.started_at, zone)) }
+                                td { (label("Now")) (become_of(record, by_it, zone)) }
                             }
                         }
                     }

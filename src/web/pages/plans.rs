@@ -10,7 +10,7 @@ use crate::ops::Session;
 use crate::store::{Approval, PlanSummary};
 use crate::web::app::App;
 use crate::web::failure::Failure;
-use crate::web::layout::{self, pager};
+use crate::web::layout::{self, label, pager};
 use crate::web::times::moment;
 
 /// Rows on one page.
@@ -87,19 +87,19 @@ pub(super) async fn list(
 fn plan_table(plans: &[PlanSummary], zone: Tz) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Plans" {
-            table {
+            table.cards {
                 thead { tr { th scope="col" { "Plan" } th scope="col" { "For" } th scope="col" { "When" } th scope="col" { "By" }
                     th.number scope="col" { "Deletions listed" } th scope="col" { "Revision" } th scope="col" { "Fingerprint" } } }
                 tbody {
                     @for plan in plans {
                         tr {
                             th scope="row" { a href={ "/plans/" (plan.id) "/" } { (plan.id) } }
-                            td { (plan.kind) }
-                            td { (moment(plan.created_at, zone)) }
-                            td { (visible(&plan.actor)) }
-                            td.number { (plan.deletions) }
-                            td { @if let Some(revision) = &plan.revision { code { (visible(revision)) } } }
-                            td { code title=(plan.fingerprint) { (plan.fingerprint.short()) } }
+                            td { (label("For")) (plan.kind) }
+                            td { (label("When")) (moment(plan.created_at, zone)) }
+                            td { (label("By")) (visible(&plan.actor)) }
+                            td.number { (label("Deletions")) (plan.deletions) }
+                            td { @if let Some(revision) = &plan.revision { (label("Revision")) code { (visible(revision)) } } }
+                            td { (label("Fingerprint")) code title=(plan.fingerprint) { (plan.fingerprint.short()) } }
                         }
                     }
                 }
@@ -112,16 +112,16 @@ fn plan_table(plans: &[PlanSummary], zone: Tz) -> Markup {
 pub(super) fn approval_table(approvals: &[Approval], zone: Tz) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Approvals" {
-            table {
+            table.cards {
                 thead { tr { th scope="col" { "Host" } th scope="col" { "Policy" } th scope="col" { "Approved" } th scope="col" { "By" } th scope="col" { "Plan" } } }
                 tbody {
                     @for approval in approvals {
                         tr {
                             th scope="row" { a href={ "/hosts/" (approval.host_name) "/" } { (approval.host_name) } }
-                            td { code title=(approval.policy) { (approval.policy.short()) } }
-                            td { (moment(approval.at, zone)) }
-                            td { (visible(&approval.actor)) }
-                            td { a href={ "/plans/" (approval.plan) "/" } { (approval.plan) } }
+                            td { (label("Policy")) code title=(approval.policy) { (approval.policy.short()) } }
+                            td { (label("Approved")) (moment(approval.at, zone)) }
+                            td { (label("By")) (visible(&approval.actor)) }
+                            td { (label("Plan")) a href={ "/plans/" (approval.plan) "/" } { (approval.plan) } }
                         }
                     }
                 }

@@ -15,7 +15,7 @@ use crate::render::{
 use crate::store::HostKey;
 use crate::web::app::App;
 use crate::web::failure::Failure;
-use crate::web::layout;
+use crate::web::layout::{self, label};
 use crate::web::times::moment;
 
 /// What the page may be asked for.
@@ -173,7 +173,7 @@ fn going(retention: &RetentionPlan, zone: Tz) -> Markup {
             p { (retention.totals.delete) " snapshots of " (size_words(Some(retention.totals.delete_bytes)))
                 "; it would free " (freed_words(retention.totals.frees, retention.totals.delete_bytes)) "." }
             div.scroll tabindex="0" role="region" aria-label="What would go" {
-                table {
+                table.cards {
                     thead { tr { th scope="col" { "Snapshot" } th scope="col" { "Taken" } th scope="col" { "Kind" }
                         th scope="col" { "Reason" } th.number scope="col" { "Size" } } }
                     tbody { @for entry in &retention.delete { (gone(entry, zone)) } }
@@ -192,10 +192,10 @@ fn gone(entry: &DeleteEntry, zone: Tz) -> Markup {
     html! {
         tr {
             th scope="row" { code { (entry.snapshot) } }
-            td { (moment(entry.started_at, zone)) }
-            td { (kind) }
-            td.bad { "− " (why_it_goes(entry)) }
-            td.number { (size_words(entry.bytes)) }
+            td { (label("Taken")) (moment(entry.started_at, zone)) }
+            td { (label("Kind")) (kind) }
+            td { (label("Reason")) span.bad { "− " (why_it_goes(entry)) } }
+            td.number { (label("Size")) (size_words(entry.bytes)) }
         }
     }
 }
@@ -207,7 +207,7 @@ fn staying(retention: &RetentionPlan, zone: Tz) -> Markup {
             p { "There are no snapshots." }
         } @else {
             div.scroll tabindex="0" role="region" aria-label="What stays" {
-                table {
+                table.cards {
                     thead { tr { th scope="col" { "Snapshot" } th scope="col" { "Taken" } th scope="col" { "Kind" }
                         th scope="col" { "Reasons" } th scope="col" { "Until" } th.number scope="col" { "Size" } } }
                     tbody { @for entry in &retention.keep { (kept(entry, zone)) } }
@@ -225,14 +225,14 @@ fn kept(entry: &KeepEntry, zone: Tz) -> Markup {
     html! {
         tr {
             th scope="row" { code { (entry.snapshot) } @if entry.suspect { " " span.bad { "suspect" } } }
-            td { (moment(entry.started_at, zone)) }
-            td { (entry.kind) }
+            td { (label("Taken")) (moment(entry.started_at, zone)) }
+            td { (label("Kind")) (entry.kind) }
             td {
-                (why_it_stays(entry))
+                (label("Reasons")) (why_it_stays(entry))
                 @if is_base_alone { " " span.quiet-text { "(base protection alone)" } }
             }
-            td { @match entry.expires_on { Some(day) => (day), None => "" } }
-            td.number { (size_words(entry.bytes)) }
+            td { @if let Some(day) = entry.expires_on { (label("Until")) (day) } }
+            td.number { (label("Size")) (size_words(entry.bytes)) }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::store::{HostKey, RunFilter, RunRecord};
 use crate::web::access::form_urlencoded;
 use crate::web::app::App;
 use crate::web::failure::Failure;
-use crate::web::layout::{self, pager};
+use crate::web::layout::{self, label, pager};
 use crate::web::times::{ago, lasted, moment};
 
 /// Rows on one page.
@@ -123,7 +123,7 @@ fn link(wanted: &Wanted, before: Option<RunId>) -> String {
 pub(super) fn run_table(runs: &[RunRecord], zone: Tz, now: Timestamp, with_host: bool) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Runs" {
-            table {
+            table.cards {
                 thead { tr {
                     th scope="col" { "Run" }
                     @if with_host { th scope="col" { "Host" } }
@@ -141,12 +141,12 @@ fn row(record: &RunRecord, zone: Tz, now: Timestamp, with_host: bool) -> Markup 
     html! {
         tr {
             th scope="row" { a href={ "/runs/" (run.id) "/" } { (run.id) } }
-            @if with_host { td { a href={ "/hosts/" (run.host) "/" } { (run.host) } } }
-            td { (run.kind) }
-            td { (status_mark(run.status)) }
-            td { (moment(run.started_at, zone)) " " span.quiet-text { (ago(run.started_at, now)) } }
-            td.number { @match run.finished_at { Some(end) => (lasted(run.started_at, end)), None => (lasted(run.started_at, now)) } }
-            td.message { (visible(&run.message)) }
+            @if with_host { td { (label("Host")) a href={ "/hosts/" (run.host) "/" } { (run.host) } } }
+            td { (label("Kind")) (run.kind) }
+            td { (label("Status")) (status_mark(run.status)) }
+            td { (label("Started")) (moment(run.started_at, zone)) " " span.quiet-text { (ago(run.started_at, now)) } }
+            td.number { (label("Took")) @match run.finished_at { Some(end) => (lasted(run.started_at, end)), None => (lasted(run.started_at, now)) } }
+            td.message { @if !run.message.is_empty() { (label("Outcome")) (visible(&run.message)) } }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::ops::{self, Looks, Session};
 use crate::store::{HostKey, SnapshotFilter};
 use crate::web::app::App;
 use crate::web::failure::Failure;
-use crate::web::layout::{self, crumbs, pager};
+use crate::web::layout::{self, crumbs, label, pager};
 use crate::web::times::{ago, moment};
 use crate::web::tree_path::encoded;
 
@@ -106,7 +106,7 @@ pub(super) fn snapshot_table<'a>(
 ) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Snapshots" {
-            table {
+            table.cards {
                 thead { tr { th scope="col" { "Snapshot" } th scope="col" { "Taken" } th scope="col" { "Kind" }
                     th scope="col" { "Status" } th.number scope="col" { "Files" } th.number scope="col" { "Size" } th scope="col" { "Verified" } th scope="col" { "Notes" } } }
                 tbody { @for snapshot in snapshots { (row(host, snapshot, looks, zone, now)) } }
@@ -120,12 +120,12 @@ fn row(host: &HostName, snapshot: &Snapshot, looks: &Looks, zone: Tz, now: Times
     html! {
         tr {
             th scope="row" { a href=(address(host, snapshot)) { code { (snapshot.name) } } }
-            td { (moment(snapshot.started_at, zone)) " " span.quiet-text { (ago(snapshot.started_at, now)) } }
-            td { (snapshot.kind) }
-            td class=[is_bad(snapshot.status).then_some("bad")] { (snapshot.status) }
-            td.number { @match snapshot.files { Some(n) => (n), None => "?" } }
-            td.number { @match snapshot.bytes { Some(n) => (ByteCount(n)), None => "?" } }
-            td { @match &look.verified { Some(look) => (moment(look.at, zone)), None => span.quiet-text { "never" } } }
+            td { (label("Taken")) (moment(snapshot.started_at, zone)) " " span.quiet-text { (ago(snapshot.started_at, now)) } }
+            td { (label("Kind")) (snapshot.kind) }
+            td { (label("Status")) span class=[is_bad(snapshot.status).then_some("bad")] { (snapshot.status) } }
+            td.number { (label("Files")) @match snapshot.files { Some(n) => (n), None => "?" } }
+            td.number { (label("Size")) @match snapshot.bytes { Some(n) => (ByteCount(n)), None => "?" } }
+            td { (label("Verified")) @match &look.verified { Some(look) => (moment(look.at, zone)), None => span.quiet-text { "never" } } }
             td.message {
                 @if look.damaged > 0 { span.bad { (look.damaged) " damaged " } }
                 @if snapshot.suspect { span.bad { "suspect " } }

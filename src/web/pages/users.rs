@@ -13,7 +13,7 @@ use crate::web::access::Asker;
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::form::Posted;
-use crate::web::layout::{self, form_token};
+use crate::web::layout::{self, form_token, label};
 use crate::web::times::moment;
 
 /// A new account. A box that is not ticked is not sent.
@@ -180,7 +180,7 @@ fn accounts_table(accounts: &[Account], session: &Session, zone: Tz) -> Markup {
     html! {
         h2 { "Accounts" }
         div.scroll tabindex="0" role="region" aria-label="Accounts" {
-            table {
+            table.cards {
                 thead { tr {
                     th scope="col" { "Name" } th scope="col" { "Last log-in" }
                     th scope="col" { "May" } th scope="col" { "Password" }
@@ -189,8 +189,9 @@ fn accounts_table(accounts: &[Account], session: &Session, zone: Tz) -> Markup {
                     @for account in accounts {
                         tr {
                             th scope="row" { (account.name) }
-                            td { @match account.last_login_at { Some(at) => (moment(at, zone)), None => "never" } }
+                            td { (label("Last log-in")) @match account.last_login_at { Some(at) => (moment(at, zone)), None => "never" } }
                             td {
+                                (label("May"))
                                 form.row method="post" action={ "/users/" (account.id.0) "/rights/" } {
                                     (form_token(session))
                                     (tick(account, "is_active", "log in", account.is_active))
@@ -200,6 +201,7 @@ fn accounts_table(accounts: &[Account], session: &Session, zone: Tz) -> Markup {
                                 }
                             }
                             td {
+                                (label("Password"))
                                 form.row method="post" action={ "/users/" (account.id.0) "/password/" } {
                                     (form_token(session))
                                     input name="password" type="password" autocomplete="new-password" minlength="12"
@@ -242,7 +244,7 @@ fn tokens_table(tokens: &[ApiToken], session: &Session, zone: Tz) -> Markup {
             p { "There are none. CI and monitoring need one to use the JSON API." }
         } @else {
             div.scroll tabindex="0" role="region" aria-label="Tokens" {
-                table {
+                table.cards {
                     thead { tr {
                         th scope="col" { "Name" } th scope="col" { "For" } th scope="col" { "Made" }
                         th scope="col" { "Expires" } th scope="col" { "Last used" } th scope="col" { "State" }
@@ -251,11 +253,12 @@ fn tokens_table(tokens: &[ApiToken], session: &Session, zone: Tz) -> Markup {
                         @for token in tokens {
                             tr {
                                 th scope="row" { (token.name) }
-                                td { (token.scopes) }
-                                td { (moment(token.created_at, zone)) " by " (token.created_by) }
-                                td { @match token.expires_at { Some(at) => (moment(at, zone)), None => "never" } }
-                                td { @match token.last_used_at { Some(at) => (moment(at, zone)), None => "never" } }
+                                td { (label("For")) (token.scopes) }
+                                td { (label("Made")) (moment(token.created_at, zone)) " by " (token.created_by) }
+                                td { (label("Expires")) @match token.expires_at { Some(at) => (moment(at, zone)), None => "never" } }
+                                td { (label("Last used")) @match token.last_used_at { Some(at) => (moment(at, zone)), None => "never" } }
                                 td {
+                                    (label("State"))
                                     @match token.revoked_at {
                                         Some(at) => { "taken back " (moment(at, zone)) }
                                         None => {
