@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::core::model::Timestamp;
 use crate::ops::Page;
 use crate::render::document;
 
@@ -17,11 +18,24 @@ pub(super) fn answer<T: Serialize>(value: &T) -> Response {
     tagged(document(value))
 }
 
+/// Answers with a document whose first time is the one at which it was made: its tag is that of the rest, and weak.
+pub(super) fn answer_made<T: Serialize>(value: &T, at: Timestamp) -> Response {
+    let text = document(value);
+    let rest = text.replacen(&at.to_string(), "", 1);
+    let tag = format!("W/{}", tag(&rest));
+    with_tag(text, tag)
+}
+
 /// Answers with JSON text.
 pub(super) fn tagged(text: String) -> Response {
+    let tag = tag(&text);
+    with_tag(text, tag)
+}
+
+fn with_tag(text: String, tag: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
-        (header::ETAG, tag(&text)),
+        (header::ETAG, tag),
         // Asked again each time: what has not changed is a few bytes.
         (header::CACHE_CONTROL, "private, no-cache".to_owned()),
         (header::VARY, "Authorization, Cookie".to_owned()),
@@ -83,10 +97,11 @@ fn names(known: &HeaderValue, tag: &HeaderValue) -> bool {
     let (Ok(known), Ok(tag)) = (known.to_str(), tag.to_str()) else {
         return false;
     };
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
     known
         .split(',')
         .map(str::trim)
-        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+        .any(|known| known == "*" || opaque(known) == opaque(tag))
 }
 
 #[cfg(test)]
@@ -108,6 +123,18 @@ mod tests {
             let known = HeaderValue::from_str(known).unwrap();
             assert_eq!(names(&known, &tag), is_known, "{known:?}");
         }
+    }
+
+    #[test]
+    fn the_time_at_which_a_document_was_made_is_no_change() {
+        let made = |seconds: i64, state: &str| {
+            let at = Timestamp::from_millis(seconds * 1000);
+            let document = serde_json::json!({"at": at, "state": state});
+            answer_made(&document, at).headers()["etag"].clone()
+        };
+        assert_eq!(made(1, "well"), made(2, "well"));
+        assert_ne!(made(1, "well"), made(1, "stale"));
+        assert!(names(&made(1, "well"), &made(2, "well")));
     }
 
     #[test]

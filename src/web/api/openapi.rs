@@ -157,6 +157,7 @@ fn who_and_how_it_fails(operations: &mut Map<String, Value>, access: Access) {
                 "409",
                 "The plan is another one, or a guard stands against it",
             ));
+            ways.push(("415", "The body is neither KDL nor JSON, or compressed"));
             ways.push((
                 "422",
                 "The configuration is not valid; `findings` has every mistake",

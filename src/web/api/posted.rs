@@ -46,7 +46,7 @@ pub(super) async fn plan(
     Asked(Nothing {}): Asked<Nothing>,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let request = if is_json(&headers) {
+    let request = if is_json(&headers)? {
         parsed(&body)?
     } else {
         PlanRequest::of(Sent::alone(text(&body)?))
@@ -68,7 +68,7 @@ pub(super) async fn apply(
     Asked(expected): Asked<Expected>,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let request = if is_json(&headers) {
+    let request = if is_json(&headers)? {
         if expected.expect.is_some() {
             return Err(wrong("With a body of JSON, expect stands in there."));
         }
@@ -89,12 +89,30 @@ pub(super) async fn apply(
     Ok(answer(&applied))
 }
 
-/// Everything else is KDL: curl sends a file as a form unless told otherwise.
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("application/json")
+/// Whether the body is JSON; else it is KDL, which has no registered type, and which curl sends as a form or as bytes.
+fn is_json(headers: &HeaderMap) -> Result<bool, Failure> {
+    let word = |name| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok());
+        let value = value.unwrap_or_default().split(';').next();
+        value.unwrap_or_default().trim().to_ascii_lowercase()
+    };
+    if !matches!(word(header::CONTENT_ENCODING).as_str(), "" | "identity") {
+        return Err(unsupported("A compressed body is not read."));
+    }
+    match word(header::CONTENT_TYPE).as_str() {
+        "application/json" => Ok(true),
+        ""
+        | "application/kdl"
+        | "application/octet-stream"
+        | "application/x-www-form-urlencoded" => Ok(false),
+        text if text.starts_with("text/") => Ok(false),
+        _ => Err(unsupported("The body is neither KDL nor JSON by its type.")),
+    }
+}
+
+fn unsupported(what: &str) -> Failure {
+    Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what.to_owned())
+        .with_help("Send KDL as text/plain, or application/json, as they are.")
 }
 
 fn text(body: &Bytes) -> Result<String, Failure> {
@@ -119,4 +137,43 @@ fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, Failure> {
             visible(&error.to_string())
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn what_is_neither_kdl_nor_json_is_refused_by_its_type() {
+        for (kind, encoding, is) in [
+            (None, None, Some(false)),
+            (Some("text/plain; charset=utf-8"), None, Some(false)),
+            (Some("application/x-www-form-urlencoded"), None, Some(false)),
+            (Some("application/JSON"), Some("identity"), Some(true)),
+            (Some("application/json; charset=utf-8"), None, Some(true)),
+            (Some("application/json"), Some("gzip"), None),
+            (Some("application/xml"), None, None),
+            (Some("multipart/form-data; boundary=x"), None, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [
+                (header::CONTENT_TYPE, kind),
+                (header::CONTENT_ENCODING, encoding),
+            ] {
+                if let Some(value) = value {
+                    headers.insert(name, HeaderValue::from_static(value));
+                }
+            }
+            let found = is_json(&headers);
+            match (is, found) {
+                (Some(is), Ok(found)) => assert_eq!(found, is, "{kind:?}"),
+                (None, Err(failure)) => {
+                    assert_eq!(failure.status, StatusCode::UNSUPPORTED_MEDIA_TYPE)
+                }
+                (_, found) => panic!("{kind:?} {encoding:?}: {:?}", found.is_ok()),
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer::answer;
+use super::answer::{answer, answer_made};
 use super::ask::{Asked, Nothing};
 use crate::ops::{self, Status, VERSION};
 use crate::web::app::App;
@@ -49,5 +49,6 @@ pub(super) async fn status(
     State(app): State<App>,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Response, Failure> {
-    Ok(answer(&app.call(ops::status).await?))
+    let status = app.call(ops::status).await?;
+    Ok(answer_made(&status, status.at))
 }
