@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Address, Handle, Server};
 use camino::Utf8PathBuf;
 use chrono_tz::Tz;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +17,10 @@ use crate::ops::{Context, Error};
 
 /// How long requests that are under way may take to end once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long the head of a request may take to come, and how long a connection may stay without one: whoever sends neither
+/// costs a descriptor, of which there are a thousand.
+const SLOWEST_HEAD: Duration = Duration::from_secs(30);
 
 /// How the pages are served.
 #[derive(Debug, Clone)]
@@ -89,6 +93,7 @@ async fn run(
         let service = metrics::router(app.clone()).into_make_service();
         let server = axum_server::from_tcp(figures)
             .map_err(|source| failed("serve", "the metrics", source))?;
+        let server = impatient(server);
         // It ends with the process: a scrape that is cut off is made again.
         tokio::spawn(server.serve(service));
     }
@@ -112,8 +117,7 @@ async fn listen(
         None => {
             tokio::spawn(stop_on_signal(handle.clone(), transfers, None)?);
             ready();
-            axum_server::from_tcp(listener)
-                .map_err(stopped)?
+            impatient(axum_server::from_tcp(listener).map_err(stopped)?)
                 .handle(handle)
                 .serve(service)
                 .await
@@ -125,14 +129,20 @@ async fn listen(
             let reload = (config.clone(), chain.clone(), key.clone());
             tokio::spawn(stop_on_signal(handle.clone(), transfers, Some(reload))?);
             ready();
-            axum_server::from_tcp_rustls(listener, config)
-                .map_err(stopped)?
+            impatient(axum_server::from_tcp_rustls(listener, config).map_err(stopped)?)
                 .handle(handle)
                 .serve(service)
                 .await
                 .map_err(stopped)
         }
     }
+}
+
+/// The server, which by itself would wait for ever.
+fn impatient<A: Address, Acceptor>(mut server: Server<A, Acceptor>) -> Server<A, Acceptor> {
+    let mut builder = server.http_builder().http1();
+    builder.header_read_timeout(SLOWEST_HEAD);
+    server
 }
 
 /// SIGTERM and SIGINT end it, and ask the backups that it carries out to end; the second one kills them. SIGHUP reads a
