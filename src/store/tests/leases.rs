@@ -316,7 +316,7 @@ impl World<'_> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn only_the_newest_fence_writes(steps in proptest::collection::vec(step(), 1..40)) {

@@ -143,7 +143,7 @@ fn derived_columns_agree(store: &(impl Database + Store), state: &SqlState) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_sequence_of_changes_keeps_the_invariants(
