@@ -1,6 +1,8 @@
 //! Recording what is on disk. Deletes nothing, and changes no row of a root that is not there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 
 use serde::Serialize;
 
@@ -10,6 +12,11 @@ use super::{Context, Error};
 use crate::core::model::{HostName, SnapshotId, SnapshotStatus, SqlHost, Timestamp};
 use crate::disk::{Found, HostDir, Place, Record, Root, Scan};
 use crate::store::{Discovered, Settled};
+
+/// Readers of small files wait for the disk more than for a processor.
+const READERS: usize = 4;
+/// Hosts that are read before they are recorded: memory stays bounded however many there are.
+const READ_AHEAD: usize = 16;
 
 /// What was found for one host.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -53,17 +60,55 @@ pub fn discover(context: &Context, host: Option<&HostName>) -> Result<Vec<HostDi
         Some(name) => vec![facts.host(name)?],
         None => facts.state.hosts.iter().collect(),
     };
-    let mut found = Vec::new();
-    for sql in hosts {
-        let mut told = discover_host(context, &root, sql, &facts)?;
+    let mut found = discover_hosts(context, &root, &hosts, &facts)?;
+    for (told, sql) in found.iter_mut().zip(&hosts) {
         let claim = given.iter().find(|claim| claim.host == sql.name);
         told.given = claim.map(|claim| claim.directory.clone());
-        found.push(told);
     }
     if host.is_none() {
         found.extend(unknown_directories(&root, &facts.state.hosts)?);
     }
     Ok(found)
+}
+
+/// Reads many hosts ahead, since reading small files waits for the disk, and records one after another. The answer is in
+/// the order of `hosts`.
+fn discover_hosts(
+    context: &Context,
+    root: &Root,
+    hosts: &[&SqlHost],
+    facts: &Facts,
+) -> Result<Vec<HostDiscovery>, Error> {
+    let next = AtomicUsize::new(0);
+    let (read, reads) = sync_channel(READ_AHEAD);
+    std::thread::scope(|scope| {
+        for _ in 0..READERS {
+            let (read, next) = (read.clone(), &next);
+            let reader = move || {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(host) = hosts.get(at) else { break };
+                    // Nobody listens any more once one could not be recorded.
+                    if read.send((at, *host, read_host(root, host))).is_err() {
+                        break;
+                    }
+                }
+            };
+            std::thread::Builder::new()
+                .spawn_scoped(scope, reader)
+                .map_err(|source| Error::File {
+                    doing: "start",
+                    path: "a thread".to_owned(),
+                    source,
+                })?;
+        }
+        drop(read);
+        let mut found = BTreeMap::new();
+        for (at, host, read) in reads {
+            found.insert(at, record_host(context, root, host, facts, read?)?);
+        }
+        Ok(found.into_values().collect())
+    })
 }
 
 /// Records what is on disk for one host.
@@ -76,11 +121,25 @@ pub(super) fn discover_host(
     host: &SqlHost,
     facts: &Facts,
 ) -> Result<HostDiscovery, Error> {
-    let known = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-    let (scan, foreign) = match root.find_host_dir(&host.directory)? {
+    record_host(context, root, host, facts, read_host(root, host)?)
+}
+
+/// What is on disk for one host, and what of it is not this host's.
+fn read_host(root: &Root, host: &SqlHost) -> Result<(Scan, Vec<String>), Error> {
+    Ok(match root.find_host_dir(&host.directory)? {
         Some(dir) => without_foreign(dir.scan()?, &dir, host),
         None => Default::default(),
-    };
+    })
+}
+
+fn record_host(
+    context: &Context,
+    root: &Root,
+    host: &SqlHost,
+    facts: &Facts,
+    (scan, foreign): (Scan, Vec<String>),
+) -> Result<HostDiscovery, Error> {
+    let known = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
     let rows: Vec<Discovered> = scan
         .found
         .iter()
@@ -88,14 +147,12 @@ pub(super) fn discover_host(
         .map(discovered)
         .collect();
     let recorded = context.store.record_discovered(host.id, root.id(), &rows)?;
+    let visible = scan.found.iter().filter(|f| f.place == Place::Visible);
+    let there: BTreeSet<_> = visible.map(|f| (f.kind, &f.name)).collect();
     let gone: Vec<SnapshotId> = known
         .iter()
         .filter(|row| {
-            row.status == SnapshotStatus::Complete
-                && !scan
-                    .found
-                    .iter()
-                    .any(|f| f.place == Place::Visible && f.kind == row.kind && f.name == row.name)
+            row.status == SnapshotStatus::Complete && !there.contains(&(row.kind, &row.name))
         })
         .map(|row| row.id)
         .collect();
