@@ -6,6 +6,8 @@
 mod crash;
 #[path = "disk/discovery.rs"]
 mod discovery;
+#[path = "disk/graft.rs"]
+mod graft;
 #[path = "disk/links.rs"]
 mod links;
 #[path = "disk/lock.rs"]

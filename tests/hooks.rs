@@ -243,6 +243,50 @@ fn a_hook_before_that_fails_stops_the_backup_and_says_so() {
 }
 
 #[test]
+fn hooks_run_once_however_many_connections_a_pull_takes() {
+    let mut fixture = Fixture::new(ALL);
+    for hook in ["one", "two", "tidy"] {
+        fixture.local(hook, "");
+    }
+    for hook in ["dump", "undump"] {
+        fixture.remote(hook, "");
+    }
+    // The first backup takes one rsync of the host's, the second compares and then is turned away twice.
+    let wrapper = fixture.program.path("rsync-of-the-host");
+    let calls = fixture.program.path("calls");
+    let calls = calls.display();
+    let script = format!(
+        "echo >>{calls}; case $(wc -l <{calls}) in 3|4) exit 255;; esac; exec rsync \"$@\""
+    );
+    fixture.install(&wrapper, "rsync", &script);
+    let wrapper = wrapper.display();
+    fixture.configure(&format!(
+        "hooks {{ {ALL} }}; rsync {{ incremental \"fast\"; rsync-path \"{wrapper}\" }}"
+    ));
+    fixture.run(0, &["apply", "--yes"]);
+    let hooks = |fixture: &Fixture| -> Vec<String> {
+        let trace = fixture.trace();
+        let words = trace
+            .iter()
+            .map(|line| line.split(' ').next().unwrap_or_default());
+        words.map(str::to_owned).collect()
+    };
+    fixture.run(0, &["backup", "web"]);
+    assert_eq!(
+        hooks(&fixture),
+        ["one", "two", "dump", "rsync", "undump", "tidy"]
+    );
+    std::fs::write(fixture.program.path("source/file"), "changed").unwrap();
+    fixture.run(0, &["backup", "web"]);
+    assert_eq!(
+        hooks(&fixture),
+        [
+            "one", "two", "dump", "rsync", "rsync", "rsync", "rsync", "undump", "tidy"
+        ]
+    );
+}
+
+#[test]
 fn hooks_after_run_although_the_pull_failed() {
     if !is_root() {
         return;

@@ -149,6 +149,15 @@ impl Incomplete {
         self.path().join(DATA)
     }
 
+    /// Says that nothing has come into its tree.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn is_empty(&self) -> Result<bool, DiskError> {
+        Ok(self.dir.existing(DATA)?.entries(1)?.is_empty())
+    }
+
     /// Opens `rsync.log` to add to its end.
     ///
     /// # Errors

@@ -244,12 +244,7 @@ impl Attempt<'_> {
             .as_ref()
             .and_then(|policy| serde_json::to_value(policy).ok());
         if let Some(way) = &self.way {
-            meta.other
-                .insert("incremental".to_owned(), way.word().into());
-            if let Way::LinkDest(Some(why)) = way {
-                let why = why.as_str().into();
-                meta.other.insert("incremental_fallback".to_owned(), why);
-            }
+            way.note(&mut meta);
         }
         meta.pobsync_version = Some(super::VERSION.to_owned());
         // A renamed host keeps its directory, and the snapshots in it say whose directory that is.

@@ -9,33 +9,87 @@ use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::Value;
 
 use super::links::{Links, utf8};
 use super::pulse::Pulse;
 use super::{Error, sentence};
 use crate::core::model::{Incremental, SourcePath, SqlHost, TransferList, visible};
-use crate::disk::{GraftError, HostLock, Incomplete, Kept, Tree};
+use crate::disk::{DiskError, GraftError, HostLock, Incomplete, Kept, SnapshotMeta, Tree};
 use crate::rsync::{self, Ended, Pull, Surprise, Transfer, brought};
 
 /// A base of fewer files is linked by rsync sooner than a second transfer begins: it takes 0.07 ms a file, a connection
 /// takes 300 ms and more.
 const FAST_FROM: u64 = 5_000;
 
+/// Pulls that go by `--link-dest` after a comparison that came to nothing: a host with a folder that cannot be read would
+/// pay for one in vain every night. A week of nights, then the cause may have gone.
+const PULLS_TO_WAIT: u64 = 7;
+/// Where `meta.json` says how many such pulls are left.
+const WAIT: &str = "incremental_wait";
+/// Between two connections of which the first was turned away: hosts count those of the last seconds.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long a wish to stop may go unheard meanwhile.
+const TICK: Duration = Duration::from_millis(100);
+
 /// How unchanged files were found and linked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Way {
-    /// By rsync; and why not fast, where that was tried.
-    LinkDest(Option<String>),
+    /// By rsync.
+    LinkDest,
+    /// By rsync, after the fast way had come to nothing.
+    Instead(Setback),
+    /// By rsync, since the fast way lately came to nothing; so many more pulls go this way.
+    Waiting(u64),
     /// By a comparison of rsync's and links of ours.
     Fast,
 }
 
+/// Why the fast way came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Setback {
+    why: String,
+    /// The next comparison will most likely say the same.
+    is_lasting: bool,
+}
+
+impl Setback {
+    fn once(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            is_lasting: false,
+        }
+    }
+
+    fn lasting(why: impl Into<String>) -> Self {
+        Self {
+            is_lasting: true,
+            ..Self::once(why)
+        }
+    }
+}
+
 impl Way {
-    pub(super) fn word(&self) -> &'static str {
-        match self {
-            Self::LinkDest(_) => "link-dest",
+    /// Writes it into what `meta.json` says.
+    pub(super) fn note(&self, meta: &mut SnapshotMeta) {
+        let word = match self {
             Self::Fast => "fast",
+            Self::LinkDest | Self::Instead(_) | Self::Waiting(_) => "link-dest",
+        };
+        let mut say = |field: &str, value: Value| meta.other.insert(field.to_owned(), value);
+        say("incremental", word.into());
+        match self {
+            Self::Fast | Self::LinkDest | Self::Waiting(0) => {}
+            Self::Waiting(left) => {
+                say(WAIT, (*left).into());
+            }
+            Self::Instead(setback) => {
+                say("incremental_fallback", setback.why.as_str().into());
+                if setback.is_lasting {
+                    say(WAIT, PULLS_TO_WAIT.into());
+                }
+            }
         }
     }
 }
@@ -55,7 +109,16 @@ enum Fast {
     /// The pull has ended, well or not.
     Ended(Ended),
     /// Another way has to be taken.
-    Surprised(String),
+    Failed(Setback),
+}
+
+/// Where a pull begins.
+enum Start {
+    LinkDest,
+    /// By `--link-dest`, and so do so many more.
+    Waiting(u64),
+    /// By comparing with this tree, which lies there.
+    Fast(Tree, Utf8PathBuf),
 }
 
 impl Transfers<'_, '_> {
@@ -64,7 +127,6 @@ impl Transfers<'_, '_> {
     /// # Errors
     /// When rsync cannot be started, or the tree of the pull not be worked with.
     pub(super) fn run(mut self, links: &Links) -> Result<(Ended, Way), Error> {
-        let mut surprise = None;
         if let Some(first) = links.damaged.first() {
             self.say(&format!(
                 "what it is linked against has {} damaged files, {} among them: every file is compared by its content, \
@@ -73,27 +135,30 @@ impl Transfers<'_, '_> {
                 visible(first)
             ));
         }
-        if let Some(base) = self.fast_base(links)? {
-            match self.fast(&base)? {
+        let way = match self.start(links)? {
+            Start::LinkDest => Way::LinkDest,
+            Start::Waiting(left) => Way::Waiting(left),
+            Start::Fast(base, path) => match self.fast(&base, &path)? {
                 Fast::Ended(ended) => return Ok((ended, Way::Fast)),
-                Fast::Surprised(why) => {
+                Fast::Failed(setback) => {
+                    let why = &setback.why;
                     self.say(&format!(
                         "not by comparing first: {why}; begun anew with --link-dest"
                     ));
                     self.begin_anew()?;
-                    surprise = Some(why);
+                    Way::Instead(setback)
                 }
-            }
-        }
+            },
+        };
         let ended = self.transfer(rsync::run)?;
-        Ok((ended, Way::LinkDest(surprise)))
+        Ok((ended, way))
     }
 
-    /// The tree of the base, where the fast way is right and pays.
-    fn fast_base(&self, links: &Links) -> Result<Option<(Tree, Utf8PathBuf)>, Error> {
+    /// The fast way begins at the tree of the base, where it is right and pays.
+    fn start(&self, links: &Links) -> Result<Start, Error> {
         let files = links.earlier.and_then(|earlier| earlier.files);
         if self.pull.checksum {
-            return Ok(None);
+            return Ok(Start::LinkDest);
         }
         let is_wanted = match self.host.settings.rsync.incremental {
             Incremental::LinkDest => false,
@@ -101,30 +166,39 @@ impl Transfers<'_, '_> {
             Incremental::Auto => files.is_some_and(|files| files >= FAST_FROM),
         };
         let (Some((kind, name)), [path]) = (&links.linked, &links.data[..]) else {
-            return Ok(None);
+            return Ok(Start::LinkDest);
         };
         // rsync tells of a name once and counts it twice.
         if !is_wanted || overlap(&self.pull.sources) {
-            return Ok(None);
+            return Ok(Start::LinkDest);
+        }
+        let meta = self.lock.read_meta(*kind, name)?;
+        let wait = meta.and_then(|meta| meta.other.get(WAIT)?.as_u64());
+        if let Some(left) = wait.and_then(|left| left.min(PULLS_TO_WAIT).checked_sub(1)) {
+            return Ok(Start::Waiting(left));
         }
         let tree = self.lock.tree(*kind, name)?;
-        Ok(tree.map(|tree| (tree, path.clone())))
+        Ok(tree.map_or(Start::LinkDest, |tree| Start::Fast(tree, path.clone())))
     }
 
-    fn fast(&mut self, (base, path): &(Tree, Utf8PathBuf)) -> Result<Fast, Error> {
+    fn fast(&mut self, base: &Tree, path: &Utf8Path) -> Result<Fast, Error> {
         let (compared, difference) =
             self.transfer(|pull, transfer| rsync::compare(pull, path, transfer))?;
-        if ends_the_pull(&compared) {
+        if is_ended(&compared) || matches!(compared.exit, Some(10 | 30 | 35 | 255)) {
             return Ok(Fast::Ended(compared));
         }
         if !matches!(compared.exit, Some(0 | 24)) {
             let exit = compared.exit.unwrap_or_default();
             let why = format!("the comparison ended with {exit}");
-            return Ok(Fast::Surprised(why));
+            // 23 is a folder that cannot be read.
+            return Ok(Fast::Failed(match exit {
+                23 => Setback::lasting(why),
+                _ => Setback::once(why),
+            }));
         }
         let difference = match difference {
             Ok(difference) => difference,
-            Err(Surprise(why)) => return Ok(Fast::Surprised(why)),
+            Err(Surprise(why)) => return Ok(Fast::Failed(Setback::lasting(why))),
         };
         let mut list = difference.list;
         if !difference
@@ -133,32 +207,68 @@ impl Transfers<'_, '_> {
             .all(|leader| list.bring_path(leader))
         {
             let why = "a hard link leads to a name that is not listed";
-            return Ok(Fast::Surprised(why.to_owned()));
+            return Ok(Fast::Failed(Setback::once(why)));
         }
         if let Err(error) = base.bring_whole_groups(&mut list) {
-            return Ok(Fast::Surprised(told(error)));
+            return Ok(Fast::Failed(Setback::once(told(error))));
         }
         let names = names(&list);
         let mut missing = 0;
         let ended = if names.is_empty() {
             compared.without_transfer()
         } else {
-            let file = utf8(self.incomplete.write_names(&names)?)?;
-            let ended = self.transfer(|pull, transfer| rsync::bring(pull, &file, transfer));
-            self.incomplete.remove_names()?;
-            let ended = ended?;
-            if ends_the_pull(&ended) {
+            let (ended, removed) = self.bring(&names)?;
+            // What has come before a connection broke is what the next pull goes on from, and a disk on which no list
+            // can be removed takes no other try.
+            let is_over = is_ended(&ended)
+                || has_broken(&ended) && !self.incomplete.is_empty()?
+                || removed.is_err() && ended.exit != Some(0);
+            if is_over {
                 return Ok(Fast::Ended(ended.after(&compared)));
+            }
+            removed?;
+            if has_broken(&ended) {
+                self.pause();
+                let why = "the connection that brings what differs failed twice";
+                return Ok(Fast::Failed(Setback::once(why)));
             }
             match brought(ended, &compared) {
                 Ok(brought) => {
                     missing = brought.missing();
                     brought.with(&compared)
                 }
-                Err(Surprise(why)) => return Ok(Fast::Surprised(why)),
+                Err(Surprise(why)) => return Ok(Fast::Failed(Setback::once(why))),
             }
         };
         self.complete(base, &list, missing, ended)
+    }
+
+    /// Brings `names`. A connection that brought nothing is tried once more: a host that counts connections may take the
+    /// second of a pull for one too many.
+    ///
+    /// The second answer is whether the list of them could be removed again.
+    fn bring(&mut self, names: &[u8]) -> Result<(Ended, Result<(), DiskError>), Error> {
+        let file = utf8(self.incomplete.write_names(names)?)?;
+        let ended = self.bring_from(&file);
+        let removed = self.incomplete.remove_names();
+        Ok((ended?, removed))
+    }
+
+    fn bring_from(&mut self, file: &Utf8Path) -> Result<Ended, Error> {
+        let ended = self.transfer(|pull, transfer| rsync::bring(pull, file, transfer))?;
+        if !has_broken(&ended) || is_ended(&ended) || !self.incomplete.is_empty()? {
+            return Ok(ended);
+        }
+        self.say("the connection that brings what differs failed; it is tried once more");
+        self.pause();
+        self.transfer(|pull, transfer| rsync::bring(pull, file, transfer))
+    }
+
+    fn pause(&self) {
+        let (begun, longest) = (Instant::now(), PAUSE.min(self.deadline()));
+        while begun.elapsed() < longest && !self.pulse.stop.is_asked() {
+            std::thread::sleep(TICK);
+        }
     }
 
     /// Completes the tree with all that was not brought, and counts what should have been.
@@ -178,15 +288,15 @@ impl Transfers<'_, '_> {
         let is_stopped = || stop.is_asked() || begun.elapsed() > deadline;
         match self.incomplete.graft(base, list, kept, &is_stopped) {
             Ok(absent) if absent == missing => Ok(Fast::Ended(ended)),
-            Ok(absent) => Ok(Fast::Surprised(format!(
+            Ok(absent) => Ok(Fast::Failed(Setback::once(format!(
                 "{absent} names did not come, and rsync told of {missing}"
-            ))),
+            )))),
             Err(GraftError::Stopped) => {
                 ended.cancelled = stop.is_asked();
                 ended.timed_out = !ended.cancelled;
                 Ok(Fast::Ended(ended))
             }
-            Err(error) => Ok(Fast::Surprised(told(error))),
+            Err(error) => Ok(Fast::Failed(Setback::once(told(error)))),
         }
     }
 
@@ -251,9 +361,14 @@ impl Transfers<'_, '_> {
     }
 }
 
-/// Says that another way would come to the same: the host is out of reach, or somebody or the clock has ended it.
-fn ends_the_pull(ended: &Ended) -> bool {
-    ended.cancelled || ended.timed_out || matches!(ended.exit, None | Some(10 | 20 | 30 | 35 | 255))
+/// Says that another way would come to the same: somebody, a signal, the clock or the server's own disk has ended it.
+fn is_ended(ended: &Ended) -> bool {
+    ended.cancelled || ended.timed_out || matches!(ended.exit, None | Some(11 | 20))
+}
+
+/// Says that the connection did not come about, or did not last.
+fn has_broken(ended: &Ended) -> bool {
+    matches!(ended.exit, Some(10 | 12 | 30 | 35 | 255))
 }
 
 /// Says that a source is another one, or inside it.

@@ -9,12 +9,15 @@ use std::process::Command;
 pub(crate) struct Changes(u64);
 
 impl Changes {
+    /// The changes of a seed; `POBSYNC_SEED` brings others, and what fails says which they were.
     pub(crate) fn new(seed: u64) -> Self {
+        let seed = std::env::var("POBSYNC_SEED").map_or(seed, |seed| seed.parse().unwrap());
+        eprintln!("POBSYNC_SEED={seed}");
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
     fn below(&mut self, n: usize) -> usize {
-        // xorshift64: the same changes in every run.
+        // xorshift64: the same changes for the same seed.
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -1,4 +1,4 @@
-//! One machine behind a real sshd, backed up as two hosts: the fast way, and by `--link-dest`.
+//! One machine behind a real sshd, or this one as it is, backed up as two hosts: the fast way, and by `--link-dest`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -12,10 +12,20 @@ pub(crate) struct Rig {
     pub(crate) program: Program,
     pub(crate) source: PathBuf,
     sshd: Sshd,
+    address: &'static str,
 }
 
 impl Rig {
     pub(crate) fn new() -> Self {
+        Self::at("127.0.0.1", "")
+    }
+
+    /// With further settings for both hosts.
+    pub(crate) fn with(both: &str) -> Self {
+        Self::at("127.0.0.1", both)
+    }
+
+    pub(crate) fn at(address: &'static str, both: &str) -> Self {
         let program = Program::new();
         let source = program.path("source");
         std::fs::create_dir(&source).unwrap();
@@ -23,14 +33,16 @@ impl Rig {
             program,
             source,
             sshd: Sshd::start(),
+            address,
         };
-        // The host's rsync, which is told of when it begins.
+        // The host's rsync, which is told of when it begins, and does first what a test has it do.
         let wrapper = rig.program.path("rsync-of-the-host");
         let folder = rig.program.path("");
         let folder = folder.display();
         let text = format!(
             "#!/bin/sh\nif [ -e {folder}/watched ]; then\n    n=$(($(cat {folder}/watched) + 1)); echo $n >{folder}/watched\n    \
-             if [ $n = 2 ]; then echo now >{folder}/asks; cat {folder}/answers >/dev/null; fi\nfi\nexec rsync \"$@\"\n"
+             if [ $n = 2 ]; then echo now >{folder}/asks; cat {folder}/answers >/dev/null; fi\nfi\necho >>{folder}/calls\n\
+             if [ -e {folder}/first ]; then n=$(wc -l <{folder}/calls); . {folder}/first; fi\nexec rsync \"$@\"\n"
         );
         std::fs::write(&wrapper, text).unwrap();
         std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -40,22 +52,23 @@ impl Rig {
                 .status();
             assert!(made.unwrap().success());
         }
-        rig.write("");
+        rig.write(both, both);
         rig.program.ends(0, &["init"]);
         rig.program.ends(0, &["apply", "--yes"]);
         rig
     }
 
-    fn write(&self, fast: &str) {
+    fn write(&self, fast: &str, plain: &str) {
         let text = format!(
             "global {{ backup-root \"ROOT\"; suspect-percent 0; \
              ssh {{ port {}; identity \"{}\"; known-hosts \"{}\" }}; rsync {{ rsync-path \"{}\" }} }}\n\
-             host \"fast\" {{ address \"127.0.0.1\"; source \"{source}\"; rsync {{ incremental \"fast\" }}; {fast} }}\n\
-             host \"plain\" {{ address \"127.0.0.1\"; source \"{source}\"; rsync {{ incremental \"link-dest\" }} }}\n",
+             host \"fast\" {{ address \"{address}\"; source \"{source}\"; rsync {{ incremental \"fast\" }}; {fast} }}\n\
+             host \"plain\" {{ address \"{address}\"; source \"{source}\"; rsync {{ incremental \"link-dest\" }}; {plain} }}\n",
             self.sshd.port,
             self.sshd.identity.display(),
             self.sshd.known_hosts.display(),
             self.program.path("rsync-of-the-host").display(),
+            address = self.address,
             source = self.source.display(),
         );
         self.program.write("pobsync.kdl", &text);
@@ -64,8 +77,31 @@ impl Rig {
     /// Gives the host of the fast way further settings.
     pub(crate) fn configure(&self, host: &str, settings: &str) {
         assert_eq!(host, "fast");
-        self.write(settings);
+        self.write(settings, "");
         self.program.ends(0, &["apply", "--yes"]);
+    }
+
+    pub(crate) fn configure_both(&self, settings: &str) {
+        self.write(settings, settings);
+        self.program.ends(0, &["apply", "--yes"]);
+    }
+
+    /// What the host does, in shell, before its rsync begins; `n` counts its beginnings from now.
+    pub(crate) fn host_does(&self, script: &str) {
+        std::fs::write(self.program.path("first"), script).unwrap();
+        let _ = std::fs::remove_file(self.program.path("calls"));
+    }
+
+    /// How often the host's rsync has begun since it was last asked.
+    pub(crate) fn calls(&self) -> usize {
+        let calls = self.program.path("calls");
+        let text = std::fs::read_to_string(&calls).unwrap_or_default();
+        let _ = std::fs::remove_file(calls);
+        text.len()
+    }
+
+    pub(crate) fn log(&self, data: &Path) -> String {
+        std::fs::read_to_string(data.parent().unwrap().join("rsync.log")).unwrap()
     }
 
     pub(crate) fn file(&self, name: &str, text: &str) {
@@ -192,5 +228,24 @@ pub(crate) fn assert_each_is_of_some_moment(
             now == moments[1]
         };
         assert!(is_right, "{}: {now:#?}\nwas {moments:#?}", path.display());
+    }
+    assert_links_stay(before, after, pulled);
+}
+
+/// Demands that names which were hard links of each other at both moments are so in what was pulled.
+fn assert_links_stay(before: &Tree, after: &Tree, pulled: &Tree) {
+    let group = |tree: &Tree, path: &PathBuf| tree.get(path)?.linked_with.clone();
+    let mut groups: BTreeMap<(PathBuf, PathBuf), Vec<&PathBuf>> = BTreeMap::new();
+    for path in pulled.keys() {
+        if let (Some(first), Some(then)) = (group(before, path), group(after, path)) {
+            groups.entry((first, then)).or_default().push(path);
+        }
+    }
+    for names in groups.values().filter(|names| names.len() > 1) {
+        let groups: BTreeSet<_> = names.iter().map(|path| group(pulled, path)).collect();
+        assert!(
+            groups.len() == 1 && !groups.contains(&None),
+            "{names:?} were linked: {groups:?}"
+        );
     }
 }
