@@ -233,7 +233,7 @@ pub(crate) fn assert_each_is_of_some_moment(
 }
 
 /// Demands that names which were hard links of each other at both moments are so in what was pulled.
-fn assert_links_stay(before: &Tree, after: &Tree, pulled: &Tree) {
+pub(crate) fn assert_links_stay(before: &Tree, after: &Tree, pulled: &Tree) {
     let group = |tree: &Tree, path: &PathBuf| tree.get(path)?.linked_with.clone();
     let mut groups: BTreeMap<(PathBuf, PathBuf), Vec<&PathBuf>> = BTreeMap::new();
     for path in pulled.keys() {
