@@ -381,6 +381,13 @@ fn what_cannot_be_found_is_told_with_what_can() {
         assert_eq!(program.json(0, &args)["snapshot"], name.as_str());
     }
     assert!(!program.path("back").exists());
+    // A variable that was not set must not stand for everything.
+    let said = program.ends(64, &["restore", "web", "", "--to", "back"]);
+    assert!(said.err.contains("empty path"), "{}", said.err);
+    let (named, at) = (format!("web:{first}"), "2026-11-25T04:03:00Z");
+    let args = ["restore", &named, "/", "--to", "back", "--as-of", at];
+    let said = program.ends(64, &args);
+    assert!(said.err.contains("one of the two"), "{}", said.err);
 }
 
 #[test]

@@ -36,6 +36,15 @@ pub enum ReadingError {
         /// When the oldest began.
         oldest: Timestamp,
     },
+    /// A snapshot is named, and a time beside it.
+    #[error("{asked} names a snapshot, and --as-of asks for the newest of its time")]
+    NamedAndAsOf {
+        /// What was asked for.
+        asked: String,
+    },
+    /// A path that is empty: a variable that was not set must not stand for everything.
+    #[error("an empty path names nothing")]
+    EmptyPath,
     /// No snapshot has the name, or begins so.
     #[error("{host} has no snapshot {asked}")]
     NoSuchSnapshot {
@@ -179,6 +188,8 @@ impl ReadingError {
             Self::Ambiguous { candidates, .. } => {
                 format!("say more of the name: {}", candidates.join(", "))
             }
+            Self::NamedAndAsOf { .. } => "give one of the two".into(),
+            Self::EmptyPath => "`/` is the whole snapshot".into(),
             Self::BadPath { .. } => {
                 "write the path as the host has it, without `.` and `..`".into()
             }

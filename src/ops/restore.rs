@@ -255,6 +255,9 @@ fn wanted(
 ) -> Result<Vec<Vec<TreeName>>, Error> {
     let mut wanted = BTreeSet::new();
     for path in &request.paths {
+        if path.is_empty() {
+            return Err(ReadingError::EmptyPath.into());
+        }
         let names = tree_paths::parse(path)?;
         tree_paths::reach(shelf, snapshot, tree, &names)?;
         if names.is_empty() {

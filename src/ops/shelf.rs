@@ -167,6 +167,12 @@ impl HostShelf {
         let Which::Named { kind, begins } = which else {
             return self.newest(as_of);
         };
+        if as_of.is_some() {
+            return Err(ReadingError::NamedAndAsOf {
+                asked: which.to_string(),
+            }
+            .into());
+        }
         let of_kind = |s: &&OnDisk| kind.is_none_or(|kind| s.kind == kind);
         let mut found: Vec<&OnDisk> = self.snapshots.iter().filter(of_kind).collect();
         if let [one] = found
