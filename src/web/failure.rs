@@ -107,7 +107,17 @@ impl From<Error> for Failure {
             (_, Outcome::Unreachable) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let said = visible(&error.to_string());
+        // Anybody may hear this: where the database is stands in the log alone.
+        let (said, help) = match (&error, outcome) {
+            (Error::Store(StoreError::Unreachable { .. }), _) => (
+                "The database does not answer.".to_owned(),
+                Some("The log of this server says more.".to_owned()),
+            ),
+            _ => (
+                visible(&error.to_string()),
+                error.help().map(|help| visible(&help)),
+            ),
+        };
         if status.is_server_error() {
             // Causes may name paths and addresses of this server.
             tracing::error!("{}", crate::ops::sentence(&error));
@@ -115,7 +125,7 @@ impl From<Error> for Failure {
         Self {
             status,
             message: said,
-            help: error.help().map(|help| visible(&help)),
+            help,
             outcome: Some(outcome),
             more: Arc::new(More::of(&error)),
         }

@@ -142,7 +142,8 @@ async fn listen(
 fn impatient<A: Address, Acceptor>(mut server: Server<A, Acceptor>) -> Server<A, Acceptor> {
     let mut builder = server.http_builder().http1();
     builder.header_read_timeout(SLOWEST_HEAD);
-    server
+    // Until its first bytes say which HTTP it speaks, no limit of the protocol counts.
+    server.first_request_timeout(SLOWEST_HEAD)
 }
 
 /// SIGTERM and SIGINT end it, and ask the backups that it carries out to end; the second one kills them. SIGHUP reads a
