@@ -315,3 +315,25 @@ fn a_snapshot_is_named_as_in_ls_with_a_database_and_without() {
         .program
         .ends(64, &["verify", "web:2", "--root", root]);
 }
+
+#[test]
+fn a_snapshot_that_is_not_there_is_told_though_no_file_of_it_can_be_read() {
+    let fixture = Fixture::new(2);
+    let names = fixture.names();
+    let folder = fixture.program.path("root/web/manual").join(&names[0]);
+    std::fs::rename(&folder, fixture.program.path("elsewhere")).unwrap();
+    let said = fixture.program.ends(1, &["verify", "web"]);
+    assert!(said.out.contains("1 missing"), "{}", said.out);
+    assert!(said.out.contains("check --repair"), "{}", said.out);
+    // Nor is the directory of the whole host.
+    std::fs::rename(
+        fixture.program.path("root/web"),
+        fixture.program.path("web"),
+    )
+    .unwrap();
+    let found = fixture.program.json(1, &["verify", "web"]);
+    let of = found.get(0).unwrap_or(&found);
+    let states = of["snapshots"].as_array().unwrap();
+    assert!(states.iter().all(|s| s["state"] == "missing"), "{found}");
+    assert_eq!(states.len(), 2);
+}

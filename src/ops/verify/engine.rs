@@ -61,19 +61,7 @@ impl Engine<'_> {
             let before = at
                 .checked_sub(1)
                 .and_then(|before| self.subjects.get(before));
-            let mut seen = SnapshotVerification {
-                kind: subject.kind,
-                snapshot: subject.name.clone(),
-                state: State::Stopped,
-                manifest_made_at: None,
-                manifest_with_pull: false,
-                manifest_is_new: false,
-                names: 0,
-                compared: 0,
-                unknown: 0,
-                found: 0,
-                problem: None,
-            };
+            let mut seen = SnapshotVerification::not_looked_at(subject, State::Stopped);
             if (self.stop)() {
                 report.snapshots.push(seen);
                 continue;

@@ -54,9 +54,7 @@ pub fn verify(context: &Context, request: &VerifyRequest<'_>) -> Result<HostVeri
     let root = Root::open(&path, facts.root_id())?;
     let is_ours = root.require_lineage(&facts.state.lineage).is_ok();
     let rows = rows_of(&facts, host, request.snapshot.as_ref())?;
-    let Some(dir) = root.find_host_dir(&host.directory)? else {
-        return Ok(HostVerification::nothing(&host.name));
-    };
+    let dir = root.find_host_dir(&host.directory)?;
     let sample = match request.sample {
         None => Sample::ALL,
         Some(share) => {
@@ -80,9 +78,16 @@ pub fn verify(context: &Context, request: &VerifyRequest<'_>) -> Result<HostVeri
             (request.progress)(name, at, of, bytes);
         };
         let subjects = rows.iter().map(|(_, subject)| subject.clone()).collect();
+        let Some(dir) = &dir else {
+            let mut report = HostVerification::nothing(&host.name);
+            report.run = Some(run);
+            report.snapshots = looked_for(&rows, request.snapshot.as_ref());
+            tell_missing(context, &mut report)?;
+            return Ok(report);
+        };
         let mut report = Engine {
             host: &host.name,
-            dir: &dir,
+            dir,
             subjects,
             only: request.snapshot.as_ref(),
             sample,
@@ -93,7 +98,8 @@ pub fn verify(context: &Context, request: &VerifyRequest<'_>) -> Result<HostVeri
         }
         .run();
         report.run = Some(run);
-        record(context, &dir, host, &rows, sample, &report)?;
+        tell_missing(context, &mut report)?;
+        record(context, dir, host, &rows, sample, &report)?;
         if request.snapshot.is_none() && !report.is_stopped() {
             context
                 .store
@@ -103,6 +109,41 @@ pub fn verify(context: &Context, request: &VerifyRequest<'_>) -> Result<HostVeri
     });
     finish_run(context, &end_of(run, &done))?;
     done
+}
+
+/// What is to be looked at where the whole directory of the host is not there.
+fn looked_for(
+    rows: &[(SnapshotId, Subject)],
+    only: Option<&(SnapshotKind, SnapshotName)>,
+) -> Vec<SnapshotVerification> {
+    rows.iter()
+        .map(|(_, subject)| subject)
+        .filter(|s| only.is_none_or(|(kind, name)| s.kind == *kind && s.name == *name))
+        .map(|subject| SnapshotVerification::not_looked_at(subject, State::Gone))
+        .collect()
+}
+
+/// A snapshot that a prune takes away says so in its row before it goes. One that is gone and still stands there as whole
+/// went by another way.
+fn tell_missing(context: &Context, report: &mut HostVerification) -> Result<(), Error> {
+    if report.count(State::Gone) == 0 {
+        return Ok(());
+    }
+    let facts = context.facts_of(HostKey::Name(&report.host))?;
+    let rows = rows_of(&facts, facts.host(&report.host)?, None)?;
+    for seen in &mut report.snapshots {
+        let is_there =
+            |(_, s): &(SnapshotId, Subject)| s.kind == seen.kind && s.name == seen.snapshot;
+        if seen.state == State::Gone && rows.iter().any(is_there) {
+            seen.state = State::Missing;
+            seen.problem = Some(
+                "it is not on disk, and no prune took it: pobsync check --repair shows what can be done"
+                    .to_owned(),
+            );
+        }
+    }
+    report.settle();
+    Ok(())
 }
 
 /// Verifies a host of a root without any database: reads alone, and records nothing.

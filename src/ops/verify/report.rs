@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::damage::Damage;
+use super::engine::Subject;
 use crate::core::manifest::Sample;
 use crate::core::model::{
     ByteCount, HostName, RunId, RunStatus, SnapshotKind, SnapshotName, Timestamp,
@@ -24,6 +25,8 @@ pub enum State {
     Unreadable,
     /// A prune took it away meanwhile.
     Gone,
+    /// The database has it, no prune took it, and it is not on disk.
+    Missing,
     /// It was not looked at to its end.
     Stopped,
 }
@@ -38,6 +41,7 @@ impl State {
             Self::NoManifest => "no manifest",
             Self::Unreadable => "unreadable",
             Self::Gone => "gone",
+            Self::Missing => "missing",
             Self::Stopped => "stopped",
         }
     }
@@ -95,6 +99,25 @@ pub struct HostVerification {
     pub damage_is_cut: bool,
 }
 
+impl SnapshotVerification {
+    /// Nothing has been looked at yet.
+    pub(super) fn not_looked_at(subject: &Subject, state: State) -> Self {
+        Self {
+            kind: subject.kind,
+            snapshot: subject.name.clone(),
+            state,
+            manifest_made_at: None,
+            manifest_with_pull: false,
+            manifest_is_new: false,
+            names: 0,
+            compared: 0,
+            unknown: 0,
+            found: 0,
+            problem: None,
+        }
+    }
+}
+
 impl HostVerification {
     /// Of a host without snapshots.
     pub(super) fn nothing(host: &HostName) -> Self {
@@ -123,9 +146,9 @@ impl HostVerification {
         self.snapshots.iter().filter(|s| s.state == state).count()
     }
 
-    /// How it ends: damage is a failure, what could not be looked at is half a success.
+    /// How it ends: damage and a snapshot that is not there are failures, what could not be looked at is half a success.
     pub(super) fn settle(&mut self) {
-        self.outcome = if !self.damage.is_empty() {
+        self.outcome = if !self.damage.is_empty() || self.count(State::Missing) > 0 {
             Outcome::Failed
         } else if self
             .snapshots
@@ -167,7 +190,12 @@ impl HostVerification {
                 first.problem
             ));
         }
-        for state in [State::Unreadable, State::NoManifest, State::Gone] {
+        for state in [
+            State::Missing,
+            State::Unreadable,
+            State::NoManifest,
+            State::Gone,
+        ] {
             let count = self.count(state);
             if count > 0 {
                 more.push(format!("{count} {}", state.as_str()));
