@@ -1,5 +1,7 @@
 //! `backup HOST…`.
 
+use std::io::Write as _;
+
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -142,13 +144,15 @@ fn tell(done: &BackupReport, output: &Output) {
     if done.is_complete() {
         output.text(&format!("{}\n", backup_line(done)));
     } else {
-        output.say(&format!(
+        // Said however quiet it is to be: the exit code alone does not tell which host it was.
+        let _ = writeln!(
+            std::io::stderr(),
             "error: backup of {} {} (run {}): {}",
             done.host,
             done.status,
             done.run,
             visible(&done.message)
-        ));
+        );
     }
     for warning in &done.warnings {
         output.say(&format!("  note: {}", visible(warning)));

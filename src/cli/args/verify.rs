@@ -17,11 +17,20 @@ pub(in crate::cli) struct VerifyArgs {
     pub(in crate::cli) all: bool,
     /// Read a part of the files, the next part each time, so that after 20 times 5% everything was read; names and
     /// attributes are compared of all
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", value_parser = sample)]
     pub(in crate::cli) sample: Option<Percent>,
     /// Read no more than this in a second, as in 50MiB
     #[arg(long, value_name = "SIZE")]
     pub(in crate::cli) bwlimit: Option<ByteCount>,
     #[command(flatten)]
     pub(in crate::cli) root: RootArg,
+}
+
+/// A part that is something: nothing at all would always be sound.
+fn sample(text: &str) -> Result<Percent, String> {
+    match text.parse::<Percent>() {
+        Ok(share) if share.get() == 0 => Err("a sample of nothing finds nothing".to_owned()),
+        Ok(share) => Ok(share),
+        Err(error) => Err(error.to_string()),
+    }
 }
