@@ -62,17 +62,39 @@ pub(super) fn begin(session: &mut dyn Session, host: HostId) -> Result<(), Store
 }
 
 /// Judges again what is due, a part at a time.
+///
+/// Where somebody else keeps the database from being written, hosts are shown as they were judged last: whoever looks for
+/// what is stuck must not be stopped by it.
 pub(super) fn settle<D: Database>(database: &D) -> Result<(), StoreError> {
     while database.read(|s| Ok(!due_hosts(s)?.is_empty()))? {
-        database.write(|session| {
+        let judged = database.write(|session| {
             let root = root_in_use(session)?;
             for host in due_hosts(session)? {
                 judge_again(session, host, root.as_ref())?;
             }
             Ok(())
-        })?;
+        });
+        match judged {
+            Err(error @ StoreError::Busy { .. }) => {
+                return if database.read(every_host_was_judged)? {
+                    tracing::warn!("hosts are shown as they were a while ago: {error}");
+                    Ok(())
+                } else {
+                    Err(error)
+                };
+            }
+            judged => judged?,
+        }
     }
     Ok(())
+}
+
+fn every_host_was_judged(session: &mut dyn Session) -> Result<bool, StoreError> {
+    let sql = "SELECT COUNT(*) AS n FROM host_status WHERE body = ''";
+    let found = first(session, sql, args![], |row| {
+        Reader::new(row, "host_status").int("n")
+    })?;
+    Ok(found == Some(0))
 }
 
 fn due_hosts(session: &mut dyn Session) -> Result<Vec<HostId>, StoreError> {
