@@ -22,6 +22,8 @@ fn hold(rig: &Rig) -> rusqlite::Connection {
 #[test]
 fn a_database_that_another_holds_stops_writers_in_time_and_no_reader() {
     let rig = Rig::local();
+    // A host that nobody has ever looked at is judged first, and that is written down.
+    rig.program.ends(0, &["status"]);
     let held = hold(&rig);
     let writers = ["backup web", "apply --yes"].map(|line| {
         let args: Vec<&str> = line.split(' ').collect();
@@ -88,8 +90,14 @@ fn a_database_without_room_at_the_end_of_a_pull_says_so_and_the_next_backup_find
     };
     let rig = Rig::prepared(program, LOCAL, "");
     let pull = rig.half_way(LOCAL, 2);
+    // What the log has grown to before would be room enough for the end of a run.
+    let database = rusqlite::Connection::open(rig.program.path("state/pobsync.db")).unwrap();
+    let emptied = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let busy: i64 = database.query_row(emptied, [], |row| row.get(0)).unwrap();
+    assert_eq!(busy, 0);
     let filler = rig.program.path("state/filler");
     std::fs::write(&filler, vec![0; 8 << 20]).unwrap_err();
+    drop(database);
     let said = Said::of(pull.wait_with_output().unwrap());
     eprintln!("seen: exit {} | {}", said.code, said.err.trim_end());
     assert_eq!(said.code, 69, "{}", said.err);
