@@ -190,10 +190,9 @@ impl Transfers<'_, '_> {
         if !matches!(compared.exit, Some(0 | 24)) {
             let exit = compared.exit.unwrap_or_default();
             let why = format!("the comparison ended with {exit}");
-            // 23 is a folder that cannot be read.
-            return Ok(Fast::Failed(match exit {
-                23 => Setback::lasting(why),
-                _ => Setback::once(why),
+            return Ok(Fast::Failed(match has_closed_folder(&compared) {
+                true => Setback::lasting(why),
+                false => Setback::once(why),
             }));
         }
         let difference = match difference {
@@ -371,6 +370,13 @@ fn has_broken(ended: &Ended) -> bool {
     matches!(ended.exit, Some(10 | 12 | 30 | 35 | 255))
 }
 
+/// Says that a folder of the host cannot be read. 23 alone says less: a folder that has become a file is that too, and
+/// only tonight.
+fn has_closed_folder(compared: &Ended) -> bool {
+    let mut complaints = compared.complaints.iter();
+    compared.exit == Some(23) && complaints.any(|line| line.contains("opendir \""))
+}
+
 /// Says that a source is another one, or inside it.
 fn overlap(sources: &[SourcePath]) -> bool {
     let is_within = |inner: &str, outer: &str| {
@@ -409,7 +415,20 @@ fn told(error: GraftError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::overlap;
+    use super::{Ended, has_closed_folder, overlap};
+
+    #[test]
+    fn only_a_folder_that_cannot_be_read_stays_so() {
+        let ended = |line: &str| Ended {
+            exit: Some(23),
+            complaints: vec![line.to_owned()],
+            ..Ended::default()
+        };
+        let closed = "rsync: [sender] opendir \"/etc/x\" failed: Permission denied (13)";
+        assert!(has_closed_folder(&ended(closed)));
+        let changed = "could not make way for new regular file: etc/x";
+        assert!(!has_closed_folder(&ended(changed)));
+    }
 
     #[test]
     fn sources_that_hold_each_other_are_seen() {
