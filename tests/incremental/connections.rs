@@ -139,8 +139,7 @@ fn a_stop_between_the_steps_ends_the_pull_and_no_other_way_is_tried() {
     rig.host_does(&holds(&rig));
     let mut command = rig.program.command(&["backup", "fast"]);
     let mut running = command.stderr(Stdio::null()).spawn().unwrap();
-    let asked = std::fs::read_to_string(rig.program.path("asks")).unwrap();
-    assert_eq!(asked, "now\n");
+    rig.waits_to_be_asked(&mut running);
     let pid = Pid::from_child(&running);
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     assert!(!running.wait().unwrap().success());

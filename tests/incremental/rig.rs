@@ -1,7 +1,8 @@
 //! One machine behind a real sshd, or this one as it is, backed up as two hosts: the fast way, and by `--link-dest`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::common::Sshd;
@@ -141,10 +142,7 @@ impl Rig {
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        assert_eq!(
-            std::fs::read_to_string(self.program.path("asks")).unwrap(),
-            "now\n"
-        );
+        self.waits_to_be_asked(&mut running);
         between();
         std::fs::write(self.program.path("answers"), "go\n").unwrap();
         assert!(running.wait().unwrap().success());
@@ -152,6 +150,27 @@ impl Rig {
         let now = self.snapshots("fast").pop().unwrap();
         let is_fast = self.meta("fast", &now)["incremental"] == "fast";
         (now, is_fast)
+    }
+
+    /// Waits until the host is asked for what has to be brought. A backup that ends without asking is no reason to wait
+    /// for ever.
+    pub(crate) fn waits_to_be_asked(&self, backup: &mut std::process::Child) {
+        let mut asks = std::fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+            .open(self.program.path("asks"))
+            .unwrap();
+        let mut asked = Vec::new();
+        while asked != b"now\n" {
+            let ended = backup.try_wait().unwrap();
+            // Nobody has opened it yet, or has written nothing yet.
+            let _ = asks.read_to_end(&mut asked);
+            assert!(
+                asked == b"now\n" || ended.is_none(),
+                "it ended without asking: {ended:?}"
+            );
+            std::thread::yield_now();
+        }
     }
 
     /// The source as a snapshot holds it.
