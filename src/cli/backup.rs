@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::args::BackupArgs;
@@ -81,7 +80,7 @@ fn one(
     stop: &Stop,
     output: &Output,
 ) -> Told {
-    let bar = progress_bar(host, output);
+    let bar = output.spinner(host);
     let request = BackupRequest {
         host: host.clone(),
         kind: if args.scheduled {
@@ -126,18 +125,6 @@ fn one(
             }
         }
     }
-}
-
-fn progress_bar(host: &HostName, output: &Output) -> ProgressBar {
-    if !output.progress {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner().with_message(host.to_string());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(std::time::Duration::from_millis(200));
-    bar
 }
 
 fn tell(done: &BackupReport, output: &Output) {

@@ -3,10 +3,13 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::args::{Color, Common, Format};
+use crate::core::model::HostName;
 use crate::core::plan::Plan;
 use crate::ops::Error;
 use crate::render::{BUDGET, Style, document, line, plan_html, plan_markdown, plan_text};
@@ -51,6 +54,19 @@ impl Output {
             progress: std::io::stderr().is_terminal() && !common.quiet,
             lines: false,
         }
+    }
+
+    /// Turns while there is work at a host; hidden where nobody sees it.
+    pub(super) fn spinner(&self, host: &HostName) -> ProgressBar {
+        if !self.progress {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new_spinner().with_message(host.to_string());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
     }
 
     pub(super) fn is_json(&self) -> bool {

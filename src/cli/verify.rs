@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::num::NonZeroU64;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::args::VerifyArgs;
@@ -58,7 +57,7 @@ pub(super) fn run(common: &Common, args: &VerifyArgs, output: &Output) -> Result
         if stop.is_asked() {
             break;
         }
-        let bar = progress_bar(&host, output);
+        let bar = output.spinner(&host);
         let picked = which.map(|which| {
             let found = shelf.host(&host)?;
             let one = found.pick(&which, None)?;
@@ -144,18 +143,6 @@ fn tell(host: HostName, done: Result<HostVerification, Error>, output: &Output) 
             }
         }
     }
-}
-
-fn progress_bar(host: &HostName, output: &Output) -> ProgressBar {
-    if !output.progress {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner().with_message(host.to_string());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(std::time::Duration::from_millis(200));
-    bar
 }
 
 /// One host for people.
