@@ -99,6 +99,90 @@ fn what_differs_is_shown_first_and_mended_when_somebody_says_so() {
     assert!(said.err.contains("agree"), "{}", said.err);
 }
 
+/// What `check` finds of snapshots: messages and help.
+fn told(program: &Program) -> String {
+    let said = program.run(&["check", "--format", "json"]);
+    let told: Value = serde_json::from_str(&said.out).unwrap();
+    let of_snapshots = told.as_array().unwrap().iter();
+    of_snapshots
+        .filter(|finding| finding["what"] == "snapshots")
+        .map(|finding| {
+            assert_eq!(finding["level"], "problem");
+            format!("{}; {}\n", finding["message"], finding["help"])
+        })
+        .collect()
+}
+
+#[test]
+fn what_rows_promise_and_the_disk_has_not_is_told_before_anybody_asks_for_it() {
+    let program = program();
+    let web = program.root().join("web/manual");
+    assert_eq!(told(&program), "");
+    std::fs::remove_dir_all(web.join(name(1))).unwrap();
+    std::fs::rename(
+        web.join(name(2)).join("data"),
+        web.join(name(2)).join("gone"),
+    )
+    .unwrap();
+
+    let gone = format!(
+        "web: 1 is recorded and not on disk below {}: manual/{}",
+        program.root().join("web").display(),
+        name(1)
+    );
+    let empty = format!(
+        "1 is on disk without data below {}",
+        program.root().join("web").display()
+    );
+    let said = told(&program);
+    for word in [&gone, &empty, "manual/20260102", "check --repair"] {
+        assert!(said.contains(word), "{word}\n{said}");
+    }
+    assert!(!said.contains(&name(3)), "{said}");
+
+    let said = program.ends(1, &["check", "--repair"]);
+    let line = format!(
+        "manual/{}: is recorded as complete and has no data",
+        name(2)
+    );
+    assert!(said.out.contains(&line), "{}", said.out);
+    // The rows say so now; what is left of the second is for a person.
+    let mended = program.json(13, &["check", "--repair", "--yes"]);
+    assert_eq!(mended["left"].as_array().unwrap().len(), 1, "{mended}");
+    assert_eq!(
+        (status(&program, 1), status(&program, 2)),
+        ("missing".into(), "missing".into())
+    );
+    assert!(web.join(name(2)).join("meta.json").exists());
+    std::fs::rename(
+        web.join(name(2)).join("gone"),
+        web.join(name(2)).join("data"),
+    )
+    .unwrap();
+    program.ends(0, &["check", "--repair", "--yes"]);
+    assert_eq!(status(&program, 2), "complete");
+}
+
+#[test]
+fn a_link_in_the_place_of_a_host_is_told_and_hides_no_other_host() {
+    let program = program();
+    program.plant("db", "manual", &name(6));
+    let host = program.root().join("web");
+    std::fs::rename(&host, program.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(program.path("elsewhere"), &host).unwrap();
+    let link = format!("{} is a symbolic link", host.display());
+    let said = told(&program);
+    assert!(said.contains(&format!("web: {link}")), "{said}");
+    assert!(!said.contains("db: "), "{said}");
+    let said = program.ends(1, &["check", "--repair"]);
+    assert!(said.out.contains(&link), "{}", said.out);
+    assert!(said.out.contains(&name(6)), "{}", said.out);
+    let mended = program.json(13, &["check", "--repair", "--yes"]);
+    assert_eq!(mended["left"].as_array().unwrap().len(), 1, "{mended}");
+    assert_eq!(status(&program, 6), "complete");
+    assert_eq!(names_below(&program.path("elsewhere/manual")).len(), 4);
+}
+
 #[test]
 fn a_host_that_somebody_works_on_is_left_alone() {
     let program = program();

@@ -1,5 +1,6 @@
 //! Everything that is on disk for a host, for discovery and for a start after a kill. Touches nothing.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -11,7 +12,6 @@ use super::host::{DATA, HostDir, INCOMPLETE};
 use super::legacy::LegacyMeta;
 use super::marks::{self, Suspect};
 use super::meta::{self, SnapshotMeta};
-use super::whole::has_directory;
 use crate::core::model::{Hold, SnapshotKind, SnapshotName, Timestamp};
 
 /// Where a snapshot lies.
@@ -119,6 +119,19 @@ impl HostDir {
         Ok(scan)
     }
 
+    /// The names of the directories under a kind that can be those of snapshots, without opening them.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be listed.
+    pub fn visible_names(&self, kind: SnapshotKind) -> Result<BTreeSet<SnapshotName>, DiskError> {
+        let Some(dir) = self.dir().child(kind.as_str())? else {
+            return Ok(BTreeSet::new());
+        };
+        let entries = dir.entries(usize::MAX)?;
+        Ok(entries.iter().filter_map(|e| name_of(e).ok()).collect())
+    }
+
     /// The pulls in progress, by kind and name, without reading them.
     ///
     /// # Errors
@@ -185,6 +198,13 @@ impl Scan {
 }
 
 impl Found {
+    /// Says that it was looked at and is visible without a tree: nobody can restore from it. What could not be read may
+    /// have one.
+    #[must_use]
+    pub fn lacks_data(&self) -> bool {
+        self.place == Place::Visible && !self.has_data && self.problems.is_empty()
+    }
+
     fn read(place: Place, kind: SnapshotKind, name: SnapshotName, snapshot: &Handle) -> Self {
         let mut problems = Vec::new();
         let meta = noted(meta::read(snapshot), &mut problems);
@@ -206,7 +226,7 @@ impl Found {
             started_at: told
                 .or_else(|| name.time())
                 .unwrap_or_else(|| Timestamp::from_millis(modified.saturating_mul(1000))),
-            has_data: has_directory(snapshot, DATA),
+            has_data: noted(snapshot.type_of(DATA), &mut problems) == Some(FileType::Directory),
             hold: noted(marks::read_hold(snapshot), &mut problems),
             suspect: noted(marks::read_suspect(snapshot), &mut problems),
             problems,

@@ -159,11 +159,6 @@ fn is_legacy(snapshot: &Handle, name: &SnapshotName) -> bool {
     name.time().is_none() || LegacyMeta::read(snapshot).is_some()
 }
 
-/// Says that the name is a directory, of a listing that may be a moment old.
-pub(super) fn has_directory(parent: &Handle, name: &str) -> bool {
-    matches!(parent.type_of(name), Ok(Some(FileType::Directory)))
-}
-
 fn damage(what: &'static str, error: DiskError) -> Damage {
     match error {
         DiskError::Link { .. } | DiskError::NotADirectory { .. } => Damage::NotADirectory(what),

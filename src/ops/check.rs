@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::absent::absent;
 use super::context::Facts;
 use super::{Context, Error, database_server};
 use crate::core::model::{AbsolutePath, Guard, NotifyTarget, SnapshotStatus};
@@ -74,6 +75,7 @@ pub fn check(database: &DatabaseAddress, clock_is_right: bool) -> Vec<Finding> {
             }
             found.push(clock(&context, clock_is_right));
             found.extend(root(&facts));
+            found.extend(absent(&context, &facts));
             found.extend(keys(&facts));
             found.extend(hooks(&facts));
             let snapshots = facts.snapshots.values().flatten();

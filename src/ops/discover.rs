@@ -147,7 +147,8 @@ fn record_host(
         .map(discovered)
         .collect();
     let recorded = context.store.record_discovered(host.id, root.id(), &rows)?;
-    let visible = scan.found.iter().filter(|f| f.place == Place::Visible);
+    let visible = scan.found.iter();
+    let visible = visible.filter(|f| f.place == Place::Visible && !f.lacks_data());
     let there: BTreeSet<_> = visible.map(|f| (f.kind, &f.name)).collect();
     let gone: Vec<SnapshotId> = known
         .iter()

@@ -1,5 +1,6 @@
 //! One use case a file: each orders the rooms above it, and none holds a policy of its own.
 
+mod absent;
 mod accounts;
 mod apply;
 mod attempt;

@@ -49,10 +49,23 @@ pub fn disagreements(context: &Context) -> Result<Vec<Disagreement>, Error> {
     }
     for host in &facts.state.hosts {
         let rows = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-        let Some(dir) = root.find_host_dir(&host.directory)? else {
-            let scan = Scan::default();
-            found.extend(of_rows(host, rows, &scan, now));
-            continue;
+        let dir = match root.find_host_dir(&host.directory) {
+            Ok(Some(dir)) => dir,
+            Ok(None) => {
+                let scan = Scan::default();
+                found.extend(of_rows(host, rows, &scan, now));
+                continue;
+            }
+            // What stands in its place is for a person to take away, and says nothing of the other hosts.
+            Err(error) => {
+                found.push(Disagreement {
+                    host: host.name.to_string(),
+                    snapshot: None,
+                    what: error.to_string(),
+                    remedy: None,
+                });
+                continue;
+            }
         };
         let scan = dir.scan()?;
         found.extend(of_rows(host, rows, &scan, now));
@@ -92,6 +105,13 @@ fn of_rows(host: &SqlHost, rows: &[Snapshot], scan: &Scan, now: Timestamp) -> Ve
                 "is recorded and not on disk",
                 "its row says missing",
             )),
+            (SnapshotStatus::Complete, Some(on_disk)) if on_disk.lacks_data() => found.push(about(
+                host,
+                row,
+                "is recorded as complete and has no data on disk",
+                "its row says missing; what is left of it stays on disk",
+            )),
+            (SnapshotStatus::Missing, Some(on_disk)) if !is_snapshot(on_disk) => {}
             (SnapshotStatus::Missing, Some(_)) => found.push(about(
                 host,
                 row,
@@ -184,10 +204,14 @@ fn of_disk(host: &SqlHost, rows: &[Snapshot], scan: &Scan, dir: &HostDir) -> Vec
         for problem in &found.problems {
             tell(name.clone(), problem.to_string(), None);
         }
-        let has_row = rows
+        let row = rows
             .iter()
-            .any(|row| row.kind == found.kind && row.name == found.name);
-        if has_row {
+            .find(|row| row.kind == found.kind && row.name == found.name);
+        if let Some(row) = row {
+            if row.status == SnapshotStatus::Missing && found.lacks_data() {
+                let what = "it has no data: bring that back, or remove what is left of it by hand";
+                tell(name, what.to_owned(), None);
+            }
             continue;
         }
         if let Err(why) = is_of(found, dir, host) {
