@@ -80,6 +80,12 @@ fn du(program: &Program, more: &[&str]) -> Value {
     told
 }
 
+/// The names of the snapshots as they are listed.
+fn in_order(usage: &Value) -> Vec<&str> {
+    let all = usage["snapshots"].as_array().unwrap().iter();
+    all.map(|told| told["snapshot"].as_str().unwrap()).collect()
+}
+
 fn write(path: &Path, size: usize, with: u8) {
     std::fs::write(path, vec![with; size]).unwrap();
 }
@@ -180,13 +186,10 @@ fn what_is_linked_from_elsewhere_is_not_freed_and_the_unmeasured_is_not_promised
         .data("web", "manual", &names[0])
         .join(below)
         .join("each time another");
-    // By its name: several are taken within one second, and then their order says nothing.
-    let alone = |usage: &Value| {
-        let all = usage["snapshots"].as_array().unwrap();
-        let first = all.iter().find(|told| told["snapshot"] == names[0]);
-        first.unwrap()["alone_bytes"].as_u64().unwrap()
-    };
-    let before = alone(&du(&program, &[]));
+    let alone = |usage: &Value| usage["snapshots"][0]["alone_bytes"].as_u64().unwrap();
+    let usage = du(&program, &[]);
+    assert_eq!(in_order(&usage), names);
+    let before = alone(&usage);
     std::fs::hard_link(&file, program.root().join("web/kept")).unwrap();
     let usage = du(&program, &["--anew"]);
     assert!(
@@ -207,6 +210,8 @@ fn what_is_linked_from_elsewhere_is_not_freed_and_the_unmeasured_is_not_promised
     for name in ["web/.usage", "web/kept"] {
         std::fs::remove_file(program.root().join(name)).unwrap();
     }
+    let below = du(&program, &["--root", program.root().to_str().unwrap()]);
+    assert_eq!(in_order(&below), names);
     std::fs::remove_dir_all(program.path("state")).unwrap();
     configure(&program, &source, 2);
     program.ends(0, &["adopt-root", "--yes"]);

@@ -125,17 +125,14 @@ fn what_rows_promise_and_the_disk_has_not_is_told_before_anybody_asks_for_it() {
     )
     .unwrap();
 
-    let gone = format!(
-        "web: 1 is recorded and not on disk below {}: manual/{}",
+    let absent = format!(
+        "web: 2 are recorded and without data on disk below {}: manual/{}, manual/{}",
         program.root().join("web").display(),
-        name(1)
-    );
-    let empty = format!(
-        "1 is on disk without data below {}",
-        program.root().join("web").display()
+        name(1),
+        name(2)
     );
     let said = told(&program);
-    for word in [&gone, &empty, "manual/20260102", "check --repair"] {
+    for word in [&absent, "check --repair"] {
         assert!(said.contains(word), "{word}\n{said}");
     }
     assert!(!said.contains(&name(3)), "{said}");
@@ -180,6 +177,13 @@ fn a_link_in_the_place_of_a_host_is_told_and_hides_no_other_host() {
     let mended = program.json(13, &["check", "--repair", "--yes"]);
     assert_eq!(mended["left"].as_array().unwrap().len(), 1, "{mended}");
     assert_eq!(status(&program, 6), "complete");
+
+    program.plant("db", "manual", &name(5));
+    let said = program.ends(13, &["discover-snapshots"]);
+    assert!(said.out.contains(&link), "{}", said.out);
+    assert_eq!(status(&program, 5), "complete");
+    // What the link hides is not taken for lost.
+    assert_eq!(status(&program, 1), "complete");
     assert_eq!(names_below(&program.path("elsewhere/manual")).len(), 4);
 }
 

@@ -1,6 +1,5 @@
 //! Everything that is on disk for a host, for discovery and for a start after a kill. Touches nothing.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -47,8 +46,8 @@ pub struct Found {
     pub record: Record,
     /// When its pull began: by its record, else its name, else when its directory was last changed.
     pub started_at: Timestamp,
-    /// It has a `data` directory.
-    pub has_data: bool,
+    /// It has a `data` directory; nothing where that could not be looked at.
+    pub has_data: Option<bool>,
     /// The hold beside its record.
     pub hold: Option<Hold>,
     /// The suspect mark beside its record.
@@ -119,19 +118,6 @@ impl HostDir {
         Ok(scan)
     }
 
-    /// The names of the directories under a kind that can be those of snapshots, without opening them.
-    ///
-    /// # Errors
-    ///
-    /// They cannot be listed.
-    pub fn visible_names(&self, kind: SnapshotKind) -> Result<BTreeSet<SnapshotName>, DiskError> {
-        let Some(dir) = self.dir().child(kind.as_str())? else {
-            return Ok(BTreeSet::new());
-        };
-        let entries = dir.entries(usize::MAX)?;
-        Ok(entries.iter().filter_map(|e| name_of(e).ok()).collect())
-    }
-
     /// The pulls in progress, by kind and name, without reading them.
     ///
     /// # Errors
@@ -198,11 +184,10 @@ impl Scan {
 }
 
 impl Found {
-    /// Says that it was looked at and is visible without a tree: nobody can restore from it. What could not be read may
-    /// have one.
+    /// Says that it is visible without a tree: nobody can restore from it.
     #[must_use]
     pub fn lacks_data(&self) -> bool {
-        self.place == Place::Visible && !self.has_data && self.problems.is_empty()
+        self.place == Place::Visible && self.has_data == Some(false)
     }
 
     fn read(place: Place, kind: SnapshotKind, name: SnapshotName, snapshot: &Handle) -> Self {
@@ -212,6 +197,10 @@ impl Found {
             Some(meta) => Record::Meta(Box::new(meta)),
             None => LegacyMeta::read(snapshot).map_or(Record::None, Record::Legacy),
         };
+        let has_data = snapshot
+            .type_of(DATA)
+            .map(|found| Some(found == Some(FileType::Directory)));
+        let has_data = noted(has_data, &mut problems);
         let told = match &record {
             Record::Meta(meta) => meta.started_at,
             Record::Legacy(legacy) => legacy.started_at,
@@ -226,7 +215,7 @@ impl Found {
             started_at: told
                 .or_else(|| name.time())
                 .unwrap_or_else(|| Timestamp::from_millis(modified.saturating_mul(1000))),
-            has_data: noted(snapshot.type_of(DATA), &mut problems) == Some(FileType::Directory),
+            has_data,
             hold: noted(marks::read_hold(snapshot), &mut problems),
             suspect: noted(marks::read_suspect(snapshot), &mut problems),
             problems,
@@ -245,7 +234,7 @@ impl Found {
             kind,
             record: Record::None,
             started_at: name.time().unwrap_or_else(|| Timestamp::from_millis(0)),
-            has_data: false,
+            has_data: None,
             hold: None,
             suspect: None,
             problems: vec![problem],

@@ -1,5 +1,4 @@
-//! Snapshots that rows promise and the disk does not have, and hosts whose directory cannot be entered: looked for by name,
-//! changing nothing.
+//! Snapshots that rows promise and the disk does not have, and hosts whose directory cannot be entered. Changes nothing.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +6,7 @@ use std::path::Path;
 use super::check::{Finding, Level, failed, finding};
 use super::context::Facts;
 use super::{Context, Error};
-use crate::core::model::{Snapshot, SnapshotId, SnapshotKind, SnapshotStatus, SqlHost};
+use crate::core::model::{Snapshot, SnapshotId, SnapshotStatus, SqlHost};
 use crate::disk::{DiskError, HostDir, Root};
 use crate::store::HostKey;
 
@@ -57,16 +56,18 @@ fn of_host(
     root: &Root,
     host: &SqlHost,
     facts: &Facts,
-) -> Result<Vec<Finding>, Error> {
+) -> Result<Option<Finding>, Error> {
     let place = root.path().join(host.directory.as_str());
     let dir = root.find_host_dir(&host.directory)?;
     let rows = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-    let Lost {
-        mut gone,
-        mut empty,
-    } = Lost::of(rows, dir.as_ref())?;
-    if gone.is_empty() && empty.is_empty() {
-        return Ok(Vec::new());
+    let mut absent = Vec::new();
+    for row in rows {
+        if row.status == SnapshotStatus::Complete && !has_data(dir.as_ref(), row)? {
+            absent.push(row);
+        }
+    }
+    if absent.is_empty() {
+        return Ok(None);
     }
     // A prune may have taken them since the rows were read.
     let facts = context.facts_of(HostKey::Id(host.id))?;
@@ -77,73 +78,28 @@ fn of_host(
         .filter(|row| row.status == SnapshotStatus::Complete)
         .map(|row| row.id)
         .collect();
-    gone.retain(|row| complete.contains(&row.id));
-    empty.retain(|row| complete.contains(&row.id));
-    let told = [
-        (
-            gone,
-            "recorded and not on disk",
+    absent.retain(|row| complete.contains(&row.id));
+    Ok((!absent.is_empty()).then(|| {
+        finding(
+            Level::Problem,
+            "snapshots",
+            sentence(host, &place, &absent),
             "bring them back, or let their rows say missing: pobsync check --repair",
-        ),
-        (
-            empty,
-            "on disk without data",
-            "bring the directory data of each back, or let their rows say missing: pobsync check --repair",
-        ),
-    ];
-    let told = told.into_iter().filter(|(rows, ..)| !rows.is_empty());
-    Ok(told
-        .map(|(rows, what, help)| {
-            let message = sentence(host, &place, &rows, what);
-            finding(Level::Problem, "snapshots", message, help)
-        })
-        .collect())
+        )
+    }))
 }
 
-/// Rows of a host whose snapshots are not there, and those whose snapshots have no tree.
-#[derive(Default)]
-struct Lost<'a> {
-    gone: Vec<&'a Snapshot>,
-    empty: Vec<&'a Snapshot>,
-}
-
-impl<'a> Lost<'a> {
-    fn of(rows: &'a [Snapshot], dir: Option<&HostDir>) -> Result<Self, Error> {
-        let mut lost = Self::default();
-        for kind in SnapshotKind::ALL {
-            let mut rows = rows
-                .iter()
-                .filter(|row| row.kind == kind && row.status == SnapshotStatus::Complete)
-                .peekable();
-            if rows.peek().is_none() {
-                continue;
-            }
-            let there = dir.map(|dir| dir.visible_names(kind)).transpose()?;
-            let there = there.unwrap_or_default();
-            for row in rows {
-                if !there.contains(&row.name) {
-                    lost.gone.push(row);
-                } else if let Some(dir) = dir
-                    && !has_data(dir, row)?
-                {
-                    lost.empty.push(row);
-                }
-            }
-        }
-        Ok(lost)
+/// A link or a file in the place of the tree, or of the snapshot, is none.
+fn has_data(dir: Option<&HostDir>, row: &Snapshot) -> Result<bool, Error> {
+    match dir.map(|dir| dir.data_path(row.kind, &row.name)) {
+        None => Ok(false),
+        Some(Ok(data)) => Ok(data.is_some()),
+        Some(Err(DiskError::Link { .. } | DiskError::NotADirectory { .. })) => Ok(false),
+        Some(Err(error)) => Err(error.into()),
     }
 }
 
-/// A link or a file in the place of the tree is none.
-fn has_data(dir: &HostDir, row: &Snapshot) -> Result<bool, Error> {
-    match dir.data_path(row.kind, &row.name) {
-        Ok(data) => Ok(data.is_some()),
-        Err(DiskError::Link { .. } | DiskError::NotADirectory { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn sentence(host: &SqlHost, place: &Path, rows: &[&Snapshot], what: &str) -> String {
+fn sentence(host: &SqlHost, place: &Path, rows: &[&Snapshot]) -> String {
     let mut names: Vec<String> = rows
         .iter()
         .take(MOST_NAMES)
@@ -155,7 +111,7 @@ fn sentence(host: &SqlHost, place: &Path, rows: &[&Snapshot], what: &str) -> Str
     }
     let verb = if rows.len() == 1 { "is" } else { "are" };
     format!(
-        "{}: {} {verb} {what} below {}: {}",
+        "{}: {} {verb} recorded and without data on disk below {}: {}",
         host.name,
         rows.len(),
         place.display(),

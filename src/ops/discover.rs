@@ -105,7 +105,16 @@ fn discover_hosts(
         drop(read);
         let mut found = BTreeMap::new();
         for (at, host, read) in reads {
-            found.insert(at, record_host(context, root, host, facts, read?)?);
+            let told = match read {
+                Ok(read) => record_host(context, root, host, facts, read)?,
+                // What stands in the place of one host says nothing of the others.
+                Err(error) => HostDiscovery {
+                    host: host.name.to_string(),
+                    problems: vec![super::sentence(&error)],
+                    ..HostDiscovery::default()
+                },
+            };
+            found.insert(at, told);
         }
         Ok(found.into_values().collect())
     })
@@ -241,7 +250,7 @@ fn newest(root: &Root, directory: &HostName) -> Result<Option<(Timestamp, HostNa
     };
     let visible = dir.scan()?.found.into_iter();
     let newest = visible
-        .filter(|found| found.place == Place::Visible && found.has_data)
+        .filter(|found| found.place == Place::Visible && found.has_data == Some(true))
         .filter_map(|found| match found.record {
             Record::Meta(meta) => Some((found.started_at, meta.host)),
             Record::Legacy(_) | Record::None => None,
@@ -308,7 +317,7 @@ pub(super) fn is_of(found: &Found, dir: &HostDir, host: &SqlHost) -> Result<(), 
 
 /// Under its kind, a directory without data is no snapshot that anybody could restore.
 pub(super) fn is_snapshot(found: &Found) -> bool {
-    found.place == Place::Incomplete || found.has_data
+    found.place == Place::Incomplete || found.has_data == Some(true)
 }
 
 fn discovered(found: &Found) -> Discovered {

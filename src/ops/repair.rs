@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::context::Facts;
 use super::cut_off::finish_cut_off;
 use super::discover::{claims, discover_host, give_directories, is_of, is_snapshot};
 use super::prune::settle_lost_runs;
@@ -48,31 +49,35 @@ pub fn disagreements(context: &Context) -> Result<Vec<Disagreement>, Error> {
         });
     }
     for host in &facts.state.hosts {
-        let rows = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-        let dir = match root.find_host_dir(&host.directory) {
-            Ok(Some(dir)) => dir,
-            Ok(None) => {
-                let scan = Scan::default();
-                found.extend(of_rows(host, rows, &scan, now));
-                continue;
-            }
-            // What stands in its place is for a person to take away, and says nothing of the other hosts.
-            Err(error) => {
-                found.push(Disagreement {
-                    host: host.name.to_string(),
-                    snapshot: None,
-                    what: error.to_string(),
-                    remedy: None,
-                });
-                continue;
-            }
-        };
-        let scan = dir.scan()?;
-        found.extend(of_rows(host, rows, &scan, now));
-        found.extend(of_disk(host, rows, &scan, &dir));
-        found.extend(of_trash(host, rows, &dir)?);
+        match of_host(&root, host, &facts, now) {
+            Ok(told) => found.extend(told),
+            // It is for a person to mend, and says nothing of the other hosts.
+            Err(error) => found.push(Disagreement {
+                host: host.name.to_string(),
+                snapshot: None,
+                what: super::sentence(&error),
+                remedy: None,
+            }),
+        }
     }
     found.sort();
+    Ok(found)
+}
+
+fn of_host(
+    root: &Root,
+    host: &SqlHost,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Vec<Disagreement>, Error> {
+    let rows = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
+    let Some(dir) = root.find_host_dir(&host.directory)? else {
+        return Ok(of_rows(host, rows, &Scan::default(), now));
+    };
+    let scan = dir.scan()?;
+    let mut found = of_rows(host, rows, &scan, now);
+    found.extend(of_disk(host, rows, &scan, &dir));
+    found.extend(of_trash(host, rows, &dir)?);
     Ok(found)
 }
 

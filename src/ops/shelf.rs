@@ -147,7 +147,7 @@ fn whole(found: Found) -> Option<OnDisk> {
         ),
         _ => false,
     };
-    (found.place == Place::Visible && found.has_data && !is_failure).then(|| OnDisk {
+    (found.place == Place::Visible && found.has_data == Some(true) && !is_failure).then(|| OnDisk {
         kind: found.kind,
         name: found.name,
         started_at: found.started_at,

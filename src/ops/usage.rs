@@ -1,6 +1,6 @@
 //! What the snapshots of a host take on disk, measured and kept in SQL for the plans to come.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -18,6 +18,9 @@ use crate::store::HostKey;
 /// A backup walks no more snapshots than these to keep the sums true: its own, and what a few before it left out. The first
 /// measure of a host with many is for whoever asks for it.
 const MOST_AFTER_BACKUP: usize = 4;
+
+/// When snapshots began: their names tell seconds alone.
+type Starts = BTreeMap<Key, Timestamp>;
 
 /// What is asked of one host.
 #[derive(Debug, Clone)]
@@ -79,8 +82,13 @@ pub fn disk_usage(
     let host = facts.host(&request.host)?;
     let root = open_root(context, &facts, now)?;
     let Some(dir) = root.find_host_dir(&host.directory)? else {
-        return told(request, &Usage::default(), now, true);
+        return told(request, &Usage::default(), &Starts::new(), now, true);
     };
+    let rows = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
+    let starts = rows
+        .iter()
+        .map(|row| ((row.kind, row.name.clone()), row.started_at))
+        .collect();
     let lock = match lock_host(&dir, host, "du", now) {
         Ok(lock) => lock,
         Err(error) => {
@@ -91,13 +99,13 @@ pub fn disk_usage(
             let Some((usage, at)) = known else {
                 return Err(error);
             };
-            return told(request, &usage, at, false);
+            return told(request, &usage, &starts, at, false);
         }
     };
     let measured = lock.measure(request.anew, usize::MAX, &|| stop.is_asked())?;
     let measured = measured.ok_or_else(stopped)?;
     record(context, host, root.id(), &measured, now)?;
-    told(request, &measured.usage, now, true)
+    told(request, &measured.usage, &starts, now, true)
 }
 
 /// Measures a host of a root without any database, and records nothing.
@@ -118,7 +126,11 @@ pub fn disk_usage_below(
         })?;
     let measured = dir.measure_and_forget(&|| stop.is_asked())?;
     let measured = measured.ok_or_else(stopped)?;
-    told(request, &measured.usage, super::clock::now(), true)
+    let on_disk = dir.scan()?.found.into_iter();
+    let starts = on_disk
+        .map(|found| ((found.kind, found.name), found.started_at))
+        .collect();
+    told(request, &measured.usage, &starts, super::clock::now(), true)
 }
 
 fn stopped() -> Error {
@@ -166,11 +178,13 @@ fn record(
 fn told(
     request: &UsageRequest,
     usage: &Usage,
+    starts: &Starts,
     measured_at: Timestamp,
     is_now: bool,
 ) -> Result<DiskUsage, Error> {
     let mut order: Vec<(usize, &Key)> = usage.snapshots.iter().enumerate().collect();
-    order.sort_by(|a, b| (&a.1.1, a.1.0).cmp(&(&b.1.1, b.1.0)));
+    let started = |key: &Key| starts.get(key).copied().or_else(|| key.1.time());
+    order.sort_by_key(|(_, key)| (started(key), &key.1, key.0));
     let present: Vec<Present<'_>> = usage
         .snapshots
         .iter()

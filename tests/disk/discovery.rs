@@ -56,12 +56,24 @@ fn everything_is_found_by_the_best_there_is_to_read() {
         })
         .collect();
     let want = [
-        (Place::Visible, SCHEDULED, name(1).to_string(), true, 0),
-        (Place::Visible, MANUAL, "a".to_owned(), true, 0),
-        (Place::Visible, MANUAL, "b".to_owned(), true, 0),
-        (Place::Visible, MANUAL, "c".to_owned(), true, 0),
-        (Place::Visible, MANUAL, "d".to_owned(), true, 1),
-        (Place::Incomplete, MANUAL, name(2).to_string(), true, 0),
+        (
+            Place::Visible,
+            SCHEDULED,
+            name(1).to_string(),
+            Some(true),
+            0,
+        ),
+        (Place::Visible, MANUAL, "a".to_owned(), Some(true), 0),
+        (Place::Visible, MANUAL, "b".to_owned(), Some(true), 0),
+        (Place::Visible, MANUAL, "c".to_owned(), Some(true), 0),
+        (Place::Visible, MANUAL, "d".to_owned(), Some(true), 1),
+        (
+            Place::Incomplete,
+            MANUAL,
+            name(2).to_string(),
+            Some(true),
+            0,
+        ),
     ];
     assert_eq!(told, want);
     assert_eq!(

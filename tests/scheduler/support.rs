@@ -193,7 +193,7 @@ pub(crate) fn at(program: &Program, time: &str, args: &[&str]) -> Said {
     let mut command = Command::new("faketime");
     command.args(["-f", &format!("@{time}")]);
     command.env("TZ", "UTC");
-    // Waiting goes by the other clock, and an end that is years away would be waited for.
+    // Waiting goes by the other clock, and an end that is years away would be waited for. Releases differ in the name.
     command.env("DONT_FAKE_MONOTONIC", "1");
     command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     command.arg(plain.get_program()).args(plain.get_args());
