@@ -70,8 +70,12 @@ fn configure(program: &Program, source: &Path, keep: u32) {
 }
 
 fn du(program: &Program, more: &[&str]) -> Value {
+    du_ending(program, 0, more)
+}
+
+fn du_ending(program: &Program, code: i32, more: &[&str]) -> Value {
     let args: Vec<&str> = ["du", "web"].iter().chain(more).copied().collect();
-    let told = program.json(0, &args);
+    let told = program.json(code, &args);
     let schema = include_str!("../schema/du.schema.json");
     let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
     if let Err(error) = schema.validate(&told) {
@@ -220,4 +224,77 @@ fn what_is_linked_from_elsewhere_is_not_freed_and_the_unmeasured_is_not_promised
     assert!(said.out.contains("Frees at most about "), "{}", said.out);
     program.ends(64, &["du", "web", "20200101-000000Z__aaaaaa"]);
     program.ends(64, &["du", "nobody"]);
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_left_out_and_told_and_nothing_more_is_promised() {
+    if !is_root() {
+        return;
+    }
+    let program = Program::new();
+    let source = seven_backups(&program);
+    let names = program.visible("web", "manual");
+    let whole = du(&program, &[]);
+    assert_eq!(whole["left_out"], serde_json::json!([]));
+
+    // A file system over the tree of one, a link in the place of the tree of another, and no directory of a kind.
+    let hidden = program.data("web", "manual", &names[1]);
+    let args = ["-t", "tmpfs", "none", hidden.to_str().unwrap()];
+    if !run("mount", &args) {
+        eprintln!("skipped: nothing can be mounted here");
+        return;
+    }
+    let planted = program
+        .root()
+        .join("web/manual/20200101-000000Z__aaaaaa/data");
+    std::fs::create_dir_all(planted.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/etc", &planted).unwrap();
+    std::fs::create_dir_all(program.root().join("web/.incomplete")).unwrap();
+    let kind = program.root().join("web/.incomplete/scheduled");
+    std::os::unix::fs::symlink("/etc", &kind).unwrap();
+    let ledger = std::fs::read(program.root().join("web/.usage")).unwrap();
+    let told = du_ending(&program, 13, &[]);
+    let anew = du_ending(&program, 13, &["--anew"]);
+    let below = du_ending(&program, 13, &["--root", program.root().to_str().unwrap()]);
+    assert!(run("umount", &[hidden.to_str().unwrap()]));
+
+    let left_out = told["left_out"].as_array().unwrap();
+    let said = |name: &str| {
+        let mut all = left_out.iter();
+        all.any(|out| out["why"].as_str().unwrap().contains(name))
+    };
+    assert_eq!(left_out.len(), 3, "{told:#}");
+    assert!(said(&names[1]) && said("aaaaaa/data") && said(".incomplete/scheduled"));
+    for other in [&anew, &below] {
+        assert_eq!(other["left_out"], told["left_out"]);
+        assert_eq!(other["snapshots"], told["snapshots"]);
+    }
+    for (was, is) in whole["snapshots"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(&told["snapshots"].as_array().unwrap()[1..])
+    {
+        assert_eq!(was["snapshot"], is["snapshot"]);
+        assert_eq!(is["is_whole"], is["snapshot"] != names[1].as_str());
+        for sum in ["held_bytes", "alone_bytes", "up_to_here_bytes"] {
+            let (was, is) = (was[sum].as_u64().unwrap(), is[sum].as_u64().unwrap());
+            // The planted one lies before all others and takes a directory.
+            assert!(is <= was + 8192, "{sum}: {is} of {was}");
+        }
+    }
+    // What was known before goes on once everything can be looked at.
+    let now = std::fs::read(program.root().join("web/.usage")).unwrap();
+    assert!(now == ledger);
+    configure(&program, &source, 2);
+    std::fs::remove_dir_all(planted.parent().unwrap()).unwrap();
+    std::fs::remove_file(kind).unwrap();
+    let plan = program.json(0, &["plan"]);
+    let frees = &plan["retention"][0]["totals"]["frees"];
+    assert_eq!(frees["exact"], false, "{plan:#}");
+    let said = program.ends(0, &["plan"]);
+    assert!(said.out.contains("Frees at least "), "{}", said.out);
+    assert_eq!(du(&program, &[])["snapshots"], whole["snapshots"]);
+    let plan = program.json(0, &["plan"]);
+    assert_eq!(plan["retention"][0]["totals"]["frees"]["exact"], true);
 }

@@ -32,16 +32,30 @@ pub(super) fn run(common: &Common, args: &DuArgs, output: &Output) -> Result<Out
             usage.host, usage.measured_at
         ));
     }
-    Ok(Outcome::Done)
+    for out in &usage.left_out {
+        let more = match out.more {
+            0 => String::new(),
+            more => format!(" (and {more} more below the same snapshot)"),
+        };
+        output.say(&format!("Left out: {}{more}", out.why));
+    }
+    Ok(if usage.left_out.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::PartlyDone
+    })
 }
 
 fn text(usage: &DiskUsage, style: &Style) -> String {
     let size = |bytes| ByteCount(bytes).to_string();
+    let least = |is_whole| if is_whole { "" } else { "at least " };
+    let is_whole = usage.left_out.is_empty();
     if let Some(frees) = usage.frees {
-        let least = if frees.exact { "" } else { "at least " };
         return format!(
-            "Deleting them frees {least}{} of {}.\n",
+            "Deleting them frees {}{} of {}{}.\n",
+            least(frees.exact),
             size(frees.bytes),
+            least(is_whole),
             size(usage.total_bytes)
         );
     }
@@ -49,11 +63,15 @@ fn text(usage: &DiskUsage, style: &Style) -> String {
         .snapshots
         .iter()
         .map(|snapshot| {
+            let own = |bytes| match snapshot.is_whole {
+                true => size(bytes),
+                false => format!("≥ {}", size(bytes)),
+            };
             vec![
                 snapshot.snapshot.to_string(),
                 snapshot.kind.to_string(),
-                size(snapshot.held_bytes),
-                size(snapshot.alone_bytes),
+                own(snapshot.held_bytes),
+                own(snapshot.alone_bytes),
                 size(snapshot.up_to_here_bytes),
             ]
         })
@@ -68,9 +86,10 @@ fn text(usage: &DiskUsage, style: &Style) -> String {
     let mut out = table(&columns, &rows, style);
     let _ = writeln!(
         out,
-        "{} snapshots of {} take {}.",
+        "{} snapshots of {} take {}{}.",
         usage.snapshots.len(),
         usage.host,
+        least(is_whole),
         size(usage.total_bytes)
     );
     if usage.elsewhere_bytes > 0 {
@@ -78,6 +97,12 @@ fn text(usage: &DiskUsage, style: &Style) -> String {
             out,
             "Of that, {} are linked to from elsewhere too: no deletion frees them.",
             size(usage.elsewhere_bytes)
+        );
+    }
+    if !is_whole {
+        let _ = writeln!(
+            out,
+            "Not everything could be looked at: every size is the least that it can be."
         );
     }
     out

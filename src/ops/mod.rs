@@ -144,7 +144,9 @@ pub use tell::{Heard, Told, deliver_due, raise_events, tell, tell_test};
 pub use tree_paths::bytes_shown;
 pub use trust::{Offered, Step, offered_keys, test_host, trust};
 pub use upcoming::{Upcoming, Why, next_of, upcoming};
-pub use usage::{DiskUsage, SnapshotUsage, UsageRequest, disk_usage, disk_usage_below};
+pub use usage::{
+    DiskUsage, LeftOutPlace, SnapshotUsage, UsageRequest, disk_usage, disk_usage_below,
+};
 pub use verify::{
     Damage, HostVerification, Intact, SnapshotVerification, State, VerifyRequest, hosts_below,
     verify, verify_below,

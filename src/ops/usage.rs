@@ -11,7 +11,7 @@ use crate::core::model::{
     AbsolutePath, HostName, RootId, SnapshotKind, SnapshotName, SqlHost, Timestamp,
 };
 use crate::core::usage::{Frees, Key, Present, Usage};
-use crate::disk::{HostLock, Measured, Root};
+use crate::disk::{HostDir, HostLock, Measured, Root};
 use crate::rsync::Stop;
 use crate::store::HostKey;
 
@@ -46,6 +46,20 @@ pub struct SnapshotUsage {
     pub alone_bytes: u64,
     /// What deleting it and all before it frees.
     pub up_to_here_bytes: u64,
+    /// All of it could be looked at; else each size is the least that it can be.
+    pub is_whole: bool,
+}
+
+/// What could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOutPlace {
+    /// The snapshot; nothing where that cannot be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotName>,
+    /// Where the first of it is, and why it could not be looked at.
+    pub why: String,
+    /// How many more places of the same snapshot there are.
+    pub more: u64,
 }
 
 /// What a host takes on disk (`schema/du.schema.json`).
@@ -63,6 +77,8 @@ pub struct DiskUsage {
     pub elsewhere_bytes: u64,
     /// The snapshots, oldest first.
     pub snapshots: Vec<SnapshotUsage>,
+    /// What could not be looked at: then every size is the least that it can be.
+    pub left_out: Vec<LeftOutPlace>,
     /// What deleting the snapshots asked about frees.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frees: Option<Frees>,
@@ -124,13 +140,26 @@ pub fn disk_usage_below(
             name: request.host.clone(),
             nearest: None,
         })?;
-    let measured = dir.measure_and_forget(&|| stop.is_asked())?;
-    let measured = measured.ok_or_else(stopped)?;
-    let on_disk = dir.scan()?.found.into_iter();
-    let starts = on_disk
-        .map(|found| ((found.kind, found.name), found.started_at))
-        .collect();
+    let measured = dir
+        .measure_and_forget(&|| stop.is_asked())
+        .ok_or_else(stopped)?;
+    let starts = starts_below(&dir, &measured.usage);
     told(request, &measured.usage, &starts, super::clock::now(), true)
+}
+
+/// When the snapshots of a host began, by what lies beside them: of each alone where not all can be listed.
+fn starts_below(dir: &HostDir, usage: &Usage) -> Starts {
+    if let Ok(scan) = dir.scan() {
+        let found = scan.found.into_iter();
+        return found
+            .map(|found| ((found.kind, found.name), found.started_at))
+            .collect();
+    }
+    let began = |key: &Key| {
+        let meta = dir.read_meta(key.0, &key.1).ok().flatten()?;
+        Some((key.clone(), meta.started_at?))
+    };
+    usage.snapshots.iter().filter_map(began).collect()
 }
 
 fn stopped() -> Error {
@@ -201,6 +230,7 @@ fn told(
                 held_bytes: usage.held(*place),
                 alone_bytes: usage.alone(*place),
                 up_to_here_bytes: usage.frees(&present, &doomed).bytes,
+                is_whole: usage.is_whole(*place),
             }
         })
         .collect();
@@ -226,6 +256,18 @@ fn told(
         total_bytes: usage.total(),
         elsewhere_bytes: usage.elsewhere,
         snapshots,
+        left_out: usage
+            .left_out
+            .iter()
+            .map(|out| LeftOutPlace {
+                snapshot: out
+                    .member
+                    .and_then(|place| usage.snapshots.get(place))
+                    .map(|key| key.1.clone()),
+                why: out.why.clone(),
+                more: out.more,
+            })
+            .collect(),
         frees: (!asked.is_empty()).then(|| usage.frees(&present, &asked)),
     })
 }

@@ -43,6 +43,8 @@ impl Usage {
                 set(&mut is_present, *place);
                 if dies {
                     set(&mut is_doomed, *place);
+                    // Of one that stays nothing is promised: what others share with it had a name too many.
+                    exact &= self.is_whole(*place);
                 }
                 continue;
             }

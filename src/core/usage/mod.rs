@@ -8,7 +8,7 @@ mod freed;
 mod shares;
 
 pub use freed::{Frees, Present};
-pub use shares::{BadUsage, Class, Key, Usage};
+pub use shares::{BadUsage, Class, Key, LeftOut, Usage};
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,18 @@ pub struct Class {
     pub bytes: u64,
 }
 
+/// What could not be looked at when it was measured, and so is in no class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The place of the snapshot; nothing if it is none that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<usize>,
+    /// Where the first of it is, and why it could not be looked at.
+    pub why: String,
+    /// How many more places of the same snapshot there are.
+    pub more: u64,
+}
+
 /// What was measured of the snapshots of one host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -27,6 +39,8 @@ pub struct Usage {
     pub classes: Vec<Class>,
     /// Bytes that something else is linked to as well: no deletion of a snapshot frees them.
     pub elsewhere: u64,
+    /// What could not be looked at: where there is such a thing, all sums are the least that it can be.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Text that no [`Usage`] was written as.
@@ -40,6 +54,8 @@ struct Body {
     /// Places as runs, `0-4,7`, and bytes.
     classes: Vec<(String, u64)>,
     elsewhere: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<LeftOut>,
 }
 
 impl Usage {
@@ -62,6 +78,7 @@ impl Usage {
                 .collect::<Result<_, _>>()?,
             snapshots: body.snapshots,
             elsewhere: body.elsewhere,
+            left_out: body.left_out,
         })
     }
 
@@ -76,6 +93,7 @@ impl Usage {
                 .map(|class| (runs_of(&class.members), class.bytes))
                 .collect(),
             elsewhere: self.elsewhere,
+            left_out: self.left_out.clone(),
         };
         serde_json::to_string(&body).unwrap_or_default()
     }
@@ -85,6 +103,12 @@ impl Usage {
     pub fn total(&self) -> u64 {
         let classes = self.classes.iter().map(|class| class.bytes);
         classes.fold(self.elsewhere, u64::saturating_add)
+    }
+
+    /// Says that all of a snapshot could be looked at.
+    #[must_use]
+    pub fn is_whole(&self, place: usize) -> bool {
+        !self.left_out.iter().any(|out| out.member == Some(place))
     }
 
     /// The places of snapshots by key.

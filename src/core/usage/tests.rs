@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::{Class, Frees, Key, Present, Usage};
+use super::{Class, Frees, Key, LeftOut, Present, Usage};
 use crate::core::model::SnapshotKind;
 
 fn key(n: usize) -> Key {
@@ -31,6 +31,7 @@ fn four() -> Usage {
             class(&[3], 8),
         ],
         elsewhere: 7,
+        left_out: Vec::new(),
     }
 }
 
@@ -102,6 +103,24 @@ fn what_has_come_since_may_share_what_its_base_has() {
 }
 
 #[test]
+fn what_could_not_be_looked_at_frees_at_least_what_was_seen_of_it() {
+    let mut usage = four();
+    usage.left_out.push(LeftOut {
+        member: Some(1),
+        why: "cannot open /root/web/manual/s01".to_owned(),
+        more: 2,
+    });
+    let at_least = |bytes| Frees {
+        bytes,
+        exact: false,
+    };
+    assert_eq!(frees(&usage, &all(4), &[0]), exactly(1));
+    assert_eq!(frees(&usage, &all(4), &[1]), at_least(2));
+    assert_eq!(frees(&usage, &all(4), &[0, 1]), at_least(23));
+    assert_eq!(Usage::parse(&usage.to_text()).unwrap(), usage);
+}
+
+#[test]
 fn it_reads_back_and_nonsense_does_not() {
     let usage = four();
     let text = usage.to_text();
@@ -124,6 +143,7 @@ proptest! {
             snapshots: (0..256).map(key).collect(),
             classes: vec![class(&members.iter().map(|m| usize::from(*m)).collect::<Vec<_>>(), 5)],
             elsewhere: 0,
+            left_out: Vec::new(),
         };
         prop_assert_eq!(Usage::parse(&usage.to_text()).unwrap(), usage);
     }
