@@ -162,13 +162,14 @@ fn a_prune_frees_what_du_and_the_plan_say_to_the_block() {
     assert!(!said.out.contains("at most"), "{}", said.out);
 
     let before = disk.free();
-    program.ends(
+    let told = program.json(
         0,
         &["retention", "web", "--apply", "--yes", "--max-delete", "9"],
     );
     assert_eq!(program.visible("web", "manual").len(), 4);
     let freed = disk.free() - before;
     assert_eq!(Value::from(freed), totals["frees"]["bytes"]);
+    assert_eq!(told["pruned"]["freed_bytes"], totals["frees"]["bytes"]);
 
     // The ledger goes on from there.
     program.ends(0, &["backup", "web"]);

@@ -14,6 +14,8 @@ use super::host::TRASH;
 use super::lock::HostLock;
 use super::unlink::Job;
 
+/// Turns taken at files of several names, so that two workers seldom wait for one.
+const TURNS: usize = 64;
 /// Unlinking waits for the disk's journal, so that more than two gain little and take more from a running backup.
 const WORKERS: usize = 2;
 /// Names that are listed of those that could not be removed; the rest is counted.
@@ -26,7 +28,7 @@ pub struct Removed {
     pub files: u64,
     /// Directories.
     pub dirs: u64,
-    /// Bytes on disk of files that no other snapshot shares.
+    /// Bytes on disk that came free: of directories, and of files that nothing else is linked to.
     pub bytes: u64,
 }
 
@@ -103,6 +105,7 @@ impl HostLock {
             queue: Mutex::default(),
             changed: Condvar::new(),
             outcome: Mutex::default(),
+            turns: std::array::from_fn(|_| Mutex::default()),
             progress,
         };
         removal.push([Job::top()]);
@@ -128,6 +131,7 @@ pub(super) struct Removal<'a> {
     queue: Mutex<Queue>,
     changed: Condvar,
     outcome: Mutex<Emptied>,
+    turns: [Mutex<()>; TURNS],
     progress: &'a (dyn Fn(&Removed) -> ControlFlow<()> + Sync),
 }
 
@@ -163,6 +167,14 @@ impl Removal<'_> {
             self.changed.notify_all();
         }
         answer
+    }
+
+    /// Waits until no other worker takes a name of the file with that inode.
+    pub(super) fn turn(&self, inode: u64) -> MutexGuard<'_, ()> {
+        let at = usize::try_from(inode).unwrap_or(0) % TURNS;
+        // The place is below the length by the remainder.
+        let turn = self.turns.get(at).unwrap_or(&self.turns[0]);
+        lock(turn)
     }
 
     /// Notes something that could not be removed.

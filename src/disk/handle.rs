@@ -352,6 +352,13 @@ pub(super) fn file_type(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
+/// Bytes on disk, whatever the length of the file: stat(2) counts units of 512 bytes, whatever the file system's own.
+pub(super) fn allocated(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_blocks)
+        .unwrap_or(0)
+        .saturating_mul(512)
+}
+
 /// Sixteen random hexadecimal digits.
 pub(super) fn random_word() -> Result<String, DiskError> {
     Ok(format!("{:016x}", u64::from_ne_bytes(random_bytes()?)))

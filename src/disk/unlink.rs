@@ -14,7 +14,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::empty::{Removal, Removed, UnremovedCause, lock};
-use super::handle::{DIRECTORY, INSIDE, PRIVATE_DIR, file_type, random_word};
+use super::handle::{DIRECTORY, INSIDE, PRIVATE_DIR, allocated, file_type, random_word};
 
 /// Below this depth a directory is first moved up into the trash itself: trees of any depth are removed with at most
 /// so many directories open a worker, and no path ever grows too long.
@@ -42,6 +42,8 @@ struct Node {
 #[derive(Default)]
 struct State {
     dir: Option<Arc<OwnedFd>>,
+    /// What it takes itself, from before it was emptied: some file systems give back a part of it with the names.
+    bytes: u64,
     /// Directories in it that are still at work.
     pending: usize,
     /// Names in it that could not be removed, so that no round tries them twice.
@@ -138,7 +140,7 @@ impl Job {
             }
             let fate = match entry.file_type() {
                 FileType::Directory => Fate::IsDirectory,
-                _ => unlink(dir, name, &mut removed),
+                _ => unlink(dir, name, removal, &mut removed),
             };
             match fate {
                 Fate::Gone => {}
@@ -184,6 +186,7 @@ impl Job {
             Ok(()) => {
                 let removed = Removed {
                     dirs: 1,
+                    bytes: lock(&self.0.state).bytes,
                     ..Removed::default()
                 };
                 if removal.add(removed).is_continue() {
@@ -282,7 +285,9 @@ impl Job {
             let _ = fchmod(&fd, PRIVATE_DIR);
         }
         let dir = Arc::new(fd);
-        lock(&self.0.state).dir = Some(dir.clone());
+        let mut state = lock(&self.0.state);
+        state.dir = Some(dir.clone());
+        state.bytes = allocated(&stat);
         Ok(dir)
     }
 
@@ -347,23 +352,30 @@ fn open_up(parent: &OwnedFd, name: &CStr) -> Result<(), Errno> {
 }
 
 /// Unlinks one name that is no directory, and counts it.
-fn unlink(dir: &OwnedFd, name: &CStr, removed: &mut Removed) -> Fate {
-    let stat = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => stat,
-        Err(Errno::NOENT) => return Fate::Gone,
-        Err(errno) => return Fate::Stuck(UnremovedCause::Refused(errno.into())),
+fn unlink(dir: &OwnedFd, name: &CStr, removal: &Removal<'_>, removed: &mut Removed) -> Fate {
+    let look = || match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if file_type(&stat) == FileType::Directory => Err(Fate::IsDirectory),
+        Ok(stat) => Ok(stat),
+        Err(Errno::NOENT) => Err(Fate::Gone),
+        Err(errno) => Err(Fate::Stuck(UnremovedCause::Refused(errno.into()))),
     };
-    if file_type(&stat) == FileType::Directory {
-        return Fate::IsDirectory;
+    let mut stat = match look() {
+        Ok(stat) => stat,
+        Err(fate) => return fate,
+    };
+    // Two workers at two names of one file would each see the other's, and nobody would count it as the last.
+    let turn = (stat.st_nlink > 1).then(|| removal.turn(stat.st_ino));
+    if turn.is_some() {
+        stat = match look() {
+            Ok(stat) => stat,
+            Err(fate) => return fate,
+        };
     }
     match unlinkat(dir, name, AtFlags::empty()) {
         Ok(()) => {
             removed.files += 1;
             if stat.st_nlink == 1 {
-                // stat(2): st_blocks counts units of 512 bytes, whatever the file system's own.
-                removed.bytes += u64::try_from(stat.st_blocks)
-                    .unwrap_or(0)
-                    .saturating_mul(512);
+                removed.bytes += allocated(&stat);
             }
             Fate::Gone
         }

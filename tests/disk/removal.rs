@@ -33,21 +33,20 @@ fn what_is_gone_is_counted_and_shared_files_free_nothing() {
     let test = TestRoot::new();
     let other = test.dir.path().join("other");
     let mut own = 0;
+    let taken = |path: &Path| std::fs::metadata(path).unwrap().blocks() * 512;
     let lock = trashed(&test, |data| {
         for dir in 0..30 {
             let dir = data.join(format!("dir-{dir}"));
             std::fs::create_dir(&dir).unwrap();
             std::fs::write(dir.join("file"), vec![1; 10_000]).unwrap();
-            own += std::fs::metadata(dir.join("file")).unwrap().blocks() * 512;
+            own += taken(&dir.join("file")) + taken(&dir);
         }
         std::fs::write(data.join("shared"), vec![1; 100_000]).unwrap();
         std::fs::hard_link(data.join("shared"), &other).unwrap();
         for small in ["data/file", "meta.json"] {
-            own += std::fs::metadata(data.join("..").join(small))
-                .unwrap()
-                .blocks()
-                * 512;
+            own += taken(&data.join("..").join(small));
         }
+        own += taken(data) + taken(&data.join(".."));
     });
     let emptied = empty_trash(&lock);
     assert!(emptied.is_finished(), "{emptied:?}");
@@ -59,6 +58,32 @@ fn what_is_gone_is_counted_and_shared_files_free_nothing() {
     assert_eq!(emptied.removed, want);
     assert_eq!(std::fs::read(other).unwrap().len(), 100_000);
     assert_eq!(lock.trash_names().unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_file_of_many_names_is_counted_once_whoever_takes_the_last_of_them() {
+    let test = TestRoot::new();
+    let mut own = 0;
+    let lock = trashed(&test, |data| {
+        let taken = |path: &Path| std::fs::metadata(path).unwrap().blocks() * 512;
+        for dir in ["a", "b", "c"] {
+            std::fs::create_dir(data.join(dir)).unwrap();
+        }
+        for file in 0..3000 {
+            let [a, b, c] = ["a", "b", "c"].map(|dir| data.join(format!("{dir}/{file}")));
+            std::fs::write(&a, "some content").unwrap();
+            std::fs::hard_link(&a, b).unwrap();
+            std::fs::hard_link(&a, c).unwrap();
+            own += taken(&a);
+        }
+        for place in ["a", "b", "c", ".", "..", "file", "../meta.json"] {
+            own += taken(&data.join(place));
+        }
+    });
+    let emptied = empty_trash(&lock);
+    assert!(emptied.is_finished(), "{emptied:?}");
+    assert_eq!(emptied.removed.files, 9000 + 2);
+    assert_eq!(emptied.removed.bytes, own);
 }
 
 #[test]

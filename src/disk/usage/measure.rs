@@ -10,7 +10,7 @@ use super::ledger::{Ledger, Seen};
 use crate::core::model::SnapshotKind;
 use crate::core::usage::{Class, Key, LeftOut, Usage};
 use crate::disk::error::DiskError;
-use crate::disk::handle::{Handle, file_type};
+use crate::disk::handle::{Handle, allocated, file_type};
 use crate::disk::host::{DATA, HostDir};
 use crate::disk::lock::HostLock;
 use crate::disk::walk::{Step, Walk};
@@ -276,11 +276,4 @@ fn seen(stat: &Stat) -> Seen {
         },
         bytes: allocated(stat),
     }
-}
-
-/// Bytes on disk, whatever the length of the file: stat(2) counts units of 512 bytes, whatever the file system's own.
-fn allocated(stat: &Stat) -> u64 {
-    u64::try_from(stat.st_blocks)
-        .unwrap_or(0)
-        .saturating_mul(512)
 }
