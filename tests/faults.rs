@@ -13,6 +13,8 @@ mod connect;
 mod database;
 #[path = "faults/disks.rs"]
 mod disks;
+#[path = "faults/limits.rs"]
+mod limits;
 #[path = "faults/network.rs"]
 mod network;
 #[path = "faults/remote.rs"]

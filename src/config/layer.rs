@@ -4,15 +4,15 @@ use kdl::KdlNode;
 
 use super::node::Reader;
 use crate::core::desired::{
-    HooksPart, Layer, ListPart, RetentionPart, RetentionUse, RsyncPart, SchedulePart, ScheduleUse,
-    Spanned, SshPart, VerifyPart,
+    HooksPart, Layer, LimitsPart, ListPart, Maybe, RetentionPart, RetentionUse, RsyncPart,
+    SchedulePart, ScheduleUse, Spanned, SshPart, VerifyPart,
 };
 use crate::core::model::{
-    Count, HookName, Incremental, Invalid, Kinds, Label, Percent, Rule, Span,
+    ByteCount, Count, HookName, Incremental, Invalid, Kinds, Label, Percent, Rule, Span,
 };
 
 /// What a layer may say, wherever it stands.
-pub(super) const SHARED: [&str; 15] = [
+pub(super) const SHARED: [&str; 16] = [
     "ssh",
     "rsync",
     "source",
@@ -24,6 +24,7 @@ pub(super) const SHARED: [&str; 15] = [
     "suspect-percent",
     "stale-after",
     "verify",
+    "limits",
     "accept-partial",
     "enabled",
     "server",
@@ -66,6 +67,7 @@ impl Reader<'_> {
                 self.set(&mut layer.stale_after, node, span);
             }
             "verify" => self.verify(&mut layer.verify, node),
+            "limits" => self.limits(&mut layer.limits, node),
             "accept-partial" => {
                 let value = self.switch(node);
                 self.set(&mut layer.accept_partial, node, value);
@@ -334,6 +336,41 @@ impl Reader<'_> {
             let help = "write what part of all files each verification reads, `5%`";
             self.wrong("invalid-value", at, "this reads nothing", help);
         }
+    }
+
+    fn limits(&mut self, part: &mut LimitsPart, node: &KdlNode) {
+        const KNOWN: [&str; 3] = ["max-size", "max-files", "quota"];
+        self.shape(node, 0, &[]);
+        for child in node.iter_children() {
+            match child.name().value() {
+                "max-size" => {
+                    let size = self.limit_of_size(child);
+                    self.set(&mut part.max_size, child, size);
+                }
+                "max-files" => {
+                    let value = self
+                        .value(child, "a number")
+                        .and_then(|entry| self.number(entry, 1, u32::MAX));
+                    self.set(&mut part.max_files, child, value);
+                }
+                "quota" => {
+                    let size = self.limit_of_size(child);
+                    self.set(&mut part.quota, child, size);
+                }
+                _ => self.unknown(child, "in `limits`", &KNOWN),
+            }
+        }
+    }
+
+    fn limit_of_size(&mut self, node: &KdlNode) -> Maybe<ByteCount> {
+        let size: Maybe<ByteCount> = self
+            .value(node, "a size")
+            .and_then(|entry| self.parsed(entry));
+        if let Some(zero) = size.as_ref().filter(|size| size.value.0 == 0) {
+            let help = "write a size, `500GiB`; to pause a host write `enabled #false`";
+            self.wrong("invalid-value", zero.at, "no snapshot fits into this", help);
+        }
+        size
     }
 
     fn retention_use(&mut self, layer: &mut Layer, node: &KdlNode) {

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::core::model::{
-    GlobalSettings, Guard, Hooks, HostSettings, Keep, Notify, Policy, RsyncSettings, Schedule,
-    SmtpSettings, SshSettings, VerifySettings,
+    GlobalSettings, Guard, Hooks, HostSettings, Keep, Limits, Notify, Policy, RsyncSettings,
+    Schedule, SmtpSettings, SshSettings, VerifySettings,
 };
 
 /// How a file says a setting.
@@ -70,7 +70,13 @@ pub(super) fn host_table(settings: &HostSettings) -> Vec<Setting> {
         suspect_percent,
         stale_after,
         verify,
+        limits,
     } = settings;
+    let Limits {
+        max_size,
+        max_files,
+        quota,
+    } = limits;
     let VerifySettings { every, sample } = verify;
     let SshSettings {
         user,
@@ -144,6 +150,9 @@ pub(super) fn host_table(settings: &HostSettings) -> Vec<Setting> {
         setting("stale-after", word, stale_after),
         setting("verify.every", word, every),
         setting("verify.sample", word, sample),
+        setting("limits.max-size", Form::Size, max_size),
+        setting("limits.max-files", word, max_files),
+        setting("limits.quota", Form::Size, quota),
         setting("accept-partial", word, accept_partial),
     ]);
     table
@@ -338,7 +347,8 @@ pub(super) mod tests {
             "timezone": "Europe/Amsterdam",
             "hooks": {"before": ["a", "b"], "after": ["c"], "remote-before": ["d"], "remote-after": ["e"], "timeout": "2h"},
             "accept-partial": true, "suspect-percent": 70, "stale-after": "36h",
-            "verify": {"every": "30d", "sample": 5}
+            "verify": {"every": "30d", "sample": 5},
+            "limits": {"max-size": 536_870_912_000_u64, "max-files": 2_000_000, "quota": 1_099_511_627_776_u64}
         }))
         .unwrap()
     }

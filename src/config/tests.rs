@@ -297,6 +297,10 @@ fn a_duplicate_in_another_file_shows_both_places() {
 )]
 #[case("global { smtp { tls \"ssl\" } }", "invalid-value")]
 #[case("global { smtp { port 0 } }", "invalid-value")]
+#[case("global { limits { max-size \"0B\" } }", "invalid-value")]
+#[case("global { limits { max-size 5 } }", "wrong-type")]
+#[case("global { limits { max-files 0 } }", "invalid-value")]
+#[case("global { limits { max-files 5000000000 } }", "invalid-value")]
 #[case(
     "host \"a\" { address \"a\"; source \"/\"; enabled \"yes\" }",
     "wrong-type"

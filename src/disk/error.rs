@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::holder::Holder;
 use super::meta::MetaError;
-use crate::core::model::{RootId, visible};
+use crate::core::model::{Excess, RootId, visible};
 
 /// Says what could not be done below a backup root, and with what.
 ///
@@ -26,6 +26,10 @@ pub enum DiskError {
         #[source]
         source: io::Error,
     },
+
+    /// A pull has brought more than its host may bring.
+    #[error("{0}")]
+    OverLimit(Excess),
 
     /// A symbolic link stands where a directory or file of ours belongs.
     #[error("{} is a symbolic link; at and below a backup root none is followed: write the real path or put the real thing in its place", shown(.path))]

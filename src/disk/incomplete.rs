@@ -12,7 +12,9 @@ use super::host::{DATA, HostDir, INCOMPLETE, TRASH};
 use super::lock::HostLock;
 use super::marks::{self, Suspect};
 use super::meta::{self, SnapshotMeta};
-use crate::core::model::{SnapshotKind, SnapshotName};
+use super::space::Space;
+use super::tally::excess_of;
+use crate::core::model::{Excess, Limits, SnapshotKind, SnapshotName};
 
 /// rsync's own words, beside `data/`.
 const LOG: &str = "rsync.log";
@@ -156,6 +158,28 @@ impl Incomplete {
     /// It cannot be read.
     pub fn is_empty(&self) -> Result<bool, DiskError> {
         Ok(self.dir.existing(DATA)?.entries(1)?.is_empty())
+    }
+
+    /// The room on the file system that it is made on.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be asked for.
+    pub fn space(&self) -> Result<Space, DiskError> {
+        Space::of(&self.dir)
+    }
+
+    /// The limit that its tree is over by now; nothing if it is over none, or `stop` ended the count.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be walked, or is changed under the walk.
+    pub fn excess(
+        &self,
+        limits: &Limits,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Excess>, DiskError> {
+        excess_of(self.dir.existing(DATA)?, limits, stop)
     }
 
     /// Opens `rsync.log` to add to its end.

@@ -40,6 +40,7 @@ mod root;
 mod root_view;
 mod scan;
 mod space;
+mod tally;
 mod trash;
 mod tree;
 mod tree_node;

@@ -21,7 +21,7 @@ use crate::core::model::{
     SqlHost, Timestamp,
 };
 use crate::disk::{DiskError, HostLock, Incomplete, Root, SnapshotMeta, Suspect};
-use crate::rsync::{self, Stats, Verdict};
+use crate::rsync::{self, Ceiling, Stats, Verdict};
 use crate::store::{HostKey, NewSnapshot, RunEnd, RunFilter, Settled, SnapshotEnd};
 
 pub(super) struct Attempt<'a> {
@@ -108,6 +108,7 @@ impl Attempt<'_> {
                 Ok(self.report(name, links, &ended, verdict))
             }
             None => {
+                let ceiling = Ceiling::new(self.host.settings.limits);
                 let transfers = Transfers {
                     host: self.host,
                     lock,
@@ -116,6 +117,7 @@ impl Attempt<'_> {
                     progress: request.progress,
                     pulse,
                     begun: Instant::now(),
+                    ceiling: &ceiling,
                 };
                 transfers.run(links).map(|(ended, way)| {
                     self.way = Some(way);
@@ -187,16 +189,18 @@ impl Attempt<'_> {
         pulse: &Pulse,
         mut report: BackupReport,
     ) -> BackupReport {
+        if report.is_complete() {
+            let limits = self.host.settings.limits;
+            match write_with_pull(lock, incomplete, links, kind, limits, &pulse.stop) {
+                Ok(warning) => report.warnings.extend(warning),
+                Err(excess) => report.fail(RunCause::Lasting, excess.to_string()),
+            }
+        }
         let mut meta = self.meta(kind, &report, report.rsync_exit);
         meta.changed_percent = links
             .earlier
             .and_then(|earlier| pulled(&report.stats, links).changed_since(&earlier))
             .map(Percent::get);
-        if report.is_complete() {
-            report
-                .warnings
-                .extend(write_with_pull(lock, incomplete, links, kind, &pulse.stop));
-        }
         let written = if !report.is_complete() {
             keep_incomplete(lock, incomplete, &meta, &report).map_err(Error::from)
         } else if lock.is_lost() {
@@ -212,11 +216,7 @@ impl Attempt<'_> {
         if let Err(error) = written {
             let said = super::sentence(&error);
             if report.is_complete() {
-                report.status = RunStatus::Failed;
-                report.settled = Settled::Failed;
-                report.suspect = None;
-                report.cause = Some(error.cause());
-                report.message = said;
+                report.fail(error.cause(), said);
             } else {
                 // Why the pull itself failed is what matters.
                 report.warnings.push(said);

@@ -9,7 +9,7 @@ use super::pulse::with_pulse;
 use super::reconcile::reconcile;
 use super::root::{grip_host, open_root};
 use super::space::check_room;
-use super::usage::measure_after_backup;
+use super::usage::{check_quota, measure_after_backup};
 use super::{Context, Error, PruneReport, PruneRequest};
 use crate::core::model::{
     ByteCount, HostName, RunCause, RunId, RunKind, RunStatus, SnapshotKind, SnapshotName, SqlHost,
@@ -75,6 +75,15 @@ impl BackupReport {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.settled == Settled::Complete
+    }
+
+    /// Nothing becomes visible after all.
+    pub(super) fn fail(&mut self, cause: RunCause, message: String) {
+        self.status = RunStatus::Failed;
+        self.settled = Settled::Failed;
+        self.suspect = None;
+        self.cause = Some(cause);
+        self.message = message;
     }
 
     /// How a command ends with it. A refused prune does not make the backup fail, but is told.
@@ -156,6 +165,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
     let facts = reconcile(context, &root, host.id, facts)?;
     let host = backed_up(&facts, &request.host)?;
     let finished = finish_cut_off(context, host, &lock)?;
+    check_quota(context, host, &root, &lock, request.stop)?;
     record_life(context, now)?;
 
     let run = match claimed {
@@ -200,17 +210,20 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
         .extend(finished.iter().map(ToString::to_string));
     if report.is_complete() {
         attempt.drop_superseded(&lock, &mut report)?;
+    }
+    // A quota counts what a failed pull has left, too.
+    if report.is_complete() || host.settings.limits.quota.is_some() {
         measure_after_backup(context, host, &root, &lock, stop);
-        if prune {
-            let request = PruneRequest {
-                directory: host.directory.clone(),
-                authority: Authority::Unattended,
-                kinds: None,
-                allow: Vec::new(),
-                listed: None,
-            };
-            report.pruned = Some(prune_locked(context, &request, &mut lock));
-        }
+    }
+    if report.is_complete() && prune {
+        let request = PruneRequest {
+            directory: host.directory.clone(),
+            authority: Authority::Unattended,
+            kinds: None,
+            allow: Vec::new(),
+            listed: None,
+        };
+        report.pruned = Some(prune_locked(context, &request, &mut lock));
     }
     if let Err(error) = lock.release() {
         // The lock is free all the same, and what it says blocks nobody.

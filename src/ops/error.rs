@@ -2,8 +2,8 @@
 
 use crate::config;
 use crate::core::model::{
-    AbsolutePath, AccountName, Fingerprint, HostName, Invalid, Kinds, Label, Pause, RunCause,
-    SnapshotKind, SnapshotName, ValueError,
+    AbsolutePath, AccountName, ByteCount, Fingerprint, HostName, Invalid, Kinds, Label, Pause,
+    RunCause, SnapshotKind, SnapshotName, ValueError,
 };
 use crate::core::plan::{GateError, Outcome, Refusal};
 use crate::core::retention::EmptyPolicy;
@@ -255,6 +255,18 @@ pub enum Error {
         /// The limit.
         limit: crate::core::model::Percent,
     },
+    /// The snapshots of a host take more than they may.
+    #[error(
+        "over `quota`: the snapshots of {host} take {held} on disk, and a run starts with at most {quota}"
+    )]
+    OverQuota {
+        /// The host.
+        host: HostName,
+        /// What they take.
+        held: ByteCount,
+        /// What they may take.
+        quota: ByteCount,
+    },
     /// A snapshot that a plan keeps is not on disk as it should be.
     #[error("the {kind} snapshot {name} of {host} should stay, but {problem}; nothing was deleted")]
     KeptIsNotWhole {
@@ -464,9 +476,10 @@ impl Error {
             Self::Store(StoreError::LeaseLost { .. }) => Outcome::Locked,
             Self::Store(_) => Outcome::Unreachable,
             Self::Gate(gate) => gate.outcome(),
-            Self::Refused { .. } | Self::RootInUse { .. } | Self::TooFull { .. } => {
-                Outcome::Refused
-            }
+            Self::Refused { .. }
+            | Self::RootInUse { .. }
+            | Self::TooFull { .. }
+            | Self::OverQuota { .. } => Outcome::Refused,
             Self::Disk(error)
                 if error.is_not_mounted() || matches!(error, DiskError::ForeignLineage { .. }) =>
             {
@@ -586,6 +599,9 @@ impl Error {
                 "move or mount the root with its .pobsync-root marker at the new path first".into()
             }
             Self::TooFull { .. } => "make room, or lower `min-free` in `guard`".into(),
+            Self::OverQuota { host, .. } => format!(
+                "look at pobsync du {host}, delete some by pobsync retention {host} --apply, or raise `quota` in its `limits`"
+            ),
             Self::KeptIsNotWhole { host, .. } => {
                 format!("the row is marked missing; bring the directory back and run pobsync discover-snapshots --host {host}, then plan again")
             }

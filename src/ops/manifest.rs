@@ -2,8 +2,8 @@
 
 use super::links::Links;
 use crate::core::manifest::ManifestHead;
-use crate::core::model::SnapshotKind;
-use crate::disk::{HostLock, Incomplete, ManifestRequest};
+use crate::core::model::{Excess, Limits, SnapshotKind};
+use crate::disk::{DiskError, HostLock, Incomplete, ManifestRequest};
 use crate::rsync::Stop;
 
 /// More threads read no faster from one disk, and the server has other hosts to serve.
@@ -17,15 +17,19 @@ pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS))
 }
 
-/// Writes the manifest of what was just pulled, before it is visible. Says what went wrong: a snapshot without a manifest
-/// is whole all the same, and the next verification makes up for it.
+/// Writes the manifest of what was just pulled, before it is visible, and counts it on the way. Says what went wrong: a
+/// snapshot without a manifest is whole all the same, and the next verification makes up for it.
+///
+/// # Errors
+/// The tree is over a limit.
 pub(super) fn write_with_pull(
     lock: &HostLock,
     incomplete: &Incomplete,
     links: &Links,
     kind: SnapshotKind,
+    limits: Limits,
     stop: &Stop,
-) -> Option<String> {
+) -> Result<Option<String>, Excess> {
     let head = ManifestHead {
         kind,
         snapshot: incomplete.name().clone(),
@@ -39,13 +43,14 @@ pub(super) fn write_with_pull(
             head: &head,
             base: links.linked.as_ref().map(|(kind, name)| (*kind, name)),
             old_bytes: OLD_BYTES,
+            limits,
             threads: threads(),
             bytes_per_second: None,
             stop: &|| stop.is_asked(),
         },
     );
     let later = "the next `pobsync verify` makes one";
-    match made {
+    let wrong = match made {
         Ok(Some(made)) => {
             tracing::debug!(
                 names = made.names,
@@ -56,12 +61,20 @@ pub(super) fn write_with_pull(
                 "manifest of {}",
                 head.snapshot
             );
-            None
+            return Ok(None);
         }
-        Ok(None) => Some(format!("its manifest was not finished: {later}")),
-        Err(error) => Some(format!(
-            "it has no manifest: {}; {later}",
-            super::sentence(&error.into())
-        )),
+        Ok(None) => format!("its manifest was not finished: {later}"),
+        Err(DiskError::OverLimit(excess)) => return Err(excess),
+        Err(error) => {
+            let why = super::sentence(&error.into());
+            format!("it has no manifest: {why}; {later}")
+        }
+    };
+    // It did not come to the end of the tree.
+    if !limits.is_default()
+        && let Ok(Some(excess)) = incomplete.excess(&limits, &|| false)
+    {
+        return Err(excess);
     }
+    Ok(Some(wrong))
 }

@@ -6,6 +6,7 @@ mod apply;
 mod attempt;
 mod backup;
 mod base;
+mod ceiling;
 mod check;
 mod checkout;
 mod clock;

@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
+use super::ceiling::watched;
 use super::links::{Links, utf8};
 use super::pulse::Pulse;
 use super::{Error, sentence};
 use crate::core::model::{Incremental, SourcePath, SqlHost, TransferList, visible};
 use crate::disk::{DiskError, GraftError, HostLock, Incomplete, Kept, SnapshotMeta, Tree};
-use crate::rsync::{self, Ended, Pull, Surprise, Transfer, brought};
+use crate::rsync::{self, Ceiling, Ended, Pull, Surprise, Transfer, brought};
 
 /// A base of fewer files is linked by rsync sooner than a second transfer begins: it takes 0.07 ms a file, a connection
 /// takes 300 ms and more.
@@ -102,6 +103,7 @@ pub(super) struct Transfers<'t, 'p> {
     pub(super) progress: &'t mut (dyn FnMut(rsync::Progress) + 'p),
     pub(super) pulse: &'t Pulse,
     pub(super) begun: Instant,
+    pub(super) ceiling: &'t Ceiling,
 }
 
 /// What the fast way came to.
@@ -318,26 +320,27 @@ impl Transfers<'_, '_> {
         let deadline = self.deadline();
         let (lock, pulse, progress) = (&mut *self.lock, self.pulse, &mut *self.progress);
         let mut group = None;
-        let done = run(
-            self.pull,
-            Transfer {
-                stdin,
-                log,
-                deadline,
-                stop: &pulse.stop,
-                on_start: &mut |started: rsync::Started| {
-                    group = Some(lock.record_children(started.pid));
-                },
-                on_progress: &mut |seen: rsync::Progress| {
-                    pulse.is_at(seen.bytes);
-                    progress(seen);
-                },
+        let (pull, ceiling) = (self.pull, self.ceiling);
+        let transfer = Transfer {
+            stdin,
+            log,
+            deadline,
+            stop: &pulse.stop,
+            ceiling,
+            on_start: &mut |started: rsync::Started| {
+                group = Some(lock.record_children(started.pid));
             },
-        )
-        .map_err(|source| Error::File {
-            doing: "run",
-            path: "rsync".to_owned(),
-            source,
+            on_progress: &mut |seen: rsync::Progress| {
+                pulse.is_at(seen.bytes);
+                progress(seen);
+            },
+        };
+        let done = watched(self.incomplete, ceiling, || run(pull, transfer)).map_err(|source| {
+            Error::File {
+                doing: "run",
+                path: "rsync".to_owned(),
+                source,
+            }
         })?;
         if let Some(Err(error)) = group {
             tracing::warn!("{}: {error}", self.host.name);
@@ -362,7 +365,10 @@ impl Transfers<'_, '_> {
 
 /// Says that another way would come to the same: somebody, a signal, the clock or the server's own disk has ended it.
 fn is_ended(ended: &Ended) -> bool {
-    ended.cancelled || ended.timed_out || matches!(ended.exit, None | Some(11 | 20))
+    ended.cancelled
+        || ended.timed_out
+        || ended.excess.is_some()
+        || matches!(ended.exit, None | Some(11 | 20))
 }
 
 /// Says that the connection did not come about, or did not last.

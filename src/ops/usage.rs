@@ -8,7 +8,7 @@ use super::context::Facts;
 use super::root::{lock_host, open_root};
 use super::{Context, Error};
 use crate::core::model::{
-    AbsolutePath, HostName, RootId, SnapshotKind, SnapshotName, SqlHost, Timestamp,
+    AbsolutePath, ByteCount, HostName, RootId, SnapshotKind, SnapshotName, SqlHost, Timestamp,
 };
 use crate::core::usage::{Frees, Key, Present, Usage};
 use crate::disk::{HostDir, HostLock, Measured, Root};
@@ -177,8 +177,12 @@ pub(super) fn measure_after_backup(
     lock: &HostLock,
     stop: &Stop,
 ) {
+    let most = match host.settings.limits.quota {
+        Some(_) => usize::MAX,
+        None => MOST_AFTER_BACKUP,
+    };
     let done = lock
-        .measure(false, MOST_AFTER_BACKUP, &|| stop.is_asked())
+        .measure(false, most, &|| stop.is_asked())
         .map_err(Error::from)
         .and_then(|measured| match measured {
             Some(measured) => record(context, host, root.id(), &measured, super::clock::now()),
@@ -191,6 +195,40 @@ pub(super) fn measure_after_backup(
             super::sentence(&error)
         );
     }
+}
+
+/// Refuses a run of a host whose snapshots take more than its quota. What was measured last decides; only where that is too
+/// much or not known, it is measured now, since snapshots may have gone.
+///
+/// # Errors
+/// [`Error::OverQuota`]; or it cannot be measured.
+pub(super) fn check_quota(
+    context: &Context,
+    host: &SqlHost,
+    root: &Root,
+    lock: &HostLock,
+    stop: &Stop,
+) -> Result<(), Error> {
+    let Some(quota) = host.settings.limits.quota else {
+        return Ok(());
+    };
+    let known = context.store.usage(Some(host.id), root.id())?;
+    let known = known.first().and_then(|row| Usage::parse(&row.body).ok());
+    if known.is_some_and(|usage| usage.total() <= quota.0) {
+        return Ok(());
+    }
+    let measured = lock.measure(false, usize::MAX, &|| stop.is_asked())?;
+    let measured = measured.ok_or_else(stopped)?;
+    record(context, host, root.id(), &measured, super::clock::now())?;
+    let held = ByteCount(measured.usage.total());
+    if held <= quota {
+        return Ok(());
+    }
+    Err(Error::OverQuota {
+        host: host.name.clone(),
+        held,
+        quota,
+    })
 }
 
 fn record(

@@ -65,6 +65,11 @@ impl DifferenceReader {
         }
     }
 
+    /// How many names were told of.
+    pub(super) fn count(&self) -> u64 {
+        self.builder.count()
+    }
+
     fn hear(&mut self, line: &[u8], figures: &mut dyn FnMut(&str)) {
         let is_figure = line.starts_with(b"Number of files: ");
         self.is_at_figures |= is_figure;

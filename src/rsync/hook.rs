@@ -141,6 +141,7 @@ pub(super) fn attend(
         input: call.input,
         deadline: limit.into(),
         stop: call.stop,
+        ceiling: None,
     };
     let mut ear = Ear::new(call.log, LARGEST_LOG, 0);
     let status =

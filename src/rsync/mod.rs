@@ -5,6 +5,7 @@
 //! too: they are children under the same rules.
 
 mod argv;
+mod ceiling;
 mod difference;
 mod group;
 mod hook;
@@ -14,12 +15,14 @@ mod listed;
 mod outcome;
 mod probe;
 mod process;
+mod progress;
 mod remote_hook;
 mod restore;
 mod stats;
 mod stop;
 
 pub use argv::Pull;
+pub use ceiling::Ceiling;
 pub use difference::{Difference, Surprise};
 pub use group::end_group;
 pub use hook::{HookCall, HookError};

@@ -85,6 +85,9 @@ fn by_exit(ended: &Ended, accept_partial: bool, room: Room) -> Verdict {
             ..failed("it was stopped on request".to_owned(), false)
         };
     }
+    if let Some(excess) = ended.excess {
+        return failed(excess.to_string(), false);
+    }
     if ended.timed_out {
         return failed(
             "it took longer than `deadline` allows, and was ended".to_owned(),

@@ -14,10 +14,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
 use super::Pull;
+use super::ceiling::Ceiling;
 use super::difference::{Difference, DifferenceReader, Surprise};
 use super::group::{GRACE, signal_group};
+use super::progress::{At, progress};
 use super::stats::Stats;
 use super::stop::Stop;
+use crate::core::model::Excess;
 
 /// What is kept of the complaints of a transfer: enough for every kind, not for a million of one.
 const KEPT_LINES: usize = 400;
@@ -67,6 +70,8 @@ pub struct Ended {
     pub complaints: Vec<String>,
     /// How many more complaints there were.
     pub dropped: u64,
+    /// It brought more than the host may bring, and was ended.
+    pub excess: Option<Excess>,
 }
 
 /// What a transfer runs with.
@@ -79,6 +84,8 @@ pub struct Transfer<'a> {
     pub deadline: Duration,
     /// Asks it to stop.
     pub stop: &'a Stop,
+    /// What it must not exceed.
+    pub ceiling: &'a Ceiling,
     /// Hears that it has begun.
     pub on_start: &'a mut dyn FnMut(Started),
     /// Hears how far it is.
@@ -101,12 +108,21 @@ fn transfer_by(argv: &[String], transfer: Transfer<'_>) -> std::io::Result<Ended
             input: Vec::new(),
             deadline: transfer.deadline,
             stop: transfer.stop,
+            ceiling: Some(transfer.ceiling),
         },
         &mut ear,
         transfer.on_start,
         transfer.on_progress,
     )?;
-    Ok(ear.finish(status).0)
+    Ok(measured(ear.finish(status).0, transfer.ceiling))
+}
+
+/// The figures at the end are held against the limits too: a short transfer tells of nothing before.
+fn measured(mut ended: Ended, ceiling: &Ceiling) -> Ended {
+    let stats = &ended.stats;
+    ceiling.hear(stats.files.unwrap_or(0), stats.bytes.unwrap_or(0));
+    ended.excess = ceiling.excess();
+    ended
 }
 
 fn piped(command: &mut Command, stdin: Stdio) -> &mut Command {
@@ -133,13 +149,14 @@ pub fn compare(
             input: Vec::new(),
             deadline: transfer.deadline,
             stop: transfer.stop,
+            ceiling: Some(transfer.ceiling),
         },
         &mut ear,
         transfer.on_start,
         transfer.on_progress,
     )?;
     let difference = ear.difference.take().unwrap_or_default();
-    let (ended, _) = ear.finish(status);
+    let ended = measured(ear.finish(status).0, transfer.ceiling);
     let difference = difference.finish(&ended.stats);
     Ok((ended, difference))
 }
@@ -167,6 +184,7 @@ pub(super) fn collect(
         input: Vec::new(),
         deadline,
         stop,
+        ceiling: None,
     };
     let mut ear = Ear::new(None, 0, longest);
     let status = attend(task, &mut ear, &mut |_| {}, &mut |_| {})?;
@@ -180,6 +198,8 @@ pub(super) struct Task<'a> {
     pub(super) input: Vec<u8>,
     pub(super) deadline: Duration,
     pub(super) stop: &'a Stop,
+    /// What it must not exceed, if anything.
+    pub(super) ceiling: Option<&'a Ceiling>,
 }
 
 /// Runs a task to its end and hears all that it says.
@@ -213,8 +233,7 @@ pub(super) fn attend(
     let waited = match &readers {
         Ok(_) => wait(
             &mut child,
-            task.deadline,
-            task.stop,
+            (task.deadline, task.stop, task.ceiling),
             &hear,
             ear,
             on_progress,
@@ -271,8 +290,7 @@ pub(super) fn command<S: AsRef<OsStr>>(argv: &[S]) -> Command {
 /// Waits for the leader of the group and leaves it unreaped, so that its number stays its own.
 fn wait(
     child: &mut Child,
-    deadline: Duration,
-    stop: &Stop,
+    (deadline, stop, ceiling): (Duration, &Stop, Option<&Ceiling>),
     hear: &Receiver<Said>,
     ear: &mut Ear,
     on_progress: &mut dyn FnMut(Progress),
@@ -309,7 +327,8 @@ fn wait(
             None => {
                 ear.ended.cancelled = stop.is_asked();
                 ear.ended.timed_out = begun.elapsed() > deadline;
-                if ear.ended.cancelled || ear.ended.timed_out {
+                let is_over = ceiling.is_some_and(|ceiling| ear.is_over(ceiling));
+                if ear.ended.cancelled || ear.ended.timed_out || is_over {
                     signal_group(child.id(), Signal::TERM);
                     asked = Some(Instant::now());
                 }
@@ -400,6 +419,8 @@ pub(super) struct Ear {
     listener: Option<Listener>,
     ended: Ended,
     difference: Option<DifferenceReader>,
+    /// How far the transfer has said it is.
+    at: At,
 }
 
 impl Ear {
@@ -414,7 +435,15 @@ impl Ear {
             listener: None,
             ended: Ended::default(),
             difference: None,
+            at: At::default(),
         }
+    }
+
+    /// Holds what was heard so far against the limits.
+    fn is_over(&self, ceiling: &Ceiling) -> bool {
+        let listed = self.difference.as_ref().map_or(0, DifferenceReader::count);
+        ceiling.hear(self.at.names.max(listed), self.at.bytes);
+        ceiling.excess().is_some()
     }
 
     pub(super) fn telling(listener: Listener) -> Self {
@@ -427,8 +456,9 @@ impl Ear {
     fn hear(&mut self, said: Said, on_progress: &mut dyn FnMut(Progress)) {
         match said {
             Said::Out(line) => {
-                if let Some(bytes) = progress(&line) {
-                    on_progress(Progress { bytes });
+                if let Some(at) = progress(&line) {
+                    self.at = at;
+                    on_progress(Progress { bytes: at.bytes });
                 } else {
                     if let Some(listener) = &mut self.listener {
                         listener(&line);
@@ -483,12 +513,4 @@ impl Ear {
         self.ended.signal = status.signal();
         (self.ended, self.answer)
     }
-}
-
-/// The bytes of a progress line: `     1234567  45%   12.3MB/s    0:00:01 (xfr#1, to-chk=0/3)`.
-fn progress(line: &str) -> Option<u64> {
-    let mut words = line.split_ascii_whitespace();
-    let bytes = words.next()?.parse().ok()?;
-    words.next()?.strip_suffix('%')?.parse::<u32>().ok()?;
-    Some(bytes)
 }

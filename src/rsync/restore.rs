@@ -293,6 +293,7 @@ impl Restore {
             // A person waits for it, and can end it.
             deadline: Duration::MAX,
             stop,
+            ceiling: None,
         };
         let status = attend(task, &mut ear, &mut |_: Started| {}, on_progress)?;
         Ok(ear.finish(status).0)

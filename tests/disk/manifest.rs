@@ -4,7 +4,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use pobsync::core::manifest::{Attribute, ManifestHead, Sample};
-use pobsync::core::model::SnapshotName;
+use pobsync::core::model::{Limits, SnapshotName};
 use pobsync::disk::{
     CheckRequest, Checked, DiskError, HostDir, HostLock, InodesRead, Made, ManifestRequest,
     Problem, SeenSnapshot,
@@ -35,6 +35,7 @@ fn snapshot(
         base: base.map(|base| (SCHEDULED, base)),
         old_bytes: 1 << 20,
         threads: 3,
+        limits: Limits::default(),
         bytes_per_second: None,
         stop: &|| false,
     };
@@ -142,6 +143,7 @@ fn old_files_without_a_digest_are_read_as_far_as_was_allowed() {
         base: Some((SCHEDULED, Box::leak(Box::new(name(1))))),
         old_bytes,
         threads: 2,
+        limits: Limits::default(),
         bytes_per_second: None,
         stop: &|| false,
     };

@@ -197,6 +197,7 @@ pub struct Layer {
     pub schedules: Vec<ScheduleUse>,
     pub hooks: HooksPart,
     pub verify: VerifyPart,
+    pub limits: LimitsPart,
 }
 
 /// A `verify` node.
@@ -205,6 +206,15 @@ pub struct Layer {
 pub struct VerifyPart {
     pub every: Maybe<Span>,
     pub sample: Maybe<Percent>,
+}
+
+/// A `limits` node.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs, reason = "each field is the limit of its name")]
+pub struct LimitsPart {
+    pub max_size: Maybe<ByteCount>,
+    pub max_files: Maybe<u32>,
+    pub quota: Maybe<ByteCount>,
 }
 
 /// An `ssh` node.

@@ -229,6 +229,9 @@ fn plain_settings(settings: &mut HostSettings, layers: &[&Layer], origins: &mut 
         "stale-after": settings.stale_after => stale_after;
         "verify.every": settings.verify.every => verify.every;
         "verify.sample": settings.verify.sample => verify.sample;
+        "limits.max-size": settings.limits.max_size => limits.max_size;
+        "limits.max-files": settings.limits.max_files => limits.max_files;
+        "limits.quota": settings.limits.quota => limits.quota;
         "ssh.user": settings.ssh.user => ssh.user;
         "ssh.port": settings.ssh.port => ssh.port;
         "ssh.identity": settings.ssh.identity => ssh.identity;

@@ -12,6 +12,7 @@ mod guard;
 mod ids;
 mod invalid;
 mod keep_text;
+mod limits;
 mod names;
 mod paths;
 mod pick;
@@ -39,6 +40,7 @@ pub use ids::{
     DeliveryId, EventId, Fence, HostId, Lineage, PlanId, RootId, RunId, Serial, SnapshotId,
 };
 pub use invalid::Invalid;
+pub use limits::{Excess, Limits};
 pub use names::{HostName, Label};
 pub use paths::{AbsolutePath, ExcludePattern, HookName, SourcePath};
 pub use pick::{SnapshotPick, Which};

@@ -5,8 +5,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AbsolutePath, Address, ByteCount, ExcludePattern, Guard, HookName, Invalid, Label, Percent,
-    Policy, ProxyJump, Schedule, SmtpSettings, SourcePath, Span, UserName, Value,
+    AbsolutePath, Address, ByteCount, ExcludePattern, Guard, HookName, Invalid, Label, Limits,
+    Percent, Policy, ProxyJump, Schedule, SmtpSettings, SourcePath, Span, UserName, Value,
 };
 
 /// Excluded unless a host says `exclude reset=#true`: they hold no data and can block a reader.
@@ -57,6 +57,9 @@ pub struct HostSettings {
     /// When its snapshots are verified.
     #[serde(default, skip_serializing_if = "VerifySettings::is_default")]
     pub verify: VerifySettings,
+    /// How much it may bring.
+    #[serde(default, skip_serializing_if = "Limits::is_default")]
+    pub limits: Limits,
 }
 
 impl HostSettings {
@@ -84,6 +87,7 @@ impl HostSettings {
             suspect_percent: Self::SUSPECT_PERCENT,
             stale_after: None,
             verify: VerifySettings::default(),
+            limits: Limits::default(),
         }
     }
 

@@ -13,13 +13,14 @@ use super::file::{FILE, ManifestReader, ManifestWriter};
 use super::look::look_at;
 use super::read::{InodesRead, NAMES, Queue};
 use crate::core::manifest::{Item, Line, ManifestHead, What};
-use crate::core::model::{SnapshotKind, SnapshotName};
+use crate::core::model::{Limits, SnapshotKind, SnapshotName};
 use crate::disk::error::DiskError;
 use crate::disk::handle::{Handle, random_word};
 use crate::disk::host::{DATA, HostDir};
 use crate::disk::incomplete::Incomplete;
 use crate::disk::lock::HostLock;
 use crate::disk::reading::{Reader, Reading};
+use crate::disk::tally::Tally;
 use crate::disk::walk::{Step, Walk};
 
 /// What a manifest is made from.
@@ -32,6 +33,8 @@ pub struct ManifestRequest<'a> {
     /// How many bytes may be read of files that are not new and of which no manifest tells. The digests of the rest stay
     /// open, and a later manifest or a verification fills them in.
     pub old_bytes: u64,
+    /// What the tree may come to: one that is over it gets no manifest.
+    pub limits: Limits,
     /// How many threads read.
     pub threads: usize,
     /// How many bytes they may read in a second.
@@ -58,7 +61,7 @@ impl HostLock {
     /// stopped.
     ///
     /// # Errors
-    /// The tree cannot be walked, or the manifest not be written.
+    /// The tree cannot be walked or is over a limit, or the manifest not be written.
     pub fn write_manifest(
         &self,
         incomplete: &Incomplete,
@@ -127,6 +130,7 @@ fn write(
         old_bytes: request.old_bytes,
         queue: Queue::default(),
         waiting: Vec::new(),
+        tally: Tally::default(),
         made: Made::default(),
     };
     let done = making.run(snapshot).and_then(|made| match made {
@@ -167,6 +171,7 @@ struct Making<'a> {
     old_bytes: u64,
     queue: Queue,
     waiting: Vec<Waiting>,
+    tally: Tally,
     made: Made,
 }
 
@@ -175,7 +180,13 @@ impl Making<'_> {
         let mut walk = Walk::new(snapshot.existing(DATA)?)?;
         while let Some(step) = walk.next()? {
             match step {
-                Step::Name { dir, name, stat } => self.name(&dir, name, &stat)?,
+                Step::Name { dir, name, stat } => {
+                    self.tally.add(&stat);
+                    if let Some(excess) = self.tally.excess(&self.request.limits) {
+                        return Err(DiskError::OverLimit(excess));
+                    }
+                    self.name(&dir, name, &stat)?;
+                }
                 Step::Unreadable { error, .. } => {
                     tracing::warn!("{error}: the manifest says nothing of what it holds");
                     self.waiting.push(Waiting::Line(Line::Unreadable));

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use super::damage::{Gathering, of_manifest};
 use super::report::{HostVerification, SnapshotVerification, State, percent};
 use crate::core::manifest::{ManifestHead, Sample};
-use crate::core::model::{HostName, SnapshotKind, SnapshotName, Timestamp};
+use crate::core::model::{HostName, Limits, SnapshotKind, SnapshotName, Timestamp};
 use crate::disk::{
     CheckRequest, Checked, DiskError, Finding, HostDir, InodesRead, ManifestRequest, SeenSnapshot,
 };
@@ -139,6 +139,7 @@ impl Engine<'_> {
             head: &head,
             base,
             old_bytes: u64::MAX,
+            limits: Limits::default(),
             threads: threads(),
             bytes_per_second: self.bytes_per_second,
             stop: self.stop,
