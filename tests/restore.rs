@@ -124,7 +124,15 @@ fn everything_comes_back_as_it_was_here_and_on_another_host() {
         "{}",
         listed.out
     );
-    assert!(listed.out.contains("with\\#012newline"), "{}", listed.out);
+    for name in [
+        "with\\nnewline",
+        "\\xff\\xfe not utf-8",
+        "é漢字",
+        "\\u{1b}[31mred",
+    ] {
+        let line = format!("+ {}/{name}", fixture.source());
+        assert!(listed.out.contains(&line), "{line}: {}", listed.out);
+    }
     assert!(!Path::new("/nonexistent").exists());
 }
 
@@ -150,13 +158,18 @@ fn what_is_there_stays_and_is_told_until_somebody_says_overwrite() {
     std::fs::create_dir(fixture.source.join("becomes a dir")).unwrap();
     std::fs::write(fixture.source.join("becomes a dir/precious"), "p").unwrap();
     let restore = ["restore", "web", fixture.source(), "--to", "/"];
-
-    let look = fixture
-        .program
-        .run(&[&restore[..], &["--dry-run"]].concat());
-    assert_eq!(look.code, 13, "{}{}", look.out, look.err);
+    let dry = [&restore[..], &["--dry-run"]].concat();
+    let look = fixture.program.ends(13, &dry);
     assert!(!fixture.source.join("new").exists());
     let said = fixture.program.ends(13, &restore);
+    assert_eq!(look.err, said.err);
+    // rsync's own words are not for people.
+    assert!(!said.err.contains("rsync"), "{}", said.err);
+    assert!(
+        said.out.contains("1 that belong below them left out"),
+        "{}",
+        said.out
+    );
     assert_eq!(
         std::fs::read_to_string(fixture.source.join("new")).unwrap(),
         "new"
@@ -173,10 +186,36 @@ fn what_is_there_stays_and_is_told_until_somebody_says_overwrite() {
     }
     assert!(fixture.source.join("becomes a dir/precious").exists());
 
-    // Nothing that holds something is deleted even then.
-    let said = fixture
-        .program
-        .ends(13, &[&restore[..], &["--overwrite"]].concat());
+    // Nothing that holds something is deleted even then, and a dry run says so.
+    let overwrite = [&restore[..], &["--overwrite"]].concat();
+    let dry = [&overwrite[..], &["--dry-run"]].concat();
+    let counted = fixture.program.json(13, &dry)["restored"].clone();
+    let look = fixture.program.ends(13, &dry);
+    let line = format!("~ {}/becomes a file/  in the place of", fixture.source());
+    assert!(look.out.contains(&line), "{}", look.out);
+    let said = fixture.program.ends(13, &overwrite);
+    assert_eq!(look.err, said.err);
+    assert!(!said.err.contains("make way for new"), "{}", said.err);
+    assert_eq!(
+        (
+            &counted["made"],
+            &counted["replaced"],
+            &counted["other_kind"]
+        ),
+        (&1.into(), &2.into(), &1.into()),
+        "{counted}"
+    );
+    assert_eq!(
+        counted["first_differing"],
+        serde_json::json!([
+            {"path": format!("{}/becomes a dir", fixture.source()), "reason": "not-empty"}
+        ])
+    );
+    assert!(
+        said.out.contains("2 replaced (1 of another kind)"),
+        "{}",
+        said.out
+    );
     assert!(fixture.source.join("becomes a dir/precious").exists());
     assert!(said.err.contains("becomes a dir"), "{}", said.err);
     assert_eq!(
@@ -351,7 +390,7 @@ fn what_cannot_be_found_is_told_with_what_can() {
         "--to",
         "back",
     ];
-    let said = program.ends(1, &args);
+    let said = program.ends(64, &args);
     assert!(said.err.contains("the oldest is of"), "{}", said.err);
     let root = program.root().join("inside");
     let args = ["restore", "web", "/", "--to", root.to_str().unwrap()];
@@ -480,4 +519,169 @@ fn a_full_target_is_told_before_it_is_full_and_a_second_run_goes_on() {
             .unwrap()
             .success()
     );
+}
+
+#[test]
+fn a_long_link_deep_down_keeps_nobody_from_restoring() {
+    let fixture = Fixture::new();
+    // rsync gives up on a line that holds both paths, and /proc/self/fd leads to a directory whose path is that long.
+    let mut deep = std::fs::File::open(&fixture.source).unwrap();
+    for _ in 0..8 {
+        let name = "d".repeat(200);
+        rustix::fs::mkdirat(&deep, &name, 0o755.into()).unwrap();
+        let flags = rustix::fs::OFlags::DIRECTORY;
+        let below = rustix::fs::openat(&deep, &name, flags, rustix::fs::Mode::empty()).unwrap();
+        deep = below.into();
+    }
+    rustix::fs::symlinkat("x".repeat(4000), &deep, "link").unwrap();
+    fixture.back_up();
+    let back = fixture.program.path("back");
+    let args = ["restore", "web", fixture.source(), "--to"];
+    let said = fixture
+        .program
+        .ends(0, &[&args[..], &[back.to_str().unwrap()]].concat());
+    assert!(said.out.contains(": 10 new"), "{}", said.out);
+    assert_same_tree(&fixture.source, &fixture.below(&back));
+}
+
+#[test]
+fn what_is_known_to_be_damaged_is_told_before_it_is_restored() {
+    let fixture = Fixture::new();
+    fixture.write("bad", "as it was");
+    fixture.write("good", "good");
+    let first = fixture.back_up();
+    let program = &fixture.program;
+    // The next one has an inode of its own, since the file was touched.
+    std::fs::remove_file(fixture.source.join("bad")).unwrap();
+    fixture.write("bad", "as it was");
+    let second = fixture.back_up();
+    let data = program.data("web", "manual", &second);
+    flip(&fixture.below(&data).join("bad"));
+    program.ends(1, &["verify", "web"]);
+
+    let (bad, good) = (
+        format!("{}/bad", fixture.source()),
+        format!("{}/good", fixture.source()),
+    );
+    program.ends(0, &["restore", "web", &good, "--to", "one"]);
+    let of_first = format!("web:{first}");
+    program.ends(0, &["restore", &of_first, &bad, "--to", "two"]);
+    for (path, dry) in [(&*bad, true), (fixture.source(), false), ("/", true)] {
+        let dry = if dry { &["--dry-run"][..] } else { &[] };
+        let args = [&["restore", "web", path, "--to", "three"], dry].concat();
+        let said = program.ends(13, &args);
+        let warning = format!("warning: {bad} is damaged in {second}: ");
+        assert!(said.err.contains(&warning), "{}", said.err);
+        let whole = format!("whole in {first} (manual)");
+        assert!(said.err.contains(&whole), "{}", said.err);
+        assert!(
+            said.out.contains("Damaged in that snapshot"),
+            "{}",
+            said.out
+        );
+    }
+    let told = program.json(13, &["restore", "web", &bad, "--to", "three", "--dry-run"]);
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../schema/restore.schema.json")).unwrap();
+    jsonschema::validate(&schema, &told).unwrap();
+    assert_eq!(told["damage"][0]["path"], *bad, "{told}");
+    let intact = serde_json::json!({"kind": "manual", "snapshot": first});
+    assert_eq!(told["damage"][0]["intact"], intact, "{told}");
+    assert!(told["suspect"].as_str().unwrap().contains("verification"));
+
+    // Without a database, what lies beside the snapshot tells that much.
+    let root = ["restore", "web", &bad, "--root", "root", "--to", "four"];
+    assert!(program.json(0, &root)["suspect"].is_string());
+    let said = program.ends(0, &root);
+    assert!(said.err.contains("is suspect"), "{}", said.err);
+    // A copy that is gone is none.
+    std::fs::remove_dir_all(program.root().join("web/manual").join(&first)).unwrap();
+    let said = program.ends(13, &["restore", "web", &bad, "--to", "five"]);
+    assert!(
+        said.err.contains("no whole copy of it is known"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn nobody_restores_over_this_machine_without_saying_so() {
+    let fixture = Fixture::new();
+    fixture.write("file", "x");
+    let program = &fixture.program;
+    let text = std::fs::read_to_string(program.path("pobsync.kdl")).unwrap();
+    let here = "\nhost \"here\" { address \"local\"; source \"/etc/hostname\" }";
+    program.write("pobsync.kdl", &(text + here));
+    program.ends(0, &["apply", "--yes"]);
+    fixture.back_up();
+    let target = program.path("target");
+    let to = format!("here:{}", target.display());
+    let said = program.ends(64, &["restore", "web", "/", "--to-host", &to]);
+    let help = format!("restore with --to {}", target.display());
+    assert!(said.err.contains(&help), "{}", said.err);
+    assert!(!target.exists());
+
+    std::fs::remove_file(fixture.source.join("file")).unwrap();
+    let whole = ["restore", "web", "/", "--to", "/../", "--overwrite"];
+    let said = program.ends(10, &whole);
+    assert!(
+        said.err.contains("name what is to come back"),
+        "{}",
+        said.err
+    );
+    assert!(!fixture.source.join("file").exists());
+    let dry = [&whole[..], &["--dry-run"]].concat();
+    let said = program.ends(0, &dry);
+    assert!(said.out.contains("Would restore"), "{}", said.out);
+    let named = ["restore", "web", fixture.source(), "--to", "/"];
+    program.ends(0, &[&named[..], &["--overwrite"]].concat());
+    assert!(fixture.source.join("file").exists());
+}
+
+#[test]
+fn a_restore_that_is_stopped_tells_what_it_had_written() {
+    let fixture = Fixture::new();
+    let program = &fixture.program;
+    let text = std::fs::read_to_string(program.path("pobsync.kdl")).unwrap();
+    let slow = text.replace(
+        "source \"/etc/hostname\"",
+        "source \"/etc/hostname\"; rsync { bwlimit \"64KiB\" }",
+    );
+    program.write("pobsync.kdl", &slow);
+    program.ends(0, &["apply", "--yes"]);
+    fixture.write("a", "first");
+    let noise: Vec<u8> = (0..8_000_000u32)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3])
+        .collect();
+    std::fs::write(fixture.source.join("b"), noise).unwrap();
+    fixture.back_up();
+    let there = program.path("there");
+    let to = format!("spare:{}", there.display());
+    let args = ["restore", "web", fixture.source(), "--to-host", &to];
+    let mut command = program.command(&[&args[..], &["--format", "json"]].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    while !fixture.below(&there).join("a").exists() {
+        std::thread::yield_now();
+    }
+    let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let said = child.wait_with_output().unwrap();
+    assert_eq!(said.status.code(), Some(1));
+    let told: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(told["outcome"], "failed", "{told}");
+    assert_eq!(told["restored"]["bytes"], 5, "{told}");
+    // The directory and the first file.
+    assert_eq!(told["restored"]["made"], 2, "{told}");
+    assert!(!fixture.below(&there).join("b").exists());
+}
+
+/// Changes the first byte of a file, and nothing else of it.
+fn flip(path: &Path) {
+    let modified = path.metadata().unwrap().modified().unwrap();
+    let mut bytes = std::fs::read(path).unwrap();
+    *bytes.first_mut().unwrap() ^= 1;
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    std::io::Write::write_all(&mut &file, &bytes).unwrap();
+    file.set_modified(modified).unwrap();
 }

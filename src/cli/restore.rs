@@ -12,9 +12,11 @@ use super::{database_address, file_path, signals};
 use crate::core::model::{ByteCount, HostName, SnapshotKind, SnapshotName, Timestamp, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{
-    self, Error, RestorePhase, RestoreReport, RestoreRequest, RestoreTo, Restored, Seen, Shelf,
+    self, DamagedPath, Error, RestoreBegun, RestorePhase, RestoreReport, RestoreRequest, RestoreTo,
+    Restored, Seen, Shelf,
 };
 
+/// What programs are told, `schema/restore.schema.json`.
 #[derive(Serialize)]
 struct Told {
     outcome: Outcome,
@@ -22,12 +24,16 @@ struct Told {
     snapshot: SnapshotName,
     kind: SnapshotKind,
     started_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspect: Option<String>,
     target: String,
     dry_run: bool,
     restored: Restored,
+    damage: Vec<DamagedPath>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
     complaints: Vec<String>,
+    more_complaints: u64,
     notes: Vec<String>,
 }
 
@@ -45,6 +51,8 @@ pub(super) fn run(common: &Common, args: &RestoreArgs, output: &Output) -> Resul
         (None, None) => return Ok(Outcome::Usage),
     };
     let mut progress = Progress::new(output);
+    // What is told before it begins is not told again.
+    let mut notes_told = 0;
     let told: Rc<dyn Fn(&Seen)> = if args.dry_run && !output.is_json() {
         Rc::new(tell_item)
     } else {
@@ -60,12 +68,22 @@ pub(super) fn run(common: &Common, args: &RestoreArgs, output: &Output) -> Resul
         flat: args.flat,
         dry_run: args.dry_run,
         stop: &stop,
+        begin: &mut |begun| {
+            notes_told = begun.notes.len();
+            if !output.is_json() {
+                tell_before(begun, output);
+            }
+        },
         progress: &mut |phase| progress.is_at(phase),
         told,
     });
     progress.end();
     let done = done?;
-    tell(&done, output);
+    if output.is_json() {
+        tell_programs(&done, output);
+    } else {
+        tell(&done, notes_told, output);
+    }
     Ok(done.outcome())
 }
 
@@ -78,48 +96,86 @@ pub(super) fn shelf(common: &Common, root: &RootArg) -> Result<Shelf, Error> {
 }
 
 fn tell_item(seen: &Seen) {
-    let (sign, item) = match seen {
-        Seen::New(item) => ('+', item),
-        Seen::Replaced(item) => ('~', item),
-        Seen::Attributes(_) | Seen::Same | Seen::Differs(_) => return,
+    let (sign, item, more) = match seen {
+        Seen::New(item) => ('+', item, ""),
+        Seen::Replaced(item) => ('~', item, ""),
+        Seen::Converted(item) => ('~', item, "  in the place of something of another kind"),
+        _ => return,
     };
     let size = item
         .bytes
         .map_or(String::new(), |bytes| format!("  {}", ByteCount(bytes)));
-    print(&format!("{sign} /{}{size}\n", visible(&item.path)));
+    let path = ops::bytes_shown(&item.path);
+    print(&format!("{sign} /{path}{size}{more}\n"));
 }
 
-fn tell(done: &RestoreReport, output: &Output) {
-    if output.is_json() {
-        let plain = |lines: &[String]| lines.iter().map(|line| visible(line)).collect();
-        output.json(&Told {
-            outcome: done.outcome(),
-            host: done.host.clone(),
-            snapshot: done.snapshot.clone(),
-            kind: done.kind,
-            started_at: done.started_at,
-            target: done.target.clone(),
-            dry_run: done.dry_run,
-            restored: done.restored.clone(),
-            message: done.problem.as_deref().map(visible),
-            complaints: plain(&done.complaints),
-            notes: plain(&done.notes),
-        });
-        return;
-    }
-    for note in &done.notes {
+/// More damage than this is counted on a terminal; JSON has it.
+const SHOWN: usize = 20;
+
+/// What has to be known before hours are spent on it.
+fn tell_before(begun: &RestoreBegun, output: &Output) {
+    for note in &begun.notes {
         output.say(&format!("note: {}", visible(note)));
     }
-    if let Some(why) = &done.suspect {
+    if let Some(why) = &begun.suspect {
         output.say(&format!(
             "note: {} is suspect: {}",
-            done.snapshot,
+            begun.snapshot,
             visible(why)
         ));
     }
+    tell_damage(begun, output);
+}
+
+fn tell_damage(begun: &RestoreBegun, output: &Output) {
+    for damage in begun.damage.iter().take(SHOWN) {
+        let whole = match &damage.intact {
+            Some(intact) => format!("whole in {} ({})", intact.snapshot, intact.kind),
+            None => "no whole copy of it is known".to_owned(),
+        };
+        output.say(&format!(
+            "warning: {} is damaged in {}: {}; {whole}",
+            visible(&damage.path),
+            begun.snapshot,
+            visible(&damage.detail),
+        ));
+    }
+    let more = begun.damage.len().saturating_sub(SHOWN);
+    if more > 0 {
+        output.say(&format!("warning: and {more} more are damaged"));
+    }
+}
+
+fn tell_programs(done: &RestoreReport, output: &Output) {
+    let plain = |lines: &[String]| lines.iter().map(|line| visible(line)).collect();
+    let begun = &done.begun;
+    output.json(&Told {
+        outcome: done.outcome(),
+        host: begun.host.clone(),
+        snapshot: begun.snapshot.clone(),
+        kind: begun.kind,
+        started_at: begun.started_at,
+        suspect: begun.suspect.as_deref().map(visible),
+        target: begun.target.clone(),
+        dry_run: begun.dry_run,
+        restored: done.restored.clone(),
+        damage: begun.damage.clone(),
+        message: done.problem.as_deref().map(visible),
+        complaints: plain(&done.complaints),
+        more_complaints: done.more_complaints,
+        notes: plain(&begun.notes),
+    });
+}
+
+fn tell(done: &RestoreReport, notes_told: usize, output: &Output) {
+    for note in done.begun.notes.iter().skip(notes_told) {
+        output.say(&format!("note: {}", visible(note)));
+    }
     output.text(&summary(done));
-    for path in &done.restored.first_differing {
-        output.say(&format!("  stays: /{}", visible(path)));
+    for staying in &done.restored.first_differing {
+        let why = staying.reason.words();
+        let why = why.map_or(String::new(), |why| format!(": {why}"));
+        output.say(&format!("  stays: {}{why}", visible(&staying.path)));
     }
     let more = done.restored.differs - done.restored.first_differing.len() as u64;
     if more > 0 {
@@ -137,8 +193,8 @@ fn tell(done: &RestoreReport, output: &Output) {
 }
 
 fn summary(done: &RestoreReport) -> String {
-    let r = &done.restored;
-    let verb = if done.dry_run {
+    let (r, begun) = (&done.restored, &done.begun);
+    let verb = if begun.dry_run {
         "Would restore"
     } else if done.problem.is_some() {
         "Restored in part"
@@ -147,24 +203,47 @@ fn summary(done: &RestoreReport) -> String {
     };
     let mut text = format!(
         "{verb} from {}:{} of {} to {}: {} new, {}",
-        done.host,
-        done.snapshot,
-        done.started_at,
-        done.target,
+        begun.host,
+        begun.snapshot,
+        begun.started_at,
+        begun.target,
         r.made,
         ByteCount(r.bytes),
     );
     if r.replaced > 0 {
         text.push_str(&format!("; {} replaced", r.replaced));
     }
+    if r.other_kind > 0 {
+        text.push_str(&format!(" ({} of another kind)", r.other_kind));
+    }
     if r.same > 0 {
         text.push_str(&format!("; {} there already", r.same));
     }
     text.push_str(".\n");
-    if r.differs > 0 {
+    let replaceable = r.differs - r.not_empty;
+    if replaceable > 0 {
+        let below = match r.below {
+            0 => String::new(),
+            below => format!(", and {below} that belong below them left out"),
+        };
         text.push_str(&format!(
-            "{} there and different, left as they are; --overwrite replaces them.\n",
-            r.differs
+            "{replaceable} there and different, left as they are{below}; --overwrite replaces them.\n"
+        ));
+    }
+    if r.not_empty > 0 {
+        text.push_str(&format!(
+            "{} left as they are: directories that hold something.\n",
+            r.not_empty
+        ));
+    }
+    if let [first, others @ ..] = &begun.damage[..] {
+        let more = match others.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        text.push_str(&format!(
+            "Damaged in that snapshot, as verification has found: {}{more}.\n",
+            visible(&first.path)
         ));
     }
     text

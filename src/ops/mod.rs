@@ -53,6 +53,8 @@ mod remote;
 mod repair;
 mod replace;
 mod restore;
+mod restore_damage;
+mod restored;
 mod retention;
 mod room;
 mod root;
@@ -122,7 +124,9 @@ pub use reading_error::ReadingError;
 pub use recorded::{Recorded, recorded_plan};
 pub use remote::Server;
 pub use repair::{Disagreement, disagreements, repair};
-pub use restore::{RestorePhase, RestoreReport, RestoreRequest, RestoreTo, Restored, restore};
+pub use restore::{RestoreBegun, RestorePhase, RestoreReport, RestoreRequest, RestoreTo, restore};
+pub use restore_damage::DamagedPath;
+pub use restored::{Restored, StayReason, Staying};
 pub use retention::{approve, listed_by_saved, plan_host};
 pub use room::{RootRoom, root_room};
 pub use root::{FoundRoot, adopt_root, root_to_adopt};
@@ -149,8 +153,8 @@ pub use usage::{
     DiskUsage, LeftOutPlace, SnapshotUsage, UsageRequest, disk_usage, disk_usage_below,
 };
 pub use verify::{
-    Damage, HostVerification, Intact, SnapshotVerification, State, VerifyRequest, hosts_below,
-    verify, verify_below,
+    Damage, HostVerification, InSnapshot, Intact, SnapshotVerification, State, VerifyRequest,
+    hosts_below, verify, verify_below,
 };
 pub use watch::{Ender, News, Watch};
 pub use wishes::{LogOf, LogTail, cancel, log_tail, pause, read_log, resume, run};

@@ -1,6 +1,6 @@
 //! What can go wrong while snapshots are looked into and restored from.
 
-use crate::core::model::{ByteCount, HostName, Invalid, Timestamp};
+use crate::core::model::{AbsolutePath, ByteCount, HostName, Invalid, Timestamp};
 use crate::core::plan::Outcome;
 use crate::store::StoreError;
 
@@ -119,6 +119,17 @@ pub enum ReadingError {
         /// The target.
         path: String,
     },
+    /// The target host is this machine, which its snapshots would be written over.
+    #[error("{host} is this machine, and --to-host is for others")]
+    HostIsHere {
+        /// The host.
+        host: HostName,
+        /// Where to.
+        folder: AbsolutePath,
+    },
+    /// A whole snapshot over the running system.
+    #[error("a whole snapshot would be written over the system that runs here")]
+    WholeSystem,
     /// On the way to what is restored, something that is no directory stands at the target.
     #[error("at the target, {} is not a directory: a link there is not followed", paths.join(", "))]
     ParentInTheWay {
@@ -161,11 +172,10 @@ impl ReadingError {
         match self {
             Self::NoDatabase(_) => Outcome::Unreachable,
             Self::NoSnapshot { .. }
-            | Self::NoneSoEarly { .. }
             | Self::GoneAway { .. }
             | Self::Transfer { .. }
             | Self::ParentInTheWay { .. } => Outcome::Failed,
-            Self::NoRoom { .. } | Self::InsideRoot { .. } => Outcome::Refused,
+            Self::NoRoom { .. } | Self::InsideRoot { .. } | Self::WholeSystem => Outcome::Refused,
             _ => Outcome::Usage,
         }
     }
@@ -205,6 +215,11 @@ impl ReadingError {
             Self::Through { .. } => "name the real path".into(),
             Self::SameName { .. } => "restore them one after the other, or without --flat".into(),
             Self::NotADirectory { .. } => "name a directory".into(),
+            Self::HostIsHere { folder, .. } => format!("restore with --to {folder}"),
+            Self::WholeSystem => {
+                "name what is to come back, /etc /home, or restore to another directory; --dry-run shows what it would be"
+                    .into()
+            }
             Self::InsideRoot { .. } => "name a directory elsewhere".into(),
             Self::ParentInTheWay { .. } => {
                 "name another directory with --to, or restore with --flat to where the link leads"

@@ -3,27 +3,29 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::statvfs;
-use serde::Serialize;
 
 use super::context::{ServerLookup, known_hosts_in, state_folder_of};
 use super::pull::{Resolved, resolve, resolve_settings};
 use super::reading_error::ReadingError;
+use super::restore_damage::{DamagedPath, damage_of};
+use super::restored::{Done, Restored, converted, without_slash};
 use super::shelf::{HostShelf, OnDisk, Shelf};
 use super::{Context, Error, tree_paths};
 use crate::core::model::{
-    AbsolutePath, HostName, SnapshotKind, SnapshotName, SnapshotPick, Timestamp, visible,
+    AbsolutePath, HostName, SnapshotKind, SnapshotName, SnapshotPick, Timestamp,
 };
 use crate::core::plan::Outcome;
-use crate::disk::{SnapshotInUse, Tree, TreeDir, TreeKind, TreeName};
+use crate::disk::{Reached, SnapshotInUse, Tree, TreeDir, TreeKind, TreeName};
 use crate::rsync::{
-    Class, Ended, Restore, RestoreTarget, Seen, Stop, restore_complaints, restored, written,
+    Class, Ended, Restore, RestoreTarget, Seen, Stop, restore_complaints, restored,
 };
 use crate::store::{DatabaseAddress, StoreError};
 
@@ -49,8 +51,33 @@ pub struct RestoreRequest<'a> {
     pub stop: &'a Stop,
     /// Told how far it is.
     pub progress: &'a mut dyn FnMut(RestorePhase),
+    /// Told what is to be known before anything is written.
+    pub begin: &'a mut dyn FnMut(&RestoreBegun),
     /// Told of each thing that a dry run finds.
     pub told: Rc<dyn Fn(&Seen)>,
+}
+
+/// What is restored from, and what has to be known of it.
+#[derive(Debug, Clone)]
+pub struct RestoreBegun {
+    /// The host.
+    pub host: HostName,
+    /// The snapshot.
+    pub snapshot: SnapshotName,
+    /// Its kind.
+    pub kind: SnapshotKind,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Why it is suspect, if it is.
+    pub suspect: Option<String>,
+    /// What is known to be damaged of what was asked for.
+    pub damage: Vec<DamagedPath>,
+    /// Where it goes.
+    pub target: String,
+    /// Nothing is written.
+    pub dry_run: bool,
+    /// What cannot be kept, a line each.
+    pub notes: Vec<String>,
 }
 
 /// Where a restore goes.
@@ -85,43 +112,12 @@ pub enum RestorePhase {
     },
 }
 
-/// What a restore came to.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Restored {
-    /// Files, directories and links that were not there.
-    pub made: u64,
-    /// Bytes of the files among them, and of those that were replaced.
-    pub bytes: u64,
-    /// Files that were there and were replaced.
-    pub replaced: u64,
-    /// Files that were there already, the same by size and time.
-    pub same: u64,
-    /// What was there and is another one: it stays.
-    pub differs: u64,
-    /// The first of them.
-    pub first_differing: Vec<String>,
-    /// Directories and files whose attributes alone were set.
-    pub attributes: u64,
-}
-
 /// What a restore did.
 #[derive(Debug)]
 #[must_use = "what was left out has to be told"]
 pub struct RestoreReport {
-    /// The host.
-    pub host: HostName,
-    /// The snapshot.
-    pub snapshot: SnapshotName,
-    /// Its kind.
-    pub kind: SnapshotKind,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// Why it is suspect, if it is.
-    pub suspect: Option<String>,
-    /// Where it went.
-    pub target: String,
-    /// Nothing was written.
-    pub dry_run: bool,
+    /// What was known before.
+    pub begun: RestoreBegun,
     /// What was written, or would be.
     pub restored: Restored,
     /// What could not be, a sentence.
@@ -130,19 +126,18 @@ pub struct RestoreReport {
     pub complaints: Vec<String>,
     /// How many more complaints there were.
     pub more_complaints: u64,
-    /// What cannot be kept, a line each.
-    pub notes: Vec<String>,
-    /// It was asked to stop.
-    pub cancelled: bool,
+    /// It did not come to its end: it was asked to stop, or the target takes no more.
+    pub is_cut_off: bool,
 }
 
 impl RestoreReport {
     /// How a command ends with it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        if self.cancelled {
+        let is_as_backed_up = self.begun.damage.is_empty();
+        if self.is_cut_off {
             Outcome::Failed
-        } else if self.problem.is_some() || self.restored.differs > 0 {
+        } else if self.problem.is_some() || self.restored.differs > 0 || !is_as_backed_up {
             Outcome::PartlyDone
         } else {
             Outcome::Done
@@ -150,99 +145,122 @@ impl RestoreReport {
     }
 }
 
-/// So many paths are named where more are counted.
-const NAMED: usize = 20;
+/// So many lines of rsync are told with an error.
+const TOLD: usize = 20;
 
 /// Restores.
 ///
 /// # Errors
-/// When the snapshot or a path of it is not there, the target cannot be used or has too little room, or rsync fails.
+/// When the snapshot or a path of it is not there, the target cannot be used or has too little room, or rsync fails before
+/// it has written anything.
 pub fn restore(request: RestoreRequest<'_>) -> Result<RestoreReport, Error> {
     let shelf = request.shelf.host(&request.from.host)?;
     let snapshot = shelf.pick(&request.from.which, request.as_of)?;
     let in_use = shelf.use_it(snapshot)?;
     let tree = in_use.tree();
     let wanted = wanted(&shelf, snapshot, &tree, &request)?;
-    let (target, mut notes) = target(&shelf, &request.to)?;
+    let (target, notes) = target(&shelf, &request.to)?;
+    if request.overwrite && !request.dry_run && wanted.is_whole {
+        refuse_whole_system(&target)?;
+    }
+    let begun = begun(&request, &shelf, snapshot, &wanted, notes);
+    (request.begin)(&begun);
     let rsync = match &target {
         RestoreTarget::Folder(_) => None,
         RestoreTarget::Host(pull, _) => Some(&pull.rsync),
     };
-    let mut restore = Restore {
+    let restore = Restore {
         data: in_use.data_path().to_owned(),
         paths: wanted
+            .paths
             .iter()
             .map(|names| tree_paths::relative(names))
             .collect(),
-        parents: parents(&wanted, request.flat),
+        parents: parents(&wanted.paths, request.flat),
         flat: request.flat,
         overwrite: request.overwrite,
         acls: rsync.is_none_or(|rsync| rsync.acls),
         xattrs: rsync.is_none_or(|rsync| rsync.xattrs),
         target,
     };
-    if let RestoreTarget::Host(pull, folder) = &restore.target
-        && pull.address.is_local()
-    {
-        restore.target = RestoreTarget::Folder(PathBuf::from(folder.as_str()));
-    }
     let work = Work {
         restore: &restore,
         in_use: &in_use,
         stop: request.stop,
+        wanted: &wanted,
         to_host: matches!(restore.target, RestoreTarget::Host(..)),
     };
     (request.progress)(RestorePhase::Looking);
     let missing = work.missing_parents()?;
-    let found = work.look(Rc::clone(&request.told))?;
-    let report = |restored: Restored, notes: Vec<String>| RestoreReport {
+    let (mut report, other_kinds) = work.look(begun, Rc::clone(&request.told))?;
+    if let RestoreTarget::Folder(folder) = &restore.target {
+        let note = room(folder, &report.restored, &tree, &wanted.paths)?;
+        report.begun.notes.extend(note);
+    }
+    if request.dry_run {
+        return Ok(report);
+    }
+    if let RestoreTarget::Folder(folder) = &restore.target {
+        make_folder(folder)?;
+    }
+    work.make_parents(&missing)?;
+    work.transfer(&mut report, other_kinds, request.progress)?;
+    if !report.is_cut_off {
+        work.make_parents(&missing)?;
+    }
+    Ok(report)
+}
+
+/// What is known before anything is looked at. That damage cannot be read keeps nobody from restoring.
+fn begun(
+    request: &RestoreRequest<'_>,
+    shelf: &HostShelf,
+    snapshot: &OnDisk,
+    wanted: &Wanted,
+    mut notes: Vec<String>,
+) -> RestoreBegun {
+    let paths = if wanted.is_whole {
+        &[][..]
+    } else {
+        &wanted.paths
+    };
+    let damage = damage_of(&request.shelf, shelf, snapshot, paths).unwrap_or_else(|error| {
+        let why = super::sentence(&error);
+        notes.push(format!("whether any of it is damaged is not known: {why}"));
+        Vec::new()
+    });
+    RestoreBegun {
         host: shelf.host.clone(),
         snapshot: snapshot.name.clone(),
         kind: snapshot.kind,
         started_at: snapshot.started_at,
         suspect: snapshot.suspect.clone(),
+        damage,
         target: shown_target(&request.to),
         dry_run: request.dry_run,
-        restored,
-        problem: None,
-        complaints: Vec::new(),
-        more_complaints: 0,
         notes,
-        cancelled: false,
-    };
-    if request.dry_run {
-        return Ok(report(found, notes));
     }
-    if let RestoreTarget::Folder(folder) = &restore.target {
-        notes.extend(room(folder, &found, &tree, &wanted)?);
-        make_folder(folder)?;
-    }
-    work.make_parents(&missing)?;
-    let total = found.bytes;
-    let ended = work
-        .restore
-        .transfer(in_use.stdin()?, request.stop, &mut |seen| {
-            (request.progress)(RestorePhase::Writing {
-                done: seen.bytes,
-                of: total,
-            });
-        })
-        .map_err(no_rsync)?;
-    let mut report = report(found, notes);
-    match restored(&ended, work.to_host) {
-        None => {}
-        Some((Class::Cancelled, message)) => {
-            report.cancelled = true;
-            report.problem = Some(message);
+}
+
+/// What was asked for.
+struct Wanted {
+    /// Each path, and none twice.
+    paths: Vec<Vec<TreeName>>,
+    /// All that the snapshot holds.
+    is_whole: bool,
+}
+
+impl Wanted {
+    /// The path in the snapshot of what lands at this path below the target.
+    fn source_of(&self, path: &[u8], flat: bool) -> Option<Vec<TreeName>> {
+        let names = TreeName::path(OsStr::from_bytes(path))?;
+        if !flat {
+            return Some(names);
         }
-        Some((Class::Partial, message)) => report.problem = Some(message),
-        Some((_, message)) => return Err(failed(message, &ended)),
+        let (first, below) = names.split_first()?;
+        let source = self.paths.iter().find(|path| path.last() == Some(first))?;
+        Some([source, below].concat())
     }
-    (report.complaints, report.more_complaints) = restore_complaints(&ended);
-    if !report.cancelled {
-        work.make_parents(&missing)?;
-    }
-    Ok(report)
 }
 
 /// The paths that are restored, each of them there. The root itself stands for all that is in it: it is a directory of
@@ -252,8 +270,9 @@ fn wanted(
     snapshot: &OnDisk,
     tree: &Tree,
     request: &RestoreRequest<'_>,
-) -> Result<Vec<Vec<TreeName>>, Error> {
+) -> Result<Wanted, Error> {
     let mut wanted = BTreeSet::new();
+    let mut is_whole = false;
     for path in &request.paths {
         if path.is_empty() {
             return Err(ReadingError::EmptyPath.into());
@@ -261,6 +280,7 @@ fn wanted(
         let names = tree_paths::parse(path)?;
         tree_paths::reach(shelf, snapshot, tree, &names)?;
         if names.is_empty() {
+            is_whole = true;
             let top = tree.dir(&[])?.map(|dir| dir.names()).transpose()?;
             wanted.extend(top.into_iter().flatten().map(|name| vec![name]));
         } else {
@@ -278,7 +298,10 @@ fn wanted(
             }
         }
     }
-    Ok(wanted.into_iter().collect())
+    Ok(Wanted {
+        paths: wanted.into_iter().collect(),
+        is_whole,
+    })
 }
 
 /// The directories that lead to the paths, each before those in it.
@@ -328,9 +351,13 @@ fn target(shelf: &HostShelf, to: &RestoreTo) -> Result<(RestoreTarget, Vec<Strin
             let resolved = reached(database, file, host)?;
             let pull = resolved.pull("/nonexistent", "/nonexistent".into(), Vec::new());
             if pull.address.is_local() {
-                check_folder(shelf, Path::new(folder.as_str()))?;
+                return Err(ReadingError::HostIsHere {
+                    host: host.clone(),
+                    folder: folder.clone(),
+                }
+                .into());
             }
-            let notes = (!pull.address.is_local() && pull.user.as_str() != "root")
+            let notes = (pull.user.as_str() != "root")
                 .then(|| format!("the ssh user of {host} is {}, {not_root}", pull.user));
             Ok((
                 RestoreTarget::Host(Box::new(pull), folder.clone()),
@@ -393,6 +420,20 @@ fn check_folder(shelf: &HostShelf, folder: &Path) -> Result<(), Error> {
         .into());
     }
     Ok(())
+}
+
+/// Demands that nobody replaces this machine by a whole snapshot in one word: most often it is that of another one.
+fn refuse_whole_system(target: &RestoreTarget) -> Result<(), Error> {
+    match target {
+        RestoreTarget::Folder(folder)
+            if folder
+                .canonicalize()
+                .is_ok_and(|real| real == Path::new("/")) =>
+        {
+            Err(ReadingError::WholeSystem.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The path, or what leads to it and is there.
@@ -483,6 +524,7 @@ struct Work<'a> {
     restore: &'a Restore,
     in_use: &'a SnapshotInUse,
     stop: &'a Stop,
+    wanted: &'a Wanted,
     to_host: bool,
 }
 
@@ -500,11 +542,13 @@ impl Work<'_> {
                 let (missing, in_the_way) = &mut *heard.borrow_mut();
                 match seen {
                     Seen::New(item) => {
-                        missing.insert(item.path.trim_end_matches('/').to_owned());
+                        missing.insert(without_slash(&item.path).to_owned());
                     }
-                    Seen::Differs(path) => in_the_way.push(visible(&path)),
+                    Seen::Differs(path) | Seen::OtherKind(path) => {
+                        in_the_way.push(format!("/{}", tree_paths::bytes_shown(&path)));
+                    }
                     // It stays as it is.
-                    Seen::Attributes(_) | Seen::Replaced(_) | Seen::Same => {}
+                    _ => {}
                 }
             })
             .map_err(no_rsync)?;
@@ -518,30 +562,76 @@ impl Work<'_> {
         }
         let parents = self.restore.parents.iter();
         Ok(parents
-            .filter(|parent| missing.contains(&written(parent)))
+            .filter(|parent| missing.contains(parent.as_encoded_bytes()))
             .cloned()
             .collect())
     }
 
-    fn look(&self, told: Rc<dyn Fn(&Seen)>) -> Result<Restored, Error> {
+    /// What would be done, and what is something of another kind at the target.
+    fn look(
+        &self,
+        begun: RestoreBegun,
+        told: Rc<dyn Fn(&Seen)>,
+    ) -> Result<(RestoreReport, BTreeSet<Vec<u8>>), Error> {
+        let other_kinds = Rc::new(self.other_kinds()?);
         let found = Rc::new(RefCell::new(Restored::default()));
-        let heard = Rc::clone(&found);
+        let (heard, kinds) = (Rc::clone(&found), Rc::clone(&other_kinds));
         let ended = self
             .restore
             .look(self.in_use.stdin()?, &mark()?, self.stop, move |seen| {
+                let seen = converted(seen, &kinds);
                 told(&seen);
-                heard.borrow_mut().take(seen);
+                heard.borrow_mut().take(&seen);
+            })
+            .map_err(no_rsync)?;
+        let is_partial = self.looked(&ended)?;
+        let mut restored = found.take();
+        restored.tell_directories(|path| self.is_directory(path));
+        let mut report = RestoreReport {
+            begun,
+            restored,
+            problem: is_partial.then(|| "some of it could not be looked at".to_owned()),
+            complaints: Vec::new(),
+            more_complaints: 0,
+            is_cut_off: false,
+        };
+        if is_partial {
+            (report.complaints, report.more_complaints) = restore_complaints(&ended);
+        }
+        Ok((report, Rc::unwrap_or_clone(other_kinds)))
+    }
+
+    /// What is something of another kind at the target, where it would be replaced: rsync tells of that as of a new thing.
+    fn other_kinds(&self) -> Result<BTreeSet<Vec<u8>>, Error> {
+        if !self.restore.overwrite {
+            return Ok(BTreeSet::new());
+        }
+        let found = Rc::new(RefCell::new(BTreeSet::new()));
+        let heard = Rc::clone(&found);
+        let ended = self
+            .restore
+            .look_at_kinds(self.in_use.stdin()?, &mark()?, self.stop, move |seen| {
+                if let Seen::OtherKind(path) = seen {
+                    heard.borrow_mut().insert(path);
+                }
             })
             .map_err(no_rsync)?;
         self.looked(&ended)?;
-        let found = found.borrow().clone();
-        Ok(found)
+        Ok(found.take())
     }
 
-    /// What could not be looked at in part is met again when it is restored.
-    fn looked(&self, ended: &Ended) -> Result<(), Error> {
+    /// Whether the snapshot holds a directory where this path of the target is.
+    fn is_directory(&self, path: &[u8]) -> bool {
+        let source = self.wanted.source_of(path, self.restore.flat);
+        let reached = source.and_then(|names| self.in_use.tree().reach(&names).ok());
+        matches!(reached, Some(Reached::Node(node)) if node.kind == TreeKind::Directory)
+    }
+
+    /// Whether a part could not be looked at: it is met again when it is restored.
+    fn looked(&self, ended: &Ended) -> Result<bool, Error> {
         match restored(ended, self.to_host) {
-            None | Some((Class::Partial, _)) => Ok(()),
+            None => Ok(false),
+            Some((Class::Partial, _)) => Ok(true),
             Some((_, message)) => Err(failed(message, ended)),
         }
     }
@@ -554,33 +644,52 @@ impl Work<'_> {
             .restore
             .make_parents(missing, self.in_use.stdin()?, self.stop)
             .map_err(no_rsync)?;
-        match restored(&ended, self.to_host) {
-            None | Some((Class::Partial, _)) => Ok(()),
-            Some((_, message)) => Err(failed(message, &ended)),
-        }
+        self.looked(&ended).map(|_| ())
     }
-}
 
-impl Restored {
-    fn take(&mut self, seen: Seen) {
-        match seen {
-            Seen::New(item) => {
-                self.made += 1;
-                self.bytes += item.bytes.unwrap_or(0);
+    /// Restores, and reports what came of what a look had found.
+    fn transfer(
+        &self,
+        report: &mut RestoreReport,
+        other_kinds: BTreeSet<Vec<u8>>,
+        progress: &mut dyn FnMut(RestorePhase),
+    ) -> Result<(), Error> {
+        let total = report.restored.bytes;
+        let done = Rc::new(RefCell::new(Done::default()));
+        let heard = Rc::clone(&done);
+        let ended = self
+            .restore
+            .transfer(
+                self.in_use.stdin()?,
+                &mark()?,
+                self.stop,
+                move |seen| heard.borrow_mut().take(converted(seen, &other_kinds)),
+                &mut |seen| {
+                    progress(RestorePhase::Writing {
+                        done: seen.bytes,
+                        of: total,
+                    });
+                },
+            )
+            .map_err(no_rsync)?;
+        let (class, message) = match restored(&ended, self.to_host) {
+            Some((class, message)) => (Some(class), Some(message)),
+            None => (None, None),
+        };
+        if matches!(class, Some(Class::Failed | Class::Cancelled)) {
+            let mut done = done.take();
+            if let RestoreTarget::Folder(folder) = &self.restore.target {
+                done.look_at(folder);
             }
-            Seen::Replaced(item) => {
-                self.replaced += 1;
-                self.bytes += item.bytes.unwrap_or(0);
+            if class == Some(Class::Failed) && done.is_nothing() {
+                return Err(failed(message.unwrap_or_default(), &ended));
             }
-            Seen::Attributes(_) => self.attributes += 1,
-            Seen::Same => self.same += 1,
-            Seen::Differs(path) => {
-                self.differs += 1;
-                if self.first_differing.len() < NAMED {
-                    self.first_differing.push(path);
-                }
-            }
+            report.is_cut_off = true;
+            report.restored = std::mem::take(&mut report.restored).stopped(&done);
         }
+        report.problem = message;
+        (report.complaints, report.more_complaints) = restore_complaints(&ended);
+        Ok(())
     }
 }
 
@@ -600,7 +709,7 @@ fn no_rsync(source: std::io::Error) -> Error {
 
 fn failed(message: String, ended: &Ended) -> Error {
     let (mut lines, _) = restore_complaints(ended);
-    lines.truncate(NAMED);
+    lines.truncate(TOLD);
     lines.retain(|line| !message.contains(line.as_str()));
     ReadingError::Transfer { message, lines }.into()
 }
@@ -613,5 +722,5 @@ fn shown_target(to: &RestoreTo) -> String {
 }
 
 fn shown(path: &Path) -> String {
-    visible(&path.to_string_lossy())
+    tree_paths::bytes_shown(path.as_os_str().as_bytes())
 }

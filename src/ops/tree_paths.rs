@@ -1,12 +1,11 @@
 //! Paths into a snapshot as people write them, and what is said of those that lead nowhere.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use super::Error;
 use super::reading_error::ReadingError;
 use super::shelf::{HostShelf, OnDisk};
-use crate::core::model::visible;
 use crate::disk::{Node, Reached, Tree, TreeKind, TreeName};
 
 /// Reads a path.
@@ -69,11 +68,11 @@ pub(super) fn absolute(names: &[TreeName]) -> String {
     format!("/{}", shown(&relative(names)))
 }
 
-/// Any bytes as they may be shown.
+/// Any bytes as they may be shown, so that two names never look the same.
 pub fn bytes_shown(bytes: &[u8]) -> String {
-    visible(&String::from_utf8_lossy(bytes))
+    crate::core::manifest::shown(bytes)
 }
 
 fn shown(path: &OsStr) -> String {
-    visible(&path.to_string_lossy())
+    bytes_shown(path.as_bytes())
 }

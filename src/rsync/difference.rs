@@ -5,6 +5,7 @@
 //! of its own tree only, and a list that does not add up is not used.
 
 use super::stats::Stats;
+use super::unescape::unescaped;
 use crate::core::model::{OddList, TransferKind, TransferList, TransferListBuilder, visible};
 
 /// A path of 4,096 bytes, each written as five, twice in a line, and what stands around them.
@@ -138,24 +139,6 @@ impl DifferenceReader {
 fn path(text: &[u8]) -> Vec<u8> {
     let path = unescaped(text.strip_prefix(b"/").unwrap_or(text));
     if path == b"." { Vec::new() } else { path }
-}
-
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        let escaped = after.split_at_checked(4).and_then(|(code, after)| {
-            let digits = code.strip_prefix(b"#").filter(|_| *first == b'\\')?;
-            let octal = digits.iter().try_fold(0u32, |n, digit| {
-                matches!(digit, b'0'..=b'7').then(|| n * 8 + u32::from(digit - b'0'))
-            });
-            Some((u8::try_from(octal?).ok()?, after))
-        });
-        let (byte, after) = escaped.unwrap_or((*first, after));
-        bytes.push(byte);
-        rest = after;
-    }
-    bytes
 }
 
 #[cfg(test)]

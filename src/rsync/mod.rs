@@ -20,6 +20,7 @@ mod remote_hook;
 mod restore;
 mod stats;
 mod stop;
+mod unescape;
 
 pub use argv::Pull;
 pub use ceiling::Ceiling;
@@ -32,6 +33,6 @@ pub use listed::{Brought, brought};
 pub use outcome::{Class, Room, Verdict, classify, restore_complaints, restored};
 pub use probe::{MINIMUM_VERSION, Version, local_version, probe_remote, probe_sources};
 pub use process::{Ended, Progress, Started, Transfer, bring, compare, run};
-pub use restore::{Item, Restore, RestoreTarget, Seen, written};
+pub use restore::{Item, Restore, RestoreTarget, Seen};
 pub use stats::Stats;
 pub use stop::Stop;

@@ -1,6 +1,8 @@
 //! What an exit of rsync means. Checked, not believed: each case was seen on the real program (3.5.0).
 
 use super::Ended;
+use super::unescape::unescaped;
+use crate::core::manifest::shown;
 
 /// What becomes of what was pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,17 +143,21 @@ pub fn restored(ended: &Ended, to_host: bool) -> Option<(Class, String)> {
         _ if is_full(ended) => failed(
             "the target is full; make room there, and the same command goes on with it".to_owned(),
         ),
+        // All that it complains about was understood: things that stay as they are.
+        23 if ended.understood > 0 && restore_complaints(ended).0.is_empty() => None,
         23 | 24 => Some((Class::Partial, "some of it could not be written".to_owned())),
         10 | 12 | 30 | 35 | 127 | 255 if to_host => failed(unreachable_host(ended, exit).message),
         _ => failed(format!("rsync failed with exit {exit}: {}", last(ended))),
     }
 }
 
-/// What a restore complained about, without rsync's own last line; how many more there were.
+/// What a restore complained about, without rsync's own last line, its names as they may be shown; how many more there
+/// were.
 #[must_use]
 pub fn restore_complaints(ended: &Ended) -> (Vec<String>, u64) {
     let lines = ended.complaints.iter().filter(|line| !is_summary(line));
-    (lines.cloned().collect(), ended.dropped)
+    let as_shown = |line: &String| shown(&unescaped(line.as_bytes()));
+    (lines.map(as_shown).collect(), ended.dropped)
 }
 
 /// 23 has many meanings: files that cannot be read, a source that is not there, or the server's own disk.

@@ -24,8 +24,8 @@ use crate::core::model::Excess;
 
 /// What is kept of the complaints of a transfer: enough for every kind, not for a million of one.
 const KEPT_LINES: usize = 400;
-/// A line longer than this is cut: rsync's own are shorter, names included.
-const LONGEST_LINE: usize = 8 * 1024;
+/// A line longer than this is cut: rsync's own are shorter, with a path of 4,096 bytes, each written as five.
+const LONGEST_LINE: usize = 24 * 1024;
 /// What one transfer may add to its log.
 const LARGEST_LOG: u64 = 64 << 20;
 /// Lines that wait to be heard: a host that talks faster is made to wait.
@@ -72,6 +72,8 @@ pub struct Ended {
     pub dropped: u64,
     /// It brought more than the host may bring, and was ended.
     pub excess: Option<Excess>,
+    /// How many lines would be complaints, had nobody understood them.
+    pub understood: u64,
 }
 
 /// What a transfer runs with.
@@ -404,8 +406,15 @@ fn read<R: Read + Send + 'static>(
     })
 }
 
-/// Whoever wants to hear each line as it comes.
-pub(super) type Listener = Box<dyn FnMut(&str)>;
+/// Which of the two streams of a process says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    Out,
+    Err,
+}
+
+/// Whoever wants to hear each line as it comes; says whether it was understood, and so is no complaint.
+pub(super) type Listener = Box<dyn FnMut(Stream, &str) -> bool>;
 
 /// Hears what a process says, and keeps of it what there is room for.
 pub(super) struct Ear {
@@ -415,7 +424,7 @@ pub(super) struct Ear {
     last: Option<String>,
     answer: String,
     longest_answer: usize,
-    /// Told of each line of standard output that is no progress, as it comes.
+    /// Told of each line that is no progress, as it comes.
     listener: Option<Listener>,
     ended: Ended,
     difference: Option<DifferenceReader>,
@@ -461,7 +470,7 @@ impl Ear {
                     on_progress(Progress { bytes: at.bytes });
                 } else {
                     if let Some(listener) = &mut self.listener {
-                        listener(&line);
+                        listener(Stream::Out, &line);
                     }
                     self.ended.stats.take(&line);
                     if self.answer.len() + line.len() < self.longest_answer {
@@ -485,7 +494,10 @@ impl Ear {
             Said::Err(line) => {
                 self.write(&line);
                 self.last = Some(line.clone());
-                if self.ended.complaints.len() < KEPT_LINES {
+                let listener = self.listener.as_mut();
+                if listener.is_some_and(|listener| listener(Stream::Err, &line)) {
+                    self.ended.understood += 1;
+                } else if self.ended.complaints.len() < KEPT_LINES {
                     self.ended.complaints.push(line);
                 } else {
                     self.ended.dropped += 1;

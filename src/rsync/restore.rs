@@ -3,16 +3,15 @@
 //! Nothing that is there already is touched unless asked for, no link of the target is followed, and nothing is ever
 //! deleted. Each pass is one call of rsync, whose words are here.
 
-use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::rc::Rc;
 use std::time::Duration;
 
 use super::Pull;
-use super::process::{Ear, Ended, Progress, Started, Task, attend, command};
+use super::process::{Ear, Ended, Progress, Started, Stream, Task, attend, command};
 use super::stop::Stop;
+use super::unescape::unescaped;
 use crate::core::model::AbsolutePath;
 
 /// Where a restore goes.
@@ -45,56 +44,49 @@ pub struct Restore {
     pub xattrs: bool,
 }
 
-/// What a look at the target has found, one at a time.
+/// What a look at the target has found, or what a restore has done, one at a time. Each path is below the target, that of
+/// a directory with a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
     /// It would be made.
     New(Item),
     /// It is there, and would be replaced.
     Replaced(Item),
+    /// Something of another kind is there, and would be replaced.
+    Converted(Item),
     /// It is there, and its attributes would be set.
     Attributes(Item),
     /// It is there, the same by size and time.
     Same,
     /// It is there and is another one, which stays; its path.
-    Differs(String),
+    Differs(Vec<u8>),
+    /// Something of another kind is there, which stays; its path.
+    OtherKind(Vec<u8>),
+    /// A directory that holds something is there, which is never replaced by something else; its path.
+    NotEmpty(Vec<u8>),
+    /// It would be below something that stays and is no directory.
+    Below,
 }
 
 /// One file or directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Its path below the target. What is not UTF-8 is replaced; control characters stand as rsync writes them, `\#012`.
-    pub path: String,
+    /// Its path below the target.
+    pub path: Vec<u8>,
     /// Bytes of a plain file that would be written; nothing for all else.
     pub bytes: Option<u64>,
 }
 
-/// A name as rsync writes it into a look (log.c, filtered_fwrite): a control character but the tab is `\#012`, and so is a
-/// backslash that looks like the beginning of one.
-#[must_use]
-pub fn written(path: &OsStr) -> String {
-    let bytes = path.as_encoded_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    for (at, byte) in bytes.iter().enumerate() {
-        let rest = bytes.get(at + 1..).unwrap_or_default();
-        let is_number =
-            matches!(rest, [b'#', a, b, c, ..] if [a, b, c].iter().all(|d| d.is_ascii_digit()));
-        if (*byte < b' ' && *byte != b'\t') || (*byte == b'\\' && is_number) {
-            out.extend(format!("\\#{byte:03o}").into_bytes());
-        } else {
-            out.push(*byte);
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 /// The name under which half a file waits for the next try, on a host.
 const PARTIAL: &str = ".pobsync-partial";
-/// The two sorts of words that stand in front of what is looked at.
+/// Nothing that is there is touched, and rsync says what that is, and of which kind.
+const PASSING_OVER: [&str; 2] = ["--ignore-existing", "--info=skip2"];
+/// Directories alone, and nothing that is in them.
 const BY_NAME: [&str; 2] = ["--dirs", "--no-recursive"];
 
 impl Restore {
-    /// Looks at what restoring would do, and does nothing.
+    /// Looks at what restoring would do, and does nothing. What it would replace by something of another kind is told as
+    /// new: [`Restore::look_at_kinds`] tells them apart.
     ///
     /// # Errors
     /// When rsync cannot be started or waited for.
@@ -106,14 +98,34 @@ impl Restore {
         told: impl FnMut(Seen) + 'static,
     ) -> std::io::Result<Ended> {
         let mut argv = self.begin();
-        argv.extend(self.looking(mark));
+        argv.push("--dry-run".into());
+        argv.push(telling(mark));
         if self.overwrite {
             argv.push("--checksum".into());
         } else {
-            argv.extend(["--ignore-existing", "--info=skip2"].map(OsString::from));
+            argv.extend(PASSING_OVER.map(OsString::from));
         }
         self.end(&mut argv, &self.paths);
-        self.listen(&argv, stdin, mark, stop, told)
+        self.call(&argv, stdin, stop, listening(mark, told), &mut |_| {})
+    }
+
+    /// Looks for what is there as something of another kind, and reads no file.
+    ///
+    /// # Errors
+    /// When rsync cannot be started or waited for.
+    pub fn look_at_kinds(
+        &self,
+        stdin: Stdio,
+        mark: &str,
+        stop: &Stop,
+        told: impl FnMut(Seen) + 'static,
+    ) -> std::io::Result<Ended> {
+        let mut argv = self.begin();
+        argv.push("--dry-run".into());
+        argv.push(telling(mark));
+        argv.extend(PASSING_OVER.map(OsString::from));
+        self.end(&mut argv, &self.paths);
+        self.call(&argv, stdin, stop, listening(mark, told), &mut |_| {})
     }
 
     /// Looks at the directories that lead to what is restored, as they are at the target.
@@ -128,11 +140,12 @@ impl Restore {
         told: impl FnMut(Seen) + 'static,
     ) -> std::io::Result<Ended> {
         let mut argv = self.begin();
-        argv.extend(self.looking(mark));
+        argv.push("--dry-run".into());
+        argv.push(telling(mark));
         argv.extend(BY_NAME.map(OsString::from));
-        argv.extend(["--ignore-existing", "--info=skip2"].map(OsString::from));
+        argv.extend(PASSING_OVER.map(OsString::from));
         self.end(&mut argv, &self.parents);
-        self.listen(&argv, stdin, mark, stop, told)
+        self.call(&argv, stdin, stop, listening(mark, told), &mut |_| {})
     }
 
     /// Makes some of the parents, or gives them their times again after others have come into them.
@@ -151,22 +164,25 @@ impl Restore {
         self.call(&argv, stdin, stop, Ear::new(None, 0, 0), &mut |_| {})
     }
 
-    /// Restores.
+    /// Restores; each thing is told once it has been sent on its way.
     ///
     /// # Errors
     /// When rsync cannot be started or waited for.
     pub fn transfer(
         &self,
         stdin: Stdio,
+        mark: &str,
         stop: &Stop,
+        told: impl FnMut(Seen) + 'static,
         on_progress: &mut dyn FnMut(Progress),
     ) -> std::io::Result<Ended> {
-        let argv = self.transfer_argv();
-        self.call(&argv, stdin, stop, Ear::new(None, 0, 0), on_progress)
+        let argv = self.transfer_argv(mark);
+        self.call(&argv, stdin, stop, listening(mark, told), on_progress)
     }
 
-    fn transfer_argv(&self) -> Vec<OsString> {
+    fn transfer_argv(&self, mark: &str) -> Vec<OsString> {
         let mut argv = self.begin();
+        argv.push(telling(mark));
         argv.extend(["--stats", "--info=progress2"].map(OsString::from));
         argv.push(if self.overwrite {
             // Not by size and time: what is restored may be what somebody has changed behind both.
@@ -222,15 +238,6 @@ impl Restore {
         argv
     }
 
-    fn looking(&self, mark: &str) -> [OsString; 3] {
-        [
-            "--dry-run".into(),
-            // Else every letter beyond ASCII is a number.
-            "--8-bit-output".into(),
-            format!("--out-format={mark} %i %l %n%L").into(),
-        ]
-    }
-
     /// What is restored, and where to.
     fn end(&self, argv: &mut Vec<OsString>, paths: &[OsString]) {
         argv.push("--".into());
@@ -243,35 +250,12 @@ impl Restore {
         }
         argv.push(match &self.target {
             RestoreTarget::Folder(folder) => with_slash(folder.as_os_str()),
-            RestoreTarget::Host(pull, folder) if pull.address.is_local() => {
-                with_slash(OsStr::new(folder.as_str()))
-            }
             RestoreTarget::Host(pull, folder) => {
                 let mut target = OsString::from(format!("{}@{}:", pull.user, pull.host()));
                 target.push(with_slash(OsStr::new(folder.as_str())));
                 target
             }
         });
-    }
-
-    fn listen(
-        &self,
-        argv: &[OsString],
-        stdin: Stdio,
-        mark: &str,
-        stop: &Stop,
-        told: impl FnMut(Seen) + 'static,
-    ) -> std::io::Result<Ended> {
-        let told = Rc::new(RefCell::new(told));
-        let mark = mark.to_owned();
-        let listener = Box::new(move |line: &str| {
-            if let Some(seen) = seen(line, &mark)
-                && let Ok(mut told) = told.try_borrow_mut()
-            {
-                told(seen);
-            }
-        });
-        self.call(argv, stdin, stop, Ear::telling(listener), &mut |_| {})
     }
 
     fn call(
@@ -308,8 +292,30 @@ fn with_slash(path: &OsStr) -> OsString {
     path
 }
 
-/// Reads one line of a look. Behind the mark, which no host can know, stand rsync's itemized letters (rsync(1),
-/// --itemize-changes), the length and the name; without it rsync speaks of what it passes over.
+/// Has each thing told in a line of its own: behind the mark, which no host can know, stand the bytes that were sent for
+/// it, rsync's itemized letters (rsync(1), --itemize-changes), its length and its name, to the end of the line.
+///
+/// rsync writes the line once the thing was sent, and not before, since `%b` stands in it (options.c). Where a link leads,
+/// `%L`, does not stand there: a long path that leads to another one makes rsync give up (log.c, "buffer overflow
+/// expanding").
+fn telling(mark: &str) -> OsString {
+    format!("--out-format={mark} %b %i %l %n").into()
+}
+
+fn listening(mark: &str, mut told: impl FnMut(Seen) + 'static) -> Ear {
+    let mark = mark.to_owned();
+    Ear::telling(Box::new(move |stream, line| {
+        let seen = match stream {
+            Stream::Out => seen(line, &mark),
+            Stream::Err => refused(line),
+        };
+        let is_understood = seen.is_some();
+        seen.into_iter().for_each(&mut told);
+        is_understood
+    }))
+}
+
+/// Reads one line of standard output; without the mark rsync speaks of what it passes over.
 fn seen(line: &str, mark: &str) -> Option<Seen> {
     let Some(told) = line
         .strip_prefix(mark)
@@ -317,12 +323,13 @@ fn seen(line: &str, mark: &str) -> Option<Seen> {
     else {
         return passed_over(line);
     };
-    let mut words = told.splitn(3, ' ');
-    let (letters, length, path) = (words.next()?, words.next()?, words.next()?);
+    let mut words = told.splitn(4, ' ');
+    let (_sent, letters) = (words.next()?, words.next()?);
+    let (length, path) = (words.next()?, words.next()?);
     let mut letters = letters.chars();
     let (update, kind) = (letters.next()?, letters.next()?);
     let item = Item {
-        path: path.to_owned(),
+        path: unescaped(path.as_bytes()),
         bytes: (kind == 'f' && matches!(update, '<' | '>'))
             .then(|| length.parse().ok())
             .flatten(),
@@ -338,16 +345,37 @@ fn passed_over(line: &str) -> Option<Seen> {
     if line.ends_with(" exists (uptodate)") {
         return Some(Seen::Same);
     }
+    if let Some(path) = line.strip_suffix(" exists (type change)") {
+        return Some(Seen::OtherKind(unescaped(path.as_bytes())));
+    }
     // An rsync before 3.2.4 does not say how they differ.
     let ends = [
-        " exists (type change)",
         " exists (sum change)",
         " exists (file change)",
         " exists (attr change)",
         " exists",
     ];
     let path = ends.iter().find_map(|end| line.strip_suffix(end))?;
-    Some(Seen::Differs(path.to_owned()))
+    Some(Seen::Differs(unescaped(path.as_bytes())))
+}
+
+/// Reads a complaint that is about what stays as it is at the target.
+fn refused(line: &str) -> Option<Seen> {
+    // delete.c, delete_item: the kind is a word or two. Only what is no directory stands in the way of one.
+    if let Some(rest) = line.strip_prefix("could not make way for new ")
+        && let Some((kind, path)) = rest.split_once(": ")
+        && kind != "directory"
+    {
+        return Some(Seen::NotEmpty(unescaped(path.as_bytes())));
+    }
+    // A file or a link that stays is asked for what would be in it.
+    let ends = [
+        "\": Not a directory (20)",
+        "\": Too many levels of symbolic links (40)",
+    ];
+    (line.contains("recv_generator: failed to stat \"")
+        && ends.iter().any(|end| line.ends_with(end)))
+    .then_some(Seen::Below)
 }
 
 #[cfg(test)]
@@ -398,14 +426,14 @@ mod tests {
 
     #[test]
     fn the_vector_is_this() {
-        insta::assert_snapshot!(shown(&restore().transfer_argv()));
+        insta::assert_snapshot!(shown(&restore().transfer_argv("M")));
     }
 
     #[test]
     fn to_a_host_it_is_this() {
         let mut restore = restore();
         restore.target = host(true);
-        insta::assert_snapshot!(shown(&restore.transfer_argv()));
+        insta::assert_snapshot!(shown(&restore.transfer_argv("M")));
     }
 
     #[rstest]
@@ -421,7 +449,7 @@ mod tests {
             target: host(false),
             ..restore()
         };
-        let argv = shown(&restore.transfer_argv());
+        let argv = shown(&restore.transfer_argv("M"));
         for word in [
             "--delete",
             "--force",
@@ -438,35 +466,55 @@ mod tests {
     }
 
     #[rstest]
-    #[case("M >f+++++++++ 12 etc/a b", Some(Seen::New(item("etc/a b", Some(12)))))]
-    #[case("M cd+++++++++ 4096 etc/", Some(Seen::New(item("etc/", None))))]
     #[case(
-        "M hf+++++++++ 2 etc/a => etc/b",
-        Some(Seen::New(item("etc/a => etc/b", None)))
+        "M 0 >f+++++++++ 12 etc/a b",
+        Some(Seen::New(item(b"etc/a b", Some(12))))
     )]
-    #[case("M <fcst...... 7 x", Some(Seen::Replaced(item("x", Some(7)))))]
-    #[case("M .d..t...... 4096 etc/", Some(Seen::Attributes(item("etc/", None))))]
+    #[case("M 0 cd+++++++++ 4096 etc/", Some(Seen::New(item(b"etc/", None))))]
+    #[case("M 0 cL+++++++++ 7 a -> b", Some(Seen::New(item(b"a -> b", None))))]
+    #[case("M 9 <fcst...... 7  M 0", Some(Seen::Replaced(item(b" M 0", Some(7)))))]
+    #[case(
+        "M 0 .d..t...... 4096 etc/",
+        Some(Seen::Attributes(item(b"etc/", None)))
+    )]
+    #[case(
+        "M 0 >f+++++++++ 1 \\#377\\#134#012",
+        Some(Seen::New(item(b"\xff\\#012", Some(1))))
+    )]
     #[case("etc/a exists (uptodate)", Some(Seen::Same))]
-    #[case("etc/c exists (type change)", Some(Seen::Differs("etc/c".to_owned())))]
-    #[case("etc/c exists", Some(Seen::Differs("etc/c".to_owned())))]
+    #[case("etc/c exists (type change)", Some(Seen::OtherKind(b"etc/c".to_vec())))]
+    #[case("etc/c exists (sum change)", Some(Seen::Differs(b"etc/c".to_vec())))]
+    #[case("a exists (uptodate) exists", Some(Seen::Differs(b"a exists (uptodate)".to_vec())))]
     #[case("Number of files: 3", None)]
     #[case("M", None)]
     #[case("M é", None)]
+    #[case("M 0 é", None)]
     #[case("", None)]
     fn what_rsync_says_is_read(#[case] line: &str, #[case] want: Option<Seen>) {
         assert_eq!(seen(line, "M"), want, "{line}");
     }
 
     #[rstest]
-    #[case("etc/a b", "etc/a b")]
-    #[case("a\nb\tc", "a\\#012b\tc")]
-    #[case("a\\#012", "a\\#134#012")]
-    #[case("a\\#01", "a\\#01")]
-    fn a_name_is_written_as_rsync_does(#[case] name: &str, #[case] want: &str) {
-        assert_eq!(written(OsStr::new(name)), want);
+    #[case("could not make way for new regular file: a\\#012: b", Some(Seen::NotEmpty(b"a\n: b".to_vec())))]
+    #[case("could not make way for new symlink: l", Some(Seen::NotEmpty(b"l".to_vec())))]
+    #[case("could not make way for new directory: d", None)]
+    #[case(
+        "rsync: [generator] recv_generator: failed to stat \"/t/dir/in\": Not a directory (20)",
+        Some(Seen::Below)
+    )]
+    #[case(
+        "rsync: [generator] recv_generator: failed to stat \"/t/dir/in\": Permission denied (13)",
+        None
+    )]
+    #[case(
+        "rsync: [receiver] mkstemp \"/t/.a.X\" failed: Not a directory (20)",
+        None
+    )]
+    fn what_rsync_refuses_is_read(#[case] line: &str, #[case] want: Option<Seen>) {
+        assert_eq!(refused(line), want, "{line}");
     }
 
-    fn item(path: &str, bytes: Option<u64>) -> Item {
+    fn item(path: &[u8], bytes: Option<u64>) -> Item {
         Item {
             path: path.to_owned(),
             bytes,

@@ -110,7 +110,8 @@ pub(in crate::cli) struct RestoreArgs {
     /// A directory of this machine: /etc/passwd becomes DIR/etc/passwd; with / everything lands where it was
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) to: Option<PathBuf>,
-    /// A directory of a configured host, over the same ssh as its backups; the key must be allowed to write there
+    /// A directory of another machine that is a configured host, over the same ssh as its backups; the key must be
+    /// allowed to write there
     #[arg(long, value_name = "HOST:DIR")]
     pub(in crate::cli) to_host: Option<HostFolder>,
     /// The newest snapshot that began no later than this, RFC 3339

@@ -22,7 +22,7 @@ use crate::disk::{DiskError, HostDir, Root, RootView, Suspect};
 use crate::rsync::Stop;
 use crate::store::{HostKey, NewRun, RunEnd, Verification};
 
-pub use damage::{Damage, Intact};
+pub use damage::{Damage, InSnapshot, Intact};
 use engine::{Engine, Subject};
 pub use report::{HostVerification, SnapshotVerification, State};
 

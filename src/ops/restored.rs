@@ -1,0 +1,232 @@
+//! What a restore finds and does, counted.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::tree_paths::bytes_shown;
+use crate::rsync::{Item, Seen};
+
+/// What a restore came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// Files, directories and links that were not there.
+    pub made: u64,
+    /// Bytes of the files among them, and of those that were replaced.
+    pub bytes: u64,
+    /// Files that were there and were replaced.
+    pub replaced: u64,
+    /// Those among them that were something of another kind, a directory in the place of a file.
+    pub other_kind: u64,
+    /// Files that were there already, the same by size and time.
+    pub same: u64,
+    /// What was there and is another one: it stays.
+    pub differs: u64,
+    /// Those among them that stay in any case: directories that hold something, where the snapshot has something else.
+    pub not_empty: u64,
+    /// What is not restored since it would be below something that stays and is no directory.
+    pub below: u64,
+    /// The first of what stays.
+    pub first_differing: Vec<Staying>,
+    /// Directories and files whose attributes alone were set.
+    pub attributes: u64,
+}
+
+/// Something at the target that stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Staying {
+    /// Its path below the target.
+    pub path: String,
+    /// Why.
+    pub reason: StayReason,
+    #[serde(skip)]
+    bytes: Vec<u8>,
+}
+
+/// Why something stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StayReason {
+    /// It is there, and is another one.
+    Differs,
+    /// It is something of another kind.
+    OtherKind,
+    /// It is no directory, and the snapshot holds one.
+    NoDirectory,
+    /// It is a directory that holds something, and the snapshot holds something else.
+    NotEmpty,
+}
+
+impl StayReason {
+    /// The reason in words, behind the path.
+    #[must_use]
+    pub fn words(self) -> Option<&'static str> {
+        match self {
+            Self::Differs => None,
+            Self::OtherKind => Some("it is of another kind than what the snapshot holds"),
+            Self::NoDirectory => {
+                Some("the snapshot holds a directory there, and nothing that is in it is restored")
+            }
+            Self::NotEmpty => Some("a directory that holds something makes way for nothing else"),
+        }
+    }
+}
+
+/// So many paths are named where more are counted.
+const NAMED: usize = 20;
+
+impl Restored {
+    /// Counts one thing more.
+    pub(super) fn take(&mut self, seen: &Seen) {
+        match seen {
+            Seen::New(item) => {
+                self.made += 1;
+                self.bytes += item.bytes.unwrap_or(0);
+            }
+            Seen::Replaced(item) => {
+                self.replaced += 1;
+                self.bytes += item.bytes.unwrap_or(0);
+            }
+            Seen::Converted(item) => {
+                self.replaced += 1;
+                self.other_kind += 1;
+                self.bytes += item.bytes.unwrap_or(0);
+            }
+            Seen::Attributes(_) => self.attributes += 1,
+            Seen::Same => self.same += 1,
+            Seen::Differs(path) => self.stays(path, StayReason::Differs),
+            Seen::OtherKind(path) => self.stays(path, StayReason::OtherKind),
+            Seen::NotEmpty(path) => {
+                self.not_empty += 1;
+                self.stays(path, StayReason::NotEmpty);
+            }
+            Seen::Below => self.below += 1,
+        }
+    }
+
+    fn stays(&mut self, path: &[u8], reason: StayReason) {
+        self.differs += 1;
+        if self.first_differing.len() < NAMED {
+            self.first_differing.push(Staying {
+                path: format!("/{}", bytes_shown(path)),
+                reason,
+                bytes: path.to_owned(),
+            });
+        }
+    }
+
+    /// Tells those apart that stand where the snapshot holds a directory.
+    pub(super) fn tell_directories(&mut self, is_directory: impl Fn(&[u8]) -> bool) {
+        for staying in &mut self.first_differing {
+            if staying.reason == StayReason::OtherKind && is_directory(&staying.bytes) {
+                staying.reason = StayReason::NoDirectory;
+            }
+        }
+    }
+
+    /// What was written before it was stopped, beside what a look had found to stay.
+    pub(super) fn stopped(self, done: &Done) -> Self {
+        Self {
+            made: done.restored.made,
+            bytes: done.restored.bytes,
+            replaced: done.restored.replaced,
+            other_kind: done.restored.other_kind,
+            attributes: done.restored.attributes,
+            ..self
+        }
+    }
+}
+
+/// More than fits into the pipe between two rsyncs: what was sent last may never have been written.
+const ON_THE_WAY: usize = 16 * 1024;
+
+/// What a restore has written so far, as the sending side tells it.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// The counts.
+    pub(super) restored: Restored,
+    /// What was made last.
+    last: VecDeque<Item>,
+}
+
+impl Done {
+    pub(super) fn take(&mut self, seen: Seen) {
+        self.restored.take(&seen);
+        if let Seen::New(item) = seen {
+            if self.last.len() == ON_THE_WAY {
+                self.last.pop_front();
+            }
+            self.last.push_back(item);
+        }
+    }
+
+    /// Nothing at all was changed.
+    pub(super) fn is_nothing(&self) -> bool {
+        let r = &self.restored;
+        r.made + r.replaced + r.attributes == 0
+    }
+
+    /// Takes back what was sent and never came to be.
+    pub(super) fn look_at(&mut self, folder: &Path) {
+        for item in self.last.drain(..) {
+            let path = folder.join(std::ffi::OsStr::from_bytes(&item.path));
+            if path.symlink_metadata().is_err() {
+                self.restored.made -= 1;
+                self.restored.bytes -= item.bytes.unwrap_or(0);
+            }
+        }
+    }
+}
+
+/// What is told as new and is something of another kind at the target is replaced.
+pub(super) fn converted(seen: Seen, other_kinds: &BTreeSet<Vec<u8>>) -> Seen {
+    match seen {
+        Seen::New(item) if other_kinds.contains(without_slash(&item.path)) => Seen::Converted(item),
+        seen => seen,
+    }
+}
+
+/// The path of a directory as that of all else.
+pub(super) fn without_slash(path: &[u8]) -> &[u8] {
+    path.strip_suffix(b"/").unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(path: &str, bytes: Option<u64>) -> Item {
+        Item {
+            path: path.into(),
+            bytes,
+        }
+    }
+
+    #[test]
+    fn a_change_of_kind_is_no_new_file() {
+        let kinds = BTreeSet::from([b"dir".to_vec()]);
+        let mut restored = Restored::default();
+        for seen in [
+            Seen::New(item("dir/", None)),
+            Seen::New(item("dir/in", Some(3))),
+        ] {
+            restored.take(&converted(seen, &kinds));
+        }
+        assert_eq!((restored.made, restored.replaced), (1, 1));
+        assert_eq!((restored.other_kind, restored.bytes), (1, 3));
+    }
+
+    #[test]
+    fn what_was_sent_and_never_written_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), "x").unwrap();
+        let mut done = Done::default();
+        for name in ["a", "b"] {
+            done.take(Seen::New(item(name, Some(1))));
+        }
+        done.look_at(folder.path());
+        assert_eq!((done.restored.made, done.restored.bytes), (1, 1));
+    }
+}
