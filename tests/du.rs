@@ -161,6 +161,12 @@ fn a_prune_frees_what_du_and_the_plan_say_to_the_block() {
     assert!(said.out.contains("Frees "), "{}", said.out);
     assert!(!said.out.contains("at most"), "{}", said.out);
 
+    let one = program.json(0, &["retention", "web"]);
+    assert_eq!(one["totals"]["frees"], totals["frees"]);
+    let said = program.ends(0, &["retention", "web"]);
+    assert!(said.out.contains("4 stay, 3 go; frees "), "{}", said.out);
+    assert!(!said.out.contains("at most"), "{}", said.out);
+
     let before = disk.free();
     let told = program.json(
         0,

@@ -322,6 +322,10 @@ pub fn intersect(saved: &RetentionPlan, mut today: RetentionPlan) -> RetentionPl
     today
         .delete
         .retain(|entry| listed.contains(&(entry.kind, &entry.snapshot)));
+    // What goes together frees what it was measured to; a part of it has to be measured by itself.
+    let is_all = today.delete.len() == today.totals.delete;
+    let frees = today.totals.frees.filter(|_| is_all);
     today.totals = super::Totals::of(&today.keep, &today.delete);
+    today.totals.frees = frees;
     today
 }

@@ -8,6 +8,7 @@ use super::fold::fold;
 use crate::core::model::{ByteCount, Count, Hold, Keep, Policy, Rule, Timestamp, visible};
 use crate::core::plan::{DeleteEntry, KeepEntry, RetentionPlan};
 use crate::core::retention::{Cause, Reason};
+use crate::render::words::frees;
 use crate::render::{Paint, Style};
 
 /// One host's retention plan: what goes, then what stays and why.
@@ -37,11 +38,16 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
     let totals = &plan.totals;
     let _ = writeln!(
         out,
-        "  {} stay, {} go{}",
+        "  {} stay, {} go{}{}",
         totals.keep,
         totals.delete,
         if totals.rescued > 0 {
             format!(", {} rescued", totals.rescued)
+        } else {
+            String::new()
+        },
+        if totals.delete > 0 {
+            format!("; frees {}", frees(totals.frees, totals.delete_bytes))
         } else {
             String::new()
         }
