@@ -119,7 +119,8 @@ fn one_bit_is_named_with_all_that_share_it_and_a_whole_copy() {
     assert_eq!(damage[0]["problem"], "content");
     assert_eq!(snapshots_of(&damage[0]), names[..3]);
     assert_eq!(damage[0]["intact"]["snapshot"], names[4]);
-    assert_eq!(damage[0]["intact"]["is_same"], true);
+    assert_eq!(damage[0]["intact"]["state"], "same");
+    assert_eq!(found["prunes_stop"], true);
 
     // One snapshot is enough to name those that share its inodes.
     let one = format!("web:{}", names[0]);
@@ -129,6 +130,61 @@ fn one_bit_is_named_with_all_that_share_it_and_a_whole_copy() {
     for word in [path, "content", &names[2], &names[4]] {
         assert!(said.out.contains(word), "{word}: {}", said.out);
     }
+}
+
+#[test]
+fn where_a_file_is_whole_is_told_apart_from_where_nobody_knows() {
+    let fixture = Fixture::new(2);
+    let state = |found: &Value| found["damage"][0]["intact"].clone();
+    flip(&fixture.at(&fixture.names()[0], "etc/hosts"));
+    let found = fixture.verify(1, &[]);
+    assert_eq!(state(&found), serde_json::json!({"state": "nowhere"}));
+    let said = fixture.program.ends(1, &["verify", "web"]);
+    for words in [
+        "no whole copy is left in any snapshot",
+        "Unattended prunes of web stop until somebody has looked: pobsync ack web",
+        "The next backup brings anew",
+    ] {
+        assert!(said.out.contains(words), "{words}: {}", said.out);
+    }
+    let said = fixture.program.ends(0, &["snapshots", "web"]);
+    assert!(said.out.contains("no whole copy is known"), "{}", said.out);
+
+    // Somebody has looked: prunes go on, and it is not said that they stop.
+    fixture.program.ends(0, &["ack", "web"]);
+    let found = fixture.verify(1, &[]);
+    assert_eq!(found["prunes_stop"], false);
+    let said = fixture.program.ends(1, &["verify", "web"]);
+    assert!(said.out.contains("go on: pobsync hold web"), "{}", said.out);
+
+    // Another version, and then one of which nothing says what it should hold.
+    std::fs::write(fixture.source.join("etc/hosts"), "another\n").unwrap();
+    fixture.back_up();
+    let newest = fixture.names()[2].clone();
+    let found = fixture.verify(1, &[]);
+    assert_eq!(state(&found)["state"], "other-version");
+    assert_eq!(state(&found)["snapshot"], newest.as_str());
+    let root = fixture.program.root();
+    std::fs::remove_file(root.join(format!("web/manual/{newest}/manifest"))).unwrap();
+    let found = fixture.verify(1, &["--root", root.to_str().unwrap()]);
+    assert_eq!(state(&found), serde_json::json!({"state": "unknown"}));
+    assert_eq!(found["prunes_stop"], Value::Null);
+    let said = fixture
+        .program
+        .ends(1, &["verify", "web", "--root", root.to_str().unwrap()]);
+    assert!(said.out.contains("Nothing was recorded"), "{}", said.out);
+
+    // What was whole and has been deleted since is whole nowhere.
+    let rows = fixture.program.json(0, &["snapshots", "web"]);
+    assert_eq!(rows[0]["damage"][0]["intact"], newest.as_str());
+    std::fs::rename(
+        root.join(format!("web/manual/{newest}")),
+        fixture.program.path("elsewhere"),
+    )
+    .unwrap();
+    fixture.program.ends(0, &["discover-snapshots"]);
+    let rows = fixture.program.json(0, &["snapshots", "web"]);
+    assert_eq!(rows[0]["damage"][0]["intact"], Value::Null);
 }
 
 #[test]

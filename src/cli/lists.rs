@@ -112,10 +112,11 @@ pub(super) fn snapshots(
 /// What is damaged of a snapshot, and where it is whole.
 fn damaged(snapshot: &SnapshotRow) -> Option<String> {
     let told = snapshot.damage.iter().map(|damage| {
-        let whole = damage
-            .intact
-            .as_ref()
-            .map_or(String::new(), |intact| format!(", whole in {intact}"));
+        let whole = match &damage.intact {
+            Some(intact) => format!(", whole in {intact}"),
+            None if damage.problem.loses_content() => ", no whole copy is known".to_owned(),
+            None => String::new(),
+        };
         format!("{} ({}{whole})", visible(&damage.path), damage.problem)
     });
     let mut told: Vec<String> = told.collect();

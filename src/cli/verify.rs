@@ -11,7 +11,7 @@ use super::restore::shelf;
 use super::{Common, open_context, report, signals};
 use crate::core::model::{ByteCount, HostName, Which, visible};
 use crate::core::plan::Outcome;
-use crate::ops::{self, Error, HostVerification, Shelf, State, Stop, VerifyRequest};
+use crate::ops::{self, Error, HostVerification, Intact, Shelf, State, Stop, VerifyRequest};
 use crate::render::Style;
 
 /// More paths of one host are counted on a terminal; JSON has them.
@@ -145,6 +145,49 @@ fn tell(host: HostName, done: Result<HostVerification, Error>, output: &Output) 
     }
 }
 
+/// Where a damaged file is whole.
+fn intact_words(intact: &Intact) -> Option<String> {
+    Some(match intact {
+        Intact::Same(whole) => format!("whole in {} ({})", whole.snapshot, whole.kind),
+        Intact::OtherVersion(whole) => format!(
+            "what it held is in no snapshot any more; another version, whole, is in {} ({})",
+            whole.snapshot, whole.kind
+        ),
+        Intact::Nowhere => "no whole copy is left in any snapshot".to_owned(),
+        Intact::Unknown => {
+            "no whole copy was found; not every snapshot could be read and compared".to_owned()
+        }
+        Intact::NotLookedFor => {
+            "a whole copy was not looked for: that is done for the first hundred files".to_owned()
+        }
+        Intact::NotNeeded => return None,
+    })
+}
+
+/// What damage means for the host, and what to do next.
+fn next_steps(report: &HostVerification) -> String {
+    let host = &report.host;
+    match report.prunes_stop {
+        None => format!(
+            "  Nothing was recorded. pobsync verify {host} with the database, so that no prune takes the last whole copies.\n"
+        ),
+        Some(stops) => {
+            let prunes = if stops {
+                format!(
+                    "Unattended prunes of {host} stop until somebody has looked: pobsync ack {host}"
+                )
+            } else {
+                format!(
+                    "This was acknowledged before, so unattended prunes of {host} go on: pobsync hold {host} SNAPSHOT keeps whole copies"
+                )
+            };
+            format!(
+                "  {prunes}\n  The next backup brings anew what the host still has; pobsync restore {host}:SNAPSHOT PATH brings back what is whole.\n"
+            )
+        }
+    }
+}
+
 /// One host for people.
 fn text(report: &HostVerification, style: &Style) -> String {
     let mut out = format!("{}: {}\n", report.host, report.sentence());
@@ -162,23 +205,16 @@ fn text(report: &HostVerification, style: &Style) -> String {
             .map(|of| of.snapshot.as_str())
             .collect();
         let _ = writeln!(out, "      in {}", names.join(", "));
-        match &damage.intact {
-            Some(intact) if intact.is_same => {
-                let _ = writeln!(out, "      whole in {} ({})", intact.snapshot, intact.kind);
-            }
-            Some(intact) => {
-                let _ = writeln!(
-                    out,
-                    "      another version, whole, in {} ({})",
-                    intact.snapshot, intact.kind
-                );
-            }
-            None => {}
+        if let Some(words) = intact_words(&damage.intact) {
+            let _ = writeln!(out, "      {words}");
         }
     }
     let more = report.damage.len().saturating_sub(SHOWN);
     if more > 0 || report.damage_is_cut {
         let _ = writeln!(out, "  … and more: --format json lists up to a thousand");
+    }
+    if !report.damage.is_empty() {
+        out.push_str(&next_steps(report));
     }
     for seen in &report.snapshots {
         match (seen.state, &seen.problem) {

@@ -27,4 +27,10 @@ impl ProblemKind {
     pub const fn needs_reading(self) -> bool {
         matches!(self, Self::Content | Self::Unreadable)
     }
+
+    /// Says that what the file held is no longer in it.
+    #[must_use]
+    pub const fn loses_content(self) -> bool {
+        matches!(self, Self::Content | Self::Missing | Self::Unreadable)
+    }
 }

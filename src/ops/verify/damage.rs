@@ -23,15 +23,33 @@ pub struct InSnapshot {
     pub snapshot: SnapshotName,
 }
 
-/// A snapshot that holds a damaged path whole.
+/// Whether another snapshot of the host holds a damaged path whole: the nearest one, before or after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Intact {
-    /// Its kind.
-    pub kind: SnapshotKind,
-    /// Its name.
-    pub snapshot: SnapshotName,
-    /// It holds the very content that was lost; else another version of the file, which is as it was made.
-    pub is_same: bool,
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Intact {
+    /// This one holds the very content that was lost.
+    Same(InSnapshot),
+    /// This one holds another version of the file, which is as it was made; none holds what was lost.
+    OtherVersion(InSnapshot),
+    /// None does, and all were looked at.
+    Nowhere,
+    /// None was found. Some could not be read, or have nothing that says what they should hold.
+    Unknown,
+    /// None was looked for: so much is damaged that the search ended before.
+    NotLookedFor,
+    /// None is needed: what the file holds is as it was.
+    NotNeeded,
+}
+
+impl Intact {
+    /// The snapshot that holds it.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&InSnapshot> {
+        match self {
+            Self::Same(whole) | Self::OtherVersion(whole) => Some(whole),
+            Self::Nowhere | Self::Unknown | Self::NotLookedFor | Self::NotNeeded => None,
+        }
+    }
 }
 
 /// One thing that is wrong.
@@ -51,8 +69,8 @@ pub struct Damage {
     pub expected: Option<String>,
     /// Every snapshot that has it, oldest first: they share the inode, or all lack the file.
     pub snapshots: Vec<InSnapshot>,
-    /// The nearest snapshot that holds the path whole; nothing if there is none, or none was looked for.
-    pub intact: Option<Intact>,
+    /// Where the path is whole.
+    pub intact: Intact,
     #[serde(skip)]
     pub(super) slot: u32,
     #[serde(skip)]
@@ -103,9 +121,11 @@ impl Gathering<'_> {
         let mut damage = Vec::new();
         for (searched, (_, (mut places, finding))) in groups.into_iter().enumerate() {
             self.add_sharing(&finding, &mut places);
-            let intact = (searched < SEARCHED)
-                .then(|| self.intact(&finding, &places))
-                .flatten();
+            let intact = if searched < SEARCHED {
+                self.intact(&finding, &places)
+            } else {
+                Intact::NotLookedFor
+            };
             damage.push(self.damage(&finding, &places, intact));
         }
         (damage, is_cut)
@@ -134,7 +154,7 @@ impl Gathering<'_> {
     }
 
     /// The nearest snapshot, before or after, whose file of that path is what was lost; else what its own manifest says.
-    fn intact(&mut self, finding: &Finding, places: &[usize]) -> Option<Intact> {
+    fn intact(&mut self, finding: &Finding, places: &[usize]) -> Intact {
         let expected = match &finding.problem {
             Problem::Content { expected } => Some(*expected),
             Problem::Missing | Problem::Unreadable(_) => None,
@@ -145,40 +165,53 @@ impl Gathering<'_> {
             {
                 None
             }
-            Problem::Attributes(_) | Problem::Extra => return None,
+            Problem::Attributes(_) | Problem::Extra => return Intact::NotNeeded,
         };
-        let newest = *places.last()?;
+        let newest = places.last().copied().unwrap_or_default();
         let mut others: Vec<usize> = (0..self.subjects.len())
             .filter(|at| !places.contains(at))
             .collect();
         others.sort_by_key(|at| (at.abs_diff(newest), *at > newest));
         let mut other_version = None;
+        let mut is_unsure = false;
         for at in others {
-            let subject = self.subjects.get(at)?;
+            let Some(subject) = self.subjects.get(at) else {
+                continue;
+            };
             let copy = self
                 .dir
                 .read_copy(subject.kind, &subject.name, &finding.path, self.known);
-            let Ok(Some(copy)) = copy else { continue };
-            let is_same = expected == Some(copy.content);
-            let intact = Intact {
+            let copy = match copy {
+                Ok(Some(copy)) => copy,
+                Ok(None) => continue,
+                Err(_) => {
+                    is_unsure = true;
+                    continue;
+                }
+            };
+            let whole = InSnapshot {
                 kind: subject.kind,
                 snapshot: subject.name.clone(),
-                is_same,
             };
-            if is_same {
-                return Some(intact);
+            if expected == Some(copy.content) {
+                return Intact::Same(whole);
             }
+            is_unsure |= copy.said.is_none();
             if copy.said == Some(copy.content) {
+                other_version.get_or_insert(whole);
                 if expected.is_none() {
-                    return Some(intact);
+                    break;
                 }
-                other_version.get_or_insert(intact);
             }
         }
-        other_version
+        match other_version {
+            Some(whole) => Intact::OtherVersion(whole),
+            None if is_unsure => Intact::Unknown,
+            None => Intact::Nowhere,
+        }
     }
 
-    fn damage(&self, finding: &Finding, places: &[usize], intact: Option<Intact>) -> Damage {
+    fn damage(&self, finding: &Finding, places: &[usize], intact: Intact) -> Damage {
         let attributes = match &finding.problem {
             Problem::Attributes(list) => list.clone(),
             _ => Vec::new(),
@@ -222,7 +255,7 @@ pub(super) fn of_manifest(subject: &Subject, detail: String) -> Damage {
             kind: subject.kind,
             snapshot: subject.name.clone(),
         }],
-        intact: None,
+        intact: Intact::NotNeeded,
         slot: 0,
         inode: None,
     }

@@ -100,6 +100,7 @@ pub fn verify(context: &Context, request: &VerifyRequest<'_>) -> Result<HostVeri
         report.run = Some(run);
         tell_missing(context, &mut report)?;
         record(context, dir, host, &rows, sample, &report)?;
+        report.prunes_stop = Some(has_suspects(context, host)?);
         if request.snapshot.is_none() && !report.is_stopped() {
             context
                 .store
@@ -274,6 +275,16 @@ fn record(
         }
     }
     Ok(())
+}
+
+/// Says that unattended prunes of the host wait for somebody to look, whatever was found just now: who has looked already is
+/// not stopped again.
+fn has_suspects(context: &Context, host: &SqlHost) -> Result<bool, Error> {
+    let facts = context.facts_of(HostKey::Id(host.id))?;
+    let snapshots = facts.snapshots.get(&host.id).into_iter().flatten();
+    Ok(snapshots
+        .filter(|snapshot| snapshot.status.is_on_disk())
+        .any(|snapshot| snapshot.suspect))
 }
 
 fn mark(

@@ -97,6 +97,9 @@ pub struct HostVerification {
     pub damage: Vec<Damage>,
     /// There is more than is listed.
     pub damage_is_cut: bool,
+    /// Unattended prunes of the host stop until somebody acknowledges what is suspect; nothing is known of that without
+    /// a database.
+    pub prunes_stop: Option<bool>,
 }
 
 impl SnapshotVerification {
@@ -131,6 +134,7 @@ impl HostVerification {
             snapshots: Vec::new(),
             damage: Vec::new(),
             damage_is_cut: false,
+            prunes_stop: None,
         }
     }
 
@@ -226,7 +230,7 @@ impl HostVerification {
                 inode: damage.inode,
                 problem: damage.problem,
                 detail: damage.detail.clone(),
-                intact: damage.intact.as_ref().map(|intact| intact.snapshot.clone()),
+                intact: damage.intact.snapshot().map(|whole| whole.snapshot.clone()),
             })
             .collect()
     }

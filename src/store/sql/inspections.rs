@@ -12,6 +12,10 @@ use crate::store::{
 use super::reader::Reader;
 use super::{host_status, snapshots};
 
+/// A whole copy that has gone since is none any more.
+const INTACT: &str = "CASE WHEN EXISTS (SELECT 1 FROM snapshots w WHERE w.host_id = s.host_id \
+                      AND w.name = d.intact AND w.status = 'complete') THEN d.intact END AS intact";
+
 /// What is wrong with what is still there.
 const ON_DISK: &str = "s.status NOT IN ('deleted', 'missing')";
 
@@ -63,7 +67,7 @@ impl<D: Database> Inspections for D {
                 s,
                 &format!(
                     "SELECT d.id, h.name, s.id, s.kind, s.name, d.path, d.slot, d.inode, d.problem, d.detail, \
-                     d.intact, d.found_at FROM damage d JOIN snapshots s ON s.id = d.snapshot_id \
+                     {INTACT}, d.found_at FROM damage d JOIN snapshots s ON s.id = d.snapshot_id \
                      JOIN hosts h ON h.id = s.host_id WHERE {ON_DISK} {of_host} \
                      ORDER BY h.name, s.started_at DESC, s.id DESC, d.path, d.id LIMIT ?"
                 ),
