@@ -6,6 +6,7 @@
 
 mod argv;
 mod ceiling;
+mod cut;
 mod difference;
 mod group;
 mod hook;
@@ -32,7 +33,7 @@ pub use keyscan::{OfferedKey, add_known_host, scan};
 pub use listed::{Brought, brought};
 pub use outcome::{Class, Room, Verdict, classify, restore_complaints, restored};
 pub use probe::{MINIMUM_VERSION, Version, local_version, probe_remote, probe_sources};
-pub use process::{Ended, Progress, Started, Transfer, bring, compare, run};
+pub use process::{Ended, Progress, Started, Transfer, bring, compare, heard, run};
 pub use restore::{Item, Restore, RestoreTarget, Seen};
 pub use stats::Stats;
 pub use stop::Stop;

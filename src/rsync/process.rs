@@ -15,6 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
 use super::Pull;
 use super::ceiling::Ceiling;
+use super::cut::Cutter;
 use super::difference::{Difference, DifferenceReader, Surprise};
 use super::group::{GRACE, signal_group};
 use super::progress::{At, progress};
@@ -24,8 +25,6 @@ use crate::core::model::Excess;
 
 /// What is kept of the complaints of a transfer: enough for every kind, not for a million of one.
 const KEPT_LINES: usize = 400;
-/// A line longer than this is cut: rsync's own are shorter, with a path of 4,096 bytes, each written as five.
-const LONGEST_LINE: usize = 24 * 1024;
 /// What one transfer may add to its log.
 const LARGEST_LOG: u64 = 64 << 20;
 /// Lines that wait to be heard: a host that talks faster is made to wait.
@@ -377,33 +376,56 @@ fn read<R: Read + Send + 'static>(
     as_said: fn(String) -> Said,
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().spawn(move || {
-        let mut line: Vec<u8> = Vec::new();
+        let mut cutter = Cutter::default();
         let mut chunk = [0; 16 * 1024];
+        let mut hear = |line| to.send(as_said(line)).is_ok();
         while let Ok(n) = from.read(&mut chunk) {
-            if n == 0 {
+            let Some(read) = chunk.get(..n).filter(|read| !read.is_empty()) else {
                 break;
-            }
-            for byte in chunk.iter().take(n) {
-                match byte {
-                    b'\n' | b'\r' => {
-                        if !line.is_empty()
-                            && to
-                                .send(as_said(String::from_utf8_lossy(&line).into_owned()))
-                                .is_err()
-                        {
-                            return;
-                        }
-                        line.clear();
-                    }
-                    byte if line.len() < LONGEST_LINE => line.push(*byte),
-                    _ => {}
-                }
+            };
+            if !cutter.take(read, &mut hear) {
+                return;
             }
         }
-        if !line.is_empty() {
-            let _ = to.send(as_said(String::from_utf8_lossy(&line).into_owned()));
-        }
+        cutter.end(&mut hear);
     })
+}
+
+/// Makes of the words of a transfer that has ended what [`run`] makes of them while it works; with a `list`, what
+/// [`compare`] makes of them.
+#[must_use]
+pub fn heard(
+    out: &[u8],
+    err: &[u8],
+    exit: i32,
+    list: bool,
+) -> (Ended, Option<Result<Difference, Surprise>>) {
+    let mut ear = Ear::new(None, 0, 0);
+    ear.difference = list.then(DifferenceReader::default);
+    let mut hear = |said| ear.hear(said, &mut |_| {});
+    if list {
+        hear(Said::Raw(out.to_vec()));
+    } else {
+        let mut cutter = Cutter::default();
+        let mut line = |line| {
+            hear(Said::Out(line));
+            true
+        };
+        cutter.take(out, &mut line);
+        cutter.end(&mut line);
+    }
+    let mut cutter = Cutter::default();
+    let mut line = |line| {
+        hear(Said::Err(line));
+        true
+    };
+    cutter.take(err, &mut line);
+    cutter.end(&mut line);
+    let difference = ear.difference.take();
+    let (mut ended, _) = ear.finish(ExitStatus::default());
+    ended.exit = Some(exit);
+    let difference = difference.map(|reader| reader.finish(&ended.stats));
+    (ended, difference)
 }
 
 /// Which of the two streams of a process says something.
