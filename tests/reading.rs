@@ -43,6 +43,7 @@ fn a_tree_of_hostile_names_is_listed_a_line_a_name() {
         "-rwsr-xr-x     0     0            6",
         &format!("{path}/with\\nnewline\n"),
         &format!("{path}/\\u{{1b}}[31mred\n"),
+        &format!("{path}/\\xff\\xfe not utf-8\n"),
         &format!("{path}/symlink out -> /etc/passwd\n"),
         "dr-x-----T",
     ] {
@@ -70,6 +71,16 @@ fn a_tree_of_hostile_names_is_listed_a_line_a_name() {
     let itself = program.ends(0, &["ls", "web", "-d", &up]).out;
     assert!(itself.starts_with("drwx") && itself.lines().count() == 1);
     program.ends(64, &["ls", "web", "/symlink/x"]);
+    for (asked, tip) in [
+        (
+            "web:",
+            "tip: nothing stands behind the colon: write web for the newest",
+        ),
+        ("web:..", "tip: write `latest`, a name, or how one begins"),
+    ] {
+        let said = program.ends(64, &["ls", asked]);
+        assert!(said.err.contains(tip), "{}", said.err);
+    }
 
     // With the root alone.
     std::fs::remove_dir_all(program.path("state")).unwrap();
@@ -118,6 +129,7 @@ fn a_file_is_found_in_every_version_it_had_and_where_it_was_last() {
         said.out
     );
     assert!(said.out.contains("(2 snapshots)"), "{}", said.out);
+    program.ends(64, &["find", "web", "*", "-n", "0"]);
     let few = program.json(0, &["find", "web", "*", "-n", "1"]);
     assert_eq!(few["found"].as_array().unwrap().len(), 1);
     assert!(few["more"].as_u64().unwrap() > 0);
@@ -217,6 +229,9 @@ fn two_snapshots_are_compared_by_inode_first_and_by_content_where_that_says_noth
         let line = line.replace("SRC", source.to_str().unwrap());
         assert!(said.out.contains(&line), "{line}\n{}", said.out);
     }
+    let said = program.ends(64, &[&args[..], &["/nothing"]].concat());
+    let neither = format!("neither {first} nor {third} holds /nothing\n");
+    assert!(said.err.contains(&neither), "{}", said.err);
     let stat = program.ends(0, &[&args[..], &["--stat"]].concat());
     assert_eq!(stat.out.lines().count(), 1);
     let below = format!("{}/type", source.display());

@@ -311,7 +311,11 @@ fn a_damaged_file_is_brought_anew_and_older_snapshots_stay_named() {
         "{told}"
     );
     let said = fixture.program.ends(0, &["snapshots", "web"]);
-    assert!(said.out.contains("damaged: "), "{}", said.out);
+    let path = format!("damaged: {}/etc/hosts (content", fixture.source.display());
+    assert!(said.out.contains(&path), "{}", said.out);
+    let said = fixture.program.ends(1, &["verify", "web"]);
+    let path = format!("! {}/etc/hosts  content", fixture.source.display());
+    assert!(said.out.contains(&path), "{}", said.out);
 
     let said = fixture.program.ends(0, &["retention", "web"]);
     let note = "web: damaged in 2 of its snapshots";

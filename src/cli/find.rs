@@ -55,7 +55,7 @@ pub(super) fn run(common: &Common, args: &FindArgs, output: &Output) -> Result<O
             FindType::L => FindKind::Link,
             FindType::S => FindKind::Special,
         }),
-        limit: args.limit,
+        limit: args.limit.get(),
         stop: &stop,
     };
     let bar = output.progress.then(indicatif::ProgressBar::new_spinner);

@@ -117,7 +117,8 @@ fn damaged(snapshot: &SnapshotRow) -> Option<String> {
             None if damage.problem.loses_content() => ", no whole copy is known".to_owned(),
             None => String::new(),
         };
-        format!("{} ({}{whole})", visible(&damage.path), damage.problem)
+        let place = damage.problem.place(&damage.path);
+        format!("{} ({}{whole})", visible(&place), damage.problem)
     });
     let mut told: Vec<String> = told.collect();
     let more = snapshot.damaged.saturating_sub(told.len());

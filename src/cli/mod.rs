@@ -44,14 +44,14 @@ mod wishes;
 use std::process::ExitCode;
 
 use camino::Utf8PathBuf;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use args::{Cli, Command, Common, RetentionCommand};
 use output::Output;
 
-use crate::core::model::Span;
+use crate::core::model::{Invalid, Span, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{Context, Error};
 use crate::store::DatabaseAddress;
@@ -96,7 +96,7 @@ impl Ended {
 pub fn main() -> ExitCode {
     let cli = match parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(error),
     };
     start_log(&cli);
     let output = Output::new(&cli.common);
@@ -156,7 +156,15 @@ fn names_file(matches: &clap::ArgMatches) -> bool {
 }
 
 /// clap ends with 2 for a wrong command line, which here would say that there are changes.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(mut error: clap::Error) -> ExitCode {
+    let help = std::error::Error::source(&error)
+        .and_then(|source| source.downcast_ref::<Invalid>())
+        .map(|invalid| visible(&invalid.help))
+        .filter(|help| !help.is_empty());
+    if let Some(help) = help {
+        let tips = ContextValue::StyledStrs(vec![help.into()]);
+        error.insert(ContextKind::Suggested, tips);
+    }
     let is_lost = error
         .print()
         .is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);

@@ -130,11 +130,12 @@ fn tell_before(begun: &RestoreBegun, output: &Output) {
 fn tell_damage(begun: &RestoreBegun, output: &Output) {
     for damage in begun.damage.iter().take(SHOWN) {
         let whole = match &damage.intact {
-            Some(intact) => format!("whole in {} ({})", intact.snapshot, intact.kind),
-            None => "no whole copy of it is known".to_owned(),
+            Some(intact) => format!("; whole in {} ({})", intact.snapshot, intact.kind),
+            None if damage.problem.loses_content() => "; no whole copy of it is known".to_owned(),
+            None => String::new(),
         };
         output.say(&format!(
-            "warning: {} is damaged in {}: {}; {whole}",
+            "warning: {} is damaged in {}: {}{whole}",
             visible(&damage.path),
             begun.snapshot,
             visible(&damage.detail),

@@ -195,7 +195,7 @@ fn text(report: &HostVerification, style: &Style) -> String {
         let _ = writeln!(
             out,
             "  ! {}  {}: {}",
-            damage.path,
+            damage.problem.place(&damage.path),
             damage.problem,
             visible(&damage.detail)
         );

@@ -24,7 +24,8 @@ pub fn damage_notes(context: &Context, plans: &[RetentionPlan]) -> Result<Vec<St
     let mut hosts: BTreeMap<HostName, OfHost> = BTreeMap::new();
     for record in context.store.damage(None, READ)? {
         let of_host = hosts.entry(record.host).or_default();
-        of_host.paths.insert(record.damage.path);
+        let place = record.damage.problem.place(&record.damage.path);
+        of_host.paths.insert(place);
         of_host.snapshots.insert(record.snapshot);
         of_host.intact.extend(record.damage.intact);
     }

@@ -123,10 +123,10 @@ pub fn diff(
     };
     let (before, after) = (at(&old_tree)?, at(&new_tree)?);
     if before.is_none() && after.is_none() {
-        return Err(ReadingError::NoSuchPath {
-            snapshot: format!("neither {} nor {}", old.name, new.name),
+        return Err(ReadingError::InNeither {
+            old: old.name.clone(),
+            new: new.name.clone(),
             path: tree_paths::absolute(&names),
-            elsewhere: None,
         }
         .into());
     }

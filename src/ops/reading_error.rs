@@ -1,6 +1,6 @@
 //! What can go wrong while snapshots are looked into and restored from.
 
-use crate::core::model::{AbsolutePath, ByteCount, HostName, Invalid, Timestamp};
+use crate::core::model::{AbsolutePath, ByteCount, HostName, Invalid, SnapshotName, Timestamp};
 use crate::core::plan::Outcome;
 use crate::store::StoreError;
 
@@ -88,6 +88,16 @@ pub enum ReadingError {
         path: String,
         /// The newest other snapshot that holds it.
         elsewhere: Option<String>,
+    },
+    /// Of two snapshots, none holds the path.
+    #[error("neither {old} nor {new} holds {path}")]
+    InNeither {
+        /// The one.
+        old: SnapshotName,
+        /// The other.
+        new: SnapshotName,
+        /// What was asked for.
+        path: String,
     },
     /// The path goes on behind something that is no directory.
     #[error("{path} leads through {at}, which is {what} in {snapshot}")]
@@ -212,6 +222,7 @@ impl ReadingError {
             } => {
                 "no other snapshot holds it either; pobsync find HOST NAME looks for a name".into()
             }
+            Self::InNeither { .. } => "pobsync find HOST NAME looks for a name in all of them".into(),
             Self::Through { .. } => "name the real path".into(),
             Self::SameName { .. } => "restore them one after the other, or without --flat".into(),
             Self::NotADirectory { .. } => "name a directory".into(),

@@ -53,8 +53,8 @@ pub(in crate::cli) struct FindArgs {
     #[arg(long = "type", value_enum, value_name = "TYPE")]
     pub(in crate::cli) kind: Option<FindType>,
     /// At most this many paths
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 1000)]
-    pub(in crate::cli) limit: usize,
+    #[arg(long, short = 'n', value_name = "N", default_value = "1000")]
+    pub(in crate::cli) limit: std::num::NonZeroUsize,
     #[command(flatten)]
     pub(in crate::cli) root: RootArg,
 }

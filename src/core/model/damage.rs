@@ -33,4 +33,13 @@ impl ProblemKind {
     pub const fn loses_content(self) -> bool {
         matches!(self, Self::Content | Self::Missing | Self::Unreadable)
     }
+
+    /// Where it is, for people: the path as the host has it, of one that is recorded below `data`.
+    #[must_use]
+    pub fn place(self, path: &str) -> String {
+        match self {
+            Self::Manifest => "its manifest".to_owned(),
+            _ => format!("/{path}"),
+        }
+    }
 }

@@ -58,6 +58,12 @@ impl std::str::FromStr for SnapshotPick {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         // A host name holds no colon; the name of a snapshot may.
         let (host, which) = match text.split_once(':') {
+            Some((host, "")) => {
+                let help = format!(
+                    "nothing stands behind the colon: write {host} for the newest snapshot, or how the name of one begins, such as {host}:20261122"
+                );
+                return Err(Invalid::new(text, "a host and a snapshot", help));
+            }
             Some((host, which)) => (host, which.parse()?),
             None => (text, Which::Latest),
         };
@@ -83,6 +89,8 @@ impl std::fmt::Display for Which {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use rstest::rstest;
 
     use super::SnapshotPick;
@@ -101,5 +109,12 @@ mod tests {
         let pick: Option<SnapshotPick> = text.parse().ok();
         let shown = pick.map(|pick| format!("{} {}", pick.host, pick.which));
         assert_eq!(shown.as_deref(), want, "{text}");
+    }
+
+    #[test]
+    fn nothing_behind_the_colon_is_told() {
+        let said = "loc:".parse::<SnapshotPick>().unwrap_err();
+        assert_eq!(said.to_string(), "loc: is not a host and a snapshot");
+        assert!(said.help.contains("write loc for"), "{}", said.help);
     }
 }

@@ -190,7 +190,7 @@ impl HostVerification {
                 "{of}{} damaged in {} snapshots, the first is {} ({})",
                 self.damage.len(),
                 self.count(State::Damaged),
-                first.path,
+                first.problem.place(&first.path),
                 first.problem
             ));
         }

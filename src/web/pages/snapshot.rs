@@ -196,7 +196,7 @@ fn damage(taken: &Taken, zone: Tz) -> Markup {
                     thead { tr { th scope="col" { "Path" } th scope="col" { "What" } th scope="col" { "Found" } th scope="col" { "Whole in" } } }
                     tbody { @for damage in &look.damage {
                         tr {
-                            th scope="row" { code { (visible(&damage.path)) } }
+                            th scope="row" { code { (visible(&damage.problem.place(&damage.path))) } }
                             td.message { (damage.problem) ": " (visible(&damage.detail)) }
                             td { (moment(damage.since, zone)) }
                             td { @match &damage.intact {
