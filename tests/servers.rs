@@ -6,6 +6,12 @@ mod common;
 
 #[path = "servers/frozen.rs"]
 mod frozen;
+#[path = "servers/network.rs"]
+mod network;
+#[path = "servers/nights.rs"]
+mod nights;
+#[path = "servers/several.rs"]
+mod several;
 #[path = "scheduler/support.rs"]
 #[allow(dead_code)]
 mod support;

@@ -5,7 +5,8 @@ use super::output::{Output, ask, heard};
 use super::prune::Pruned;
 use super::{file_path, prune};
 use crate::core::desired::DesiredState;
-use crate::core::plan::{Allow, Authority, Outcome, Plan};
+use crate::core::model::Label;
+use crate::core::plan::{Allow, Authority, Outcome, Plan, RetentionPlan};
 use crate::ops::{self, Asked, Configuration, Context, Error, Facts};
 use crate::render::plan_text;
 
@@ -53,6 +54,10 @@ fn carry_out(
     output: &Output,
 ) -> Result<Outcome, Error> {
     expect(args, &plan)?;
+    if args.prune {
+        // Nothing is applied if what is to follow cannot be done here.
+        context.server_name()?;
+    }
     output.text(&plan_text(&plan, &output.style));
     // Nothing is done that could not be shown.
     heard()?;
@@ -140,6 +145,15 @@ fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Vec<Pruned> 
             ));
             continue;
         }
+        if let Some(other) = elsewhere(context, shown) {
+            output.say(&format!(
+                "Left to {other}, which has them: {} of {}. There: pobsync --as {other} retention {} --apply",
+                super::report::counted(shown.delete.len(), "snapshot"),
+                shown.host,
+                shown.host
+            ));
+            continue;
+        }
         let request = ops::PruneRequest {
             directory: shown.directory.clone(),
             authority: Authority::Applied,
@@ -153,6 +167,13 @@ fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Vec<Pruned> 
 }
 
 /// Says whose policy was not approved with the rest.
+/// The server that has the snapshots of a retention plan, if it is another one.
+fn elsewhere(context: &Context, shown: &RetentionPlan) -> Option<Label> {
+    let server = shown.server.as_ref()?;
+    let me = context.server_name().ok().flatten();
+    (me.as_ref() != Some(server)).then(|| server.clone())
+}
+
 pub(super) fn say_unseen(plan: &Plan, output: &Output) {
     for host in plan.unseen() {
         output.say(&format!(

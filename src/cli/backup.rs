@@ -38,7 +38,7 @@ struct Planned {
 
 pub(super) fn run(context: &Context, args: &BackupArgs, output: &Output) -> Result<Outcome, Error> {
     if args.dry_run {
-        let facts = context.facts_about(|host| args.hosts.contains(&host.name))?;
+        let facts = context.own_facts_about(|host| args.hosts.contains(&host.name))?;
         let planned: Vec<Planned> = args
             .hosts
             .iter()

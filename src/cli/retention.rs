@@ -17,7 +17,12 @@ pub(super) fn run(
     if let Some(path) = &args.out {
         ops::check_targets(&[(path, ops::FileKind::Plan)])?;
     }
-    let facts = context.facts_about(|host| host.name == args.host)?;
+    // What is deleted is deleted on the root of this server; what is shown and approved is the host's on each.
+    let facts = if args.apply {
+        context.own_facts_about(|host| host.name == args.host)?
+    } else {
+        context.facts_about(|host| host.name == args.host)?
+    };
     let plan = ops::plan_host(&facts, &args.host, args.kind, args.apply)?;
     let Some(retention) = plan.retention.first().cloned() else {
         return Ok(Outcome::NoChanges);
@@ -37,7 +42,11 @@ pub(super) fn run(
     }
     match output.format {
         Format::Markdown | Format::Html => output.plan(&plan),
-        Format::Text | Format::Json => output.data(&listed, |style| retention_text(&listed, style)),
+        Format::Text | Format::Json => output.data(&listed, |style| {
+            let others = plan.retention.iter().skip(1);
+            let others = others.map(|other| format!("\n{}", retention_text(other, style)));
+            retention_text(&listed, style) + &others.collect::<String>()
+        }),
     }
     for line in visible_refusals(plan.refusals_of(RefusalScope::Prune)) {
         output.say(&line);
@@ -72,6 +81,9 @@ fn approve(
     output: &Output,
 ) -> Result<Outcome, Error> {
     output.text(&retention_text(listed, &output.style));
+    for other in plan.retention.iter().skip(1) {
+        output.text(&format!("\n{}", retention_text(other, &output.style)));
+    }
     heard()?;
     if !args.yes {
         let question = format!(

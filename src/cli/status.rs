@@ -8,7 +8,7 @@ use crate::cli::args::Common;
 use crate::core::health::Severity;
 use crate::core::model::visible;
 use crate::core::plan::Outcome;
-use crate::ops::{self, HostStatus, Status};
+use crate::ops::{self, HostStatus, ServerStatus, Status};
 use crate::render::{Column, Style, table};
 
 /// What monitoring shows of the hosts in its one line.
@@ -79,6 +79,9 @@ fn text(status: &Status, style: &Style) -> String {
         status.retired,
         counted(status.snapshots, "snapshot")
     ));
+    if !status.servers.is_empty() {
+        text.push_str(&servers(status, style));
+    }
     text.extend(unverified(status).map(|line| format!("{line}\n")));
     text.extend(telling(status).map(|line| format!("{line}\n")));
     text
@@ -104,6 +107,30 @@ fn unverified(status: &Status) -> Option<String> {
             named.join(", ")
         )
     })
+}
+
+fn servers(status: &Status, style: &Style) -> String {
+    let columns = [
+        Column("SERVER", false),
+        Column("STATE", false),
+        Column("LAST SEEN", false),
+        Column("HOSTS", true),
+        Column("RUNNING", true),
+        Column("ROOT", false),
+    ];
+    let cells = |one: &ServerStatus| {
+        let root = one.backup_root.as_ref();
+        vec![
+            one.server.to_string(),
+            if one.is_at_work { "at work" } else { "silent" }.to_owned(),
+            one.last_seen.map_or("never".to_owned(), |t| t.to_string()),
+            one.hosts.to_string(),
+            one.running.to_string(),
+            root.map_or("none".to_owned(), |path| visible(path.as_str())),
+        ]
+    };
+    let rows: Vec<Vec<String>> = status.servers.iter().map(cells).collect();
+    format!("\n{}", table(&columns, &rows, style))
 }
 
 /// What has not reached its receivers, if anything.

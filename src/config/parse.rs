@@ -8,7 +8,7 @@ use super::layer::SHARED;
 use super::node::Reader;
 use crate::core::desired::{
     At, Finding, GlobalPart, GroupPart, GuardPart, HostPart, Layer, Parts, RemovedPart,
-    RetentionNode, ScheduleNode, SmtpPart, Spanned,
+    RetentionNode, ScheduleNode, ServerPart, SmtpPart, Spanned,
 };
 use crate::core::model::{Label, Notify, NotifyEvent, NotifyTarget, SnapshotsOnRemoval};
 
@@ -20,8 +20,9 @@ pub(super) struct Include {
     pub(super) optional: bool,
 }
 
-const TOP: [&str; 7] = [
+const TOP: [&str; 8] = [
     "global",
+    "server",
     "retention",
     "schedule",
     "group",
@@ -42,6 +43,7 @@ pub(super) fn read(
     for node in document.nodes() {
         match node.name().value() {
             "global" => reader.global(parts, node),
+            "server" => reader.server(parts, node),
             "retention" => reader.retention(parts, node),
             "schedule" => reader.schedule(parts, node),
             "group" => reader.group(parts, node),
@@ -58,7 +60,7 @@ impl Reader<'_> {
     fn global(&mut self, parts: &mut Parts, node: &KdlNode) {
         const OWN: [&str; 5] = ["backup-root", "max-concurrent", "guard", "notify", "smtp"];
         /// What says something about one host alone.
-        const NOT_HERE: [&str; 4] = ["source", "enabled", "protect", "server"];
+        const NOT_HERE: [&str; 3] = ["source", "enabled", "protect"];
         self.shape(node, 0, &[]);
         let mut part = GlobalPart {
             at: self.at_node(node),
@@ -109,6 +111,37 @@ impl Reader<'_> {
             }
         }
         parts.globals.push(part);
+    }
+
+    fn server(&mut self, parts: &mut Parts, node: &KdlNode) {
+        const KNOWN: [&str; 2] = ["backup-root", "max-concurrent"];
+        self.shape(node, 1, &[]);
+        let name = self
+            .first(node, "a name")
+            .and_then(|entry| self.parsed(entry));
+        let (mut backup_root, mut max_concurrent) = (None, None);
+        for child in node.iter_children() {
+            match child.name().value() {
+                "backup-root" => {
+                    let value = self
+                        .value(child, "a path")
+                        .and_then(|entry| self.parsed(entry));
+                    self.set(&mut backup_root, child, value);
+                }
+                "max-concurrent" => {
+                    let value = self
+                        .value(child, "a number")
+                        .and_then(|entry| self.number(entry, 1, 256));
+                    self.set(&mut max_concurrent, child, value);
+                }
+                _ => self.unknown(child, "in `server`", &KNOWN),
+            }
+        }
+        parts.servers.extend(name.map(|name| ServerPart {
+            name,
+            backup_root,
+            max_concurrent,
+        }));
     }
 
     fn guard(&mut self, part: &mut GuardPart, node: &KdlNode) {

@@ -20,7 +20,12 @@ pub(super) fn values(path: &str) -> Vec<Value> {
             json!({"env": "ADDRESS"}),
             json!("192.0.2.7"),
         ],
-        "server" => vec![json!("backup-01"), json!("true")],
+        "server" => vec![json!("backup-01")],
+        // A lone one: with several, each host has to name one.
+        "servers" => vec![
+            json!([{"name": "backup-01"}]),
+            json!([{"name": "backup-01", "backup-root": hostile, "max-concurrent": 3}]),
+        ],
         "enabled" => vec![json!(false)],
         "protect" | "accept-partial" | "rsync.one-file-system" | "rsync.specials" => {
             vec![json!(true)]
@@ -162,8 +167,16 @@ pub(super) fn global() -> impl Strategy<Value = GlobalSettings> {
                 wire = with(&wire, path, &values[which % values.len()]);
             }
         }
-        serde_json::from_value(wire).unwrap()
+        with_server(serde_json::from_value(wire).unwrap())
     })
+}
+
+/// Hosts may belong to a server only if there is one.
+pub(super) fn with_server(mut settings: GlobalSettings) -> GlobalSettings {
+    if settings.servers.is_empty() {
+        settings.servers = serde_json::from_value(json!([{"name": "backup-01"}])).unwrap();
+    }
+    settings
 }
 
 fn any_index() -> impl Strategy<Value = usize> {

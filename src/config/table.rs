@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::core::model::{
     GlobalSettings, Guard, Hooks, HostSettings, Keep, Limits, Notify, Policy, RsyncSettings,
-    Schedule, SmtpSettings, SshSettings, VerifySettings,
+    Schedule, ServerSettings, SmtpSettings, SshSettings, VerifySettings,
 };
 
 /// How a file says a setting.
@@ -30,6 +30,8 @@ pub(super) enum Form {
     Schedules,
     /// `notify` nodes.
     Notify,
+    /// `server` nodes at the top.
+    Servers,
     /// Written nowhere by itself: it is what the setting of that path is.
     Follows(&'static str),
 }
@@ -221,6 +223,7 @@ pub(super) fn global_table(settings: &GlobalSettings) -> Vec<Setting> {
         guard,
         notify,
         smtp,
+        servers,
     } = settings;
     let absent = SmtpSettings::default();
     let SmtpSettings {
@@ -258,6 +261,7 @@ pub(super) fn global_table(settings: &GlobalSettings) -> Vec<Setting> {
         setting("smtp.user", word, user),
         setting("smtp.password", word, password),
         setting("notify", Form::Notify, notify),
+        setting("servers", Form::Servers, servers),
     ]
 }
 
@@ -295,6 +299,22 @@ pub(super) fn schedule_table(
         .filter(|(own, other)| own != other)
         .map(|(own, _)| own)
         .collect()
+}
+
+/// A `server` node: its name, and what stands in its block.
+pub(super) fn server_parts(server: &ServerSettings) -> (String, Vec<(&'static str, Value)>) {
+    let ServerSettings {
+        name,
+        backup_root,
+        max_concurrent,
+    } = server;
+    let root = backup_root.as_ref().map(|path| Value::from(path.as_str()));
+    let most = max_concurrent.map(Value::from);
+    let parts = [("backup-root", root), ("max-concurrent", most)];
+    let parts = parts
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    (name.to_string(), parts.collect())
 }
 
 /// A `notify` node: its name, its events, and what stands in its block.
@@ -361,7 +381,8 @@ pub(super) mod tests {
                      "password": {"file": "/run/credentials/smtp"}},
             "notify": [
                 {"name": "ops", "on": ["failure", "success"], "targets": [{"webhook": {"env": "HOOK"}}, {"email": "a\"b@example.net"}]},
-                {"name": "pager", "on": ["stale"], "targets": [{"ping": {"file": "/run/ping"}}, {"command": "page"}]}]
+                {"name": "pager", "on": ["stale"], "targets": [{"ping": {"file": "/run/ping"}}, {"command": "page"}]}],
+            "servers": [{"name": "backup-01", "backup-root": "/mnt/one \"é\"", "max-concurrent": 9}]
         }))
         .unwrap()
     }

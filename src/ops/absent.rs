@@ -16,17 +16,26 @@ const MOST_NAMES: usize = 5;
 /// What rows of the hosts in `facts` say is on disk and is not. Nothing where the root cannot be opened, which is told
 /// elsewhere.
 pub(super) fn absent(context: &Context, facts: &Facts) -> Vec<Finding> {
-    let settings = facts.state.global.as_ref().map(|g| &g.settings);
-    let path = settings.and_then(|settings| settings.backup_root.as_ref());
-    let (Some(path), Some(id)) = (path, facts.root_id()) else {
+    let (Ok(path), Some(id)) = (context.backup_root(&facts.state), facts.root_id()) else {
         return Vec::new();
     };
-    let Ok(root) = Root::open(path, Some(id)) else {
+    let Ok(root) = Root::open(&path, Some(id)) else {
         return Vec::new();
     };
     if root.require_lineage(&facts.state.lineage).is_err() {
         return Vec::new();
     }
+    // What other servers have lies on their roots.
+    let own;
+    let facts = if facts.state.settings().servers.len() > 1 {
+        match context.own_facts() {
+            Ok(read) => own = read,
+            Err(error) => return vec![failed("snapshots", &error)],
+        }
+        &own
+    } else {
+        facts
+    };
     let mut found = Vec::new();
     for host in &facts.state.hosts {
         match of_host(context, &root, host, facts) {
@@ -70,7 +79,7 @@ fn of_host(
         return Ok(None);
     }
     // A prune may have taken them since the rows were read.
-    let facts = context.facts_of(HostKey::Id(host.id))?;
+    let facts = context.own_facts_of(HostKey::Id(host.id))?;
     let complete: BTreeSet<SnapshotId> = facts
         .snapshots
         .values()

@@ -336,7 +336,7 @@ impl Attempt<'_> {
         let mut left: BTreeSet<(SnapshotKind, SnapshotName)> =
             lock.list_incomplete()?.into_iter().collect();
         // A pull that was killed before it came to the disk has a row alone.
-        let facts = self.context.facts_of(HostKey::Id(self.host.id))?;
+        let facts = self.context.own_facts_of(HostKey::Id(self.host.id))?;
         let rows = facts.snapshots.into_values().flatten();
         left.extend(
             rows.filter(|row| {

@@ -153,8 +153,9 @@ pub(super) fn finish_run(context: &Context, end: &RunEnd) -> Result<(), Error> {
 
 fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<BackupReport, Error> {
     let now = super::clock::now();
-    let facts = context.facts_of(HostKey::Name(&request.host))?;
+    let facts = context.own_facts_of(HostKey::Name(&request.host))?;
     let host = backed_up(&facts, &request.host)?;
+    at_home(context, &facts, host)?;
     let resolved = resolve(context, host, &ServerLookup)?;
     let root = open_root(context, &facts, now)?;
     check_room(&root, &facts)?;
@@ -230,6 +231,22 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
         tracing::warn!("{}: {}", host.name, super::sentence(&error));
     }
     Ok(report)
+}
+
+/// Refuses what only the server may do that a host belongs to.
+///
+/// # Errors
+/// When it belongs to another one.
+pub(super) fn at_home(context: &Context, facts: &Facts, host: &SqlHost) -> Result<(), Error> {
+    let global = facts.state.settings();
+    let me = context.me(&global)?;
+    match global.home(host.settings.server.as_ref()) {
+        Some(home) if me.as_ref() != Some(home) => Err(Error::OtherServer {
+            host: host.name.clone(),
+            server: home.clone(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The host, if it may be backed up.

@@ -32,6 +32,9 @@ pub fn as_if_applied(facts: Facts, base: &DesiredState) -> Facts {
         snapshots,
         usage,
         root,
+        elsewhere,
+        only,
+        other_roots,
     } = facts;
     let old = std::mem::take(&mut state.hosts);
     let epoch = Timestamp::from_millis(0);
@@ -90,6 +93,9 @@ pub fn as_if_applied(facts: Facts, base: &DesiredState) -> Facts {
         snapshots,
         usage,
         root,
+        elsewhere,
+        only,
+        other_roots,
     }
 }
 

@@ -74,7 +74,7 @@ pub fn check(database: &DatabaseAddress, clock_is_right: bool) -> Vec<Finding> {
                 found.extend(database_server::check(address));
             }
             found.push(clock(&context, clock_is_right));
-            found.extend(root(&facts));
+            found.extend(root(&context, &facts));
             found.extend(absent(&context, &facts));
             found.extend(keys(&facts));
             found.extend(hooks(&facts));
@@ -156,19 +156,18 @@ pub(super) fn doubted(doubt: String) -> Finding {
     )
 }
 
-pub(super) fn root(facts: &Facts) -> Vec<Finding> {
-    let Some(path) = facts
-        .state
-        .global
-        .as_ref()
-        .and_then(|g| g.settings.backup_root.clone())
-    else {
-        return vec![finding(
-            Level::Problem,
-            "root",
-            "no backup root is set",
-            "set `backup-root` and apply",
-        )];
+pub(super) fn root(context: &Context, facts: &Facts) -> Vec<Finding> {
+    let path = match context.backup_root(&facts.state) {
+        Ok(path) => path,
+        Err(Error::NoBackupRoot) => {
+            return vec![finding(
+                Level::Problem,
+                "root",
+                "no backup root is set",
+                "set `backup-root` and apply",
+            )];
+        }
+        Err(error) => return vec![failed("root", &error)],
     };
     let opened = match &facts.root {
         Some(record) => Root::open(&path, Some(&record.id)),

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Error;
+use crate::core::health::Activity;
 use crate::core::model::{
-    AbsolutePath, HostId, HostName, Label, Lookup, RootId, Snapshot, SnapshotId, SnapshotKind,
-    SnapshotName, Span, SqlHost, SqlState,
+    AbsolutePath, GlobalSettings, HostId, HostName, Label, Lookup, RootId, Snapshot, SnapshotId,
+    SnapshotKind, SnapshotName, Span, SqlHost, SqlState,
 };
-use crate::core::plan::{Plan, RootFacts};
+use crate::core::plan::{Elsewhere, Plan, RootFacts};
 use crate::rsync::{HOOKS, HooksFolder};
 use crate::store::{DatabaseAddress, HostKey, Opened, RootRecord, SnapshotFilter, Store};
 
@@ -35,12 +36,29 @@ pub(super) const LEASE: Span = Span::from_seconds(120);
 pub struct Facts {
     /// The SQL state.
     pub state: SqlState,
-    /// The snapshots of every host on the root in use.
+    /// The snapshots of every host on the root of its server; or on the root of this one.
     pub snapshots: BTreeMap<HostId, Vec<Snapshot>>,
     /// What was measured of hosts on that root, as it was recorded: [`crate::core::usage::Usage`] as text.
     pub usage: BTreeMap<HostId, String>,
-    /// The root in use, if it was ever seen.
+    /// The root of this server, if it was ever seen.
     pub root: Option<RootRecord>,
+    /// What servers have of hosts that belong to others; empty where only one root is looked at.
+    pub elsewhere: Vec<Elsewhere>,
+    /// The server whose root alone was looked at, where there are several.
+    pub only: Option<Label>,
+    /// Where the roots of other servers are that were seen.
+    pub other_roots: Vec<(Label, AbsolutePath)>,
+}
+
+type Found = (BTreeMap<HostId, Vec<Snapshot>>, BTreeMap<HostId, String>);
+
+/// Which roots are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    /// Of every host the one of its server, and apart from them what others have of it.
+    Fleet,
+    /// That of this server, for every host.
+    Own,
 }
 
 impl Context {
@@ -87,9 +105,34 @@ impl Context {
     /// The server that this process works for, as claims name it.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When the database cannot be read; as [`Context::me`].
     pub fn server_name(&self) -> Result<Option<Label>, Error> {
-        Ok(self.server.clone())
+        self.me(&self.store.global_settings()?)
+    }
+
+    /// The server that this process works for: the one that was named, else the only one there is. Nothing where no
+    /// server has a name.
+    ///
+    /// # Errors
+    /// When there are several and none was named, or there is none of that name.
+    pub fn me(&self, global: &GlobalSettings) -> Result<Option<Label>, Error> {
+        let names = || {
+            global
+                .servers
+                .iter()
+                .map(|server| server.name.clone())
+                .collect()
+        };
+        match (&self.server, global.servers.as_slice()) {
+            (Some(name), _) if global.server(name).is_none() => Err(Error::UnknownServer {
+                name: name.clone(),
+                servers: names(),
+            }),
+            (Some(name), _) => Ok(Some(name.clone())),
+            (None, []) => Ok(None),
+            (None, [only]) => Ok(Some(only.name.clone())),
+            (None, _) => Err(Error::WhichServer { servers: names() }),
+        }
     }
 
     /// The file of host keys that hosts without one of their own use: in the state folder.
@@ -105,28 +148,7 @@ impl Context {
     /// # Errors
     /// When the database cannot be read.
     pub fn facts(&self) -> Result<Facts, Error> {
-        let (state, root) = self.configuration()?;
-        let snapshots = self.store.snapshots_by_host(root.as_ref().map(|r| &r.id))?;
-        let usage = self.usage(None, root.as_ref())?;
-        Ok(Facts {
-            state,
-            snapshots,
-            usage,
-            root,
-        })
-    }
-
-    /// What was measured, of one host or all.
-    fn usage(
-        &self,
-        host: Option<HostId>,
-        root: Option<&RootRecord>,
-    ) -> Result<BTreeMap<HostId, String>, Error> {
-        let Some(root) = root else {
-            return Ok(BTreeMap::new());
-        };
-        let rows = self.store.usage(host, &root.id)?;
-        Ok(rows.into_iter().map(|row| (row.host, row.body)).collect())
+        self.read(self.store.load_state()?, View::Fleet, &|_| true, true)
     }
 
     /// Reads the configuration, and the snapshots of those hosts alone that are `wanted`: what is done to one host does
@@ -135,34 +157,7 @@ impl Context {
     /// # Errors
     /// When the database cannot be read.
     pub fn facts_about(&self, wanted: impl Fn(&SqlHost) -> bool) -> Result<Facts, Error> {
-        let (state, root) = self.configuration()?;
-        self.with_snapshots(state, root, wanted)
-    }
-
-    fn with_snapshots(
-        &self,
-        state: SqlState,
-        root: Option<RootRecord>,
-        wanted: impl Fn(&SqlHost) -> bool,
-    ) -> Result<Facts, Error> {
-        let mut snapshots = BTreeMap::new();
-        let mut usage = BTreeMap::new();
-        for host in state.hosts.iter().filter(|host| wanted(host)) {
-            let filter = SnapshotFilter {
-                host: Some(host.id),
-                root: root.as_ref().map(|r| r.id.clone()),
-                ..SnapshotFilter::default()
-            };
-            let records = self.store.snapshots(&filter)?;
-            snapshots.insert(host.id, records.into_iter().map(|r| r.snapshot).collect());
-            usage.extend(self.usage(Some(host.id), root.as_ref())?);
-        }
-        Ok(Facts {
-            state,
-            snapshots,
-            usage,
-            root,
-        })
+        self.read(self.store.load_state()?, View::Fleet, &wanted, false)
     }
 
     /// Reads the configuration and the snapshots of one host alone: a night of a large fleet does not read every host for
@@ -176,52 +171,206 @@ impl Context {
             // Whoever says that there is none suggests another.
             return self.facts_about(|_| false);
         }
-        let root = self.root_of(&state)?;
-        self.with_snapshots(state, root, |_| true)
+        self.read(state, View::Fleet, &|_| true, false)
     }
 
-    fn configuration(&self) -> Result<(SqlState, Option<RootRecord>), Error> {
-        let state = self.store.load_state()?;
-        let root = self.root_of(&state)?;
-        Ok((state, root))
+    /// As [`Context::facts`], of what lies on the root of this server: what is done there is done by that alone.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or which server this is cannot be told.
+    pub fn own_facts(&self) -> Result<Facts, Error> {
+        self.read(self.store.load_state()?, View::Own, &|_| true, true)
     }
 
-    pub(super) fn root_of(&self, state: &SqlState) -> Result<Option<RootRecord>, Error> {
-        let path = state
-            .global
-            .as_ref()
-            .and_then(|g| g.settings.backup_root.clone());
+    /// As [`Context::facts_about`], of what lies on the root of this server.
+    ///
+    /// # Errors
+    /// As [`Context::own_facts`].
+    pub fn own_facts_about(&self, wanted: impl Fn(&SqlHost) -> bool) -> Result<Facts, Error> {
+        self.read(self.store.load_state()?, View::Own, &wanted, false)
+    }
+
+    /// As [`Context::facts_of`], of what lies on the root of this server.
+    ///
+    /// # Errors
+    /// As [`Context::own_facts`].
+    pub fn own_facts_of(&self, host: HostKey<'_>) -> Result<Facts, Error> {
+        let state = self.store.load_state_of(host)?;
+        if state.hosts.is_empty() {
+            return self.own_facts_about(|_| false);
+        }
+        self.read(state, View::Own, &|_| true, false)
+    }
+
+    fn read(
+        &self,
+        state: SqlState,
+        view: View,
+        wanted: &dyn Fn(&SqlHost) -> bool,
+        is_all: bool,
+    ) -> Result<Facts, Error> {
+        let global = state.settings();
+        let me = match self.me(&global) {
+            Ok(me) => Some(me),
+            // Whoever only reads is shown all of them.
+            Err(_) if view == View::Fleet => None,
+            Err(error) => return Err(error),
+        };
         let roots = self.store.roots()?;
-        Ok(roots
-            .into_iter()
-            .find(|root| Some(&root.path) == path.as_ref()))
+        let own = match &me {
+            Some(me) => RootRecord::of_server(&roots, &global, me.as_ref()),
+            None => None,
+        };
+        let are_several = global.servers.len() > 1;
+        let others = global.servers.iter().map(|server| &server.name);
+        let other_roots = others
+            .filter(|name| me.as_ref().and_then(Option::as_ref) != Some(name))
+            .filter_map(|name| {
+                let root = RootRecord::of_server(&roots, &global, Some(name))?;
+                Some((name.clone(), root.path.clone()))
+            })
+            .collect();
+        let mut facts = Facts {
+            state,
+            snapshots: BTreeMap::new(),
+            usage: BTreeMap::new(),
+            root: own.cloned(),
+            elsewhere: Vec::new(),
+            only: me.flatten().filter(|_| are_several && view == View::Own),
+            other_roots,
+        };
+        if !are_several {
+            let on = own.map(|root| &root.id);
+            (facts.snapshots, facts.usage) = self.found_on(&facts.state, on, wanted, is_all)?;
+            return Ok(facts);
+        }
+        if view == View::Own {
+            // Where none was ever seen there is nothing, whatever others have.
+            if let Some(root) = own {
+                (facts.snapshots, facts.usage) =
+                    self.found_on(&facts.state, Some(&root.id), wanted, is_all)?;
+            }
+            return Ok(facts);
+        }
+        let homes: BTreeMap<HostId, Label> = facts
+            .state
+            .hosts
+            .iter()
+            .filter_map(|sql| Some((sql.id, global.home(sql.settings.server.as_ref())?.clone())))
+            .collect();
+        for server in &global.servers {
+            let Some(root) = RootRecord::of_server(&roots, &global, Some(&server.name)) else {
+                continue;
+            };
+            let (found, mut usage) = self.found_on(&facts.state, Some(&root.id), wanted, is_all)?;
+            for (host, snapshots) in found {
+                let usage = usage.remove(&host);
+                if homes.get(&host) == Some(&server.name) {
+                    facts.snapshots.insert(host, snapshots);
+                    facts.usage.extend(usage.map(|usage| (host, usage)));
+                } else if snapshots.iter().any(|s| s.status.is_on_disk()) {
+                    facts.elsewhere.push(Elsewhere {
+                        host,
+                        server: server.name.clone(),
+                        root: root.id.clone(),
+                        snapshots,
+                        usage,
+                    });
+                }
+            }
+        }
+        Ok(facts)
     }
 
-    /// The id of the root that SQL names, if it was ever seen.
+    /// The snapshots on one root, and what was measured of them; on any where none was ever seen, for which there are no
+    /// rows.
+    fn found_on(
+        &self,
+        state: &SqlState,
+        root: Option<&RootId>,
+        wanted: &dyn Fn(&SqlHost) -> bool,
+        is_all: bool,
+    ) -> Result<Found, Error> {
+        if is_all {
+            return Ok((self.store.snapshots_by_host(root)?, self.usage(None, root)?));
+        }
+        let mut snapshots = BTreeMap::new();
+        let mut usage = BTreeMap::new();
+        for host in state.hosts.iter().filter(|host| wanted(host)) {
+            let filter = SnapshotFilter {
+                host: Some(host.id),
+                root: root.cloned(),
+                ..SnapshotFilter::default()
+            };
+            let records = self.store.snapshots(&filter)?;
+            snapshots.insert(host.id, records.into_iter().map(|r| r.snapshot).collect());
+            usage.extend(self.usage(Some(host.id), root)?);
+        }
+        Ok((snapshots, usage))
+    }
+
+    /// What was measured, of one host or all.
+    fn usage(
+        &self,
+        host: Option<HostId>,
+        root: Option<&RootId>,
+    ) -> Result<BTreeMap<HostId, String>, Error> {
+        let Some(root) = root else {
+            return Ok(BTreeMap::new());
+        };
+        let rows = self.store.usage(host, root)?;
+        Ok(rows.into_iter().map(|row| (row.host, row.body)).collect())
+    }
+
+    /// The root of this server, if it was ever seen; nothing if which server this is cannot be told.
+    pub(super) fn root_of(&self, state: &SqlState) -> Result<Option<RootRecord>, Error> {
+        let global = state.settings();
+        let Ok(me) = self.me(&global) else {
+            return Ok(None);
+        };
+        let roots = self.store.roots()?;
+        Ok(RootRecord::of_server(&roots, &global, me.as_ref()).cloned())
+    }
+
+    /// The newest of what happened to each host, by what is on the root of its server.
+    pub(super) fn activity(&self, state: &SqlState) -> Result<BTreeMap<HostId, Activity>, Error> {
+        let global = state.settings();
+        if global.servers.len() < 2 {
+            let root = self.root_in_use(state)?;
+            return Ok(self.store.activity(root.as_ref())?);
+        }
+        let roots = self.store.roots()?;
+        let mut found = BTreeMap::new();
+        for server in &global.servers {
+            let root = RootRecord::of_server(&roots, &global, Some(&server.name));
+            let mut there = self.store.activity(root.map(|root| &root.id))?;
+            let hosts = state
+                .hosts
+                .iter()
+                .filter(|host| global.home(host.settings.server.as_ref()) == Some(&server.name));
+            found.extend(hosts.filter_map(|host| Some((host.id, there.remove(&host.id)?))));
+        }
+        Ok(found)
+    }
+
+    /// The id of the root of this server, if it was ever seen; nothing if which server this is cannot be told.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn root_in_use(&self, state: &SqlState) -> Result<Option<RootId>, Error> {
-        let path = state
-            .global
-            .as_ref()
-            .and_then(|g| g.settings.backup_root.clone());
-        let roots = self.store.roots()?;
-        let found = roots
-            .into_iter()
-            .find(|root| Some(&root.path) == path.as_ref());
-        Ok(found.map(|root| root.id))
+        Ok(self.root_of(state)?.map(|root| root.id))
     }
 
-    /// The root that SQL names.
+    /// The path of the root of this server, as SQL names it.
     ///
     /// # Errors
-    /// When none was set.
+    /// When none was set, or which server this is cannot be told.
     pub fn backup_root(&self, state: &SqlState) -> Result<AbsolutePath, Error> {
-        state
-            .global
-            .as_ref()
-            .and_then(|g| g.settings.backup_root.clone())
+        let global = state.settings();
+        let me = self.me(&global)?;
+        global
+            .root_of(me.as_ref())
+            .cloned()
             .ok_or(Error::NoBackupRoot)
     }
 }
@@ -269,6 +418,9 @@ impl Facts {
         RootFacts {
             is_in_use: self.root.is_some(),
             found_at: None,
+            path: self.root.as_ref().map(|root| root.path.clone()),
+            server: self.root.as_ref().and_then(|root| root.server.clone()),
+            others: self.other_roots.clone(),
         }
     }
 
@@ -295,7 +447,10 @@ impl Facts {
             else {
                 continue;
             };
-            let by_name = self.rows(host.id);
+            let by_name = match &retention.root {
+                Some(root) if self.only.is_none() => self.rows_elsewhere(host.id, root),
+                _ => self.rows(host.id),
+            };
             rows.extend(
                 retention
                     .delete
@@ -309,11 +464,17 @@ impl Facts {
     /// The rows of a host's snapshots by kind and name.
     #[must_use]
     pub fn rows(&self, host: HostId) -> BTreeMap<(SnapshotKind, &SnapshotName), SnapshotId> {
-        let snapshots = self.snapshots.get(&host).map_or(&[][..], Vec::as_slice);
-        snapshots
-            .iter()
-            .map(|s| ((s.kind, &s.name), s.id))
-            .collect()
+        by_name(self.snapshots.get(&host).map_or(&[][..], Vec::as_slice))
+    }
+
+    fn rows_elsewhere(
+        &self,
+        host: HostId,
+        root: &RootId,
+    ) -> BTreeMap<(SnapshotKind, &SnapshotName), SnapshotId> {
+        let mut elsewhere = self.elsewhere.iter();
+        let found = elsewhere.find(|other| other.host == host && other.root == *root);
+        by_name(found.map_or(&[][..], |other| &other.snapshots))
     }
 }
 
@@ -325,6 +486,13 @@ pub(super) fn known_hosts_in(folder: &Utf8Path) -> Result<AbsolutePath, Error> {
     let path = folder.join("known_hosts");
     let path = std::path::absolute(&path).unwrap_or_else(|_| path.clone().into());
     Ok(path.to_string_lossy().parse()?)
+}
+
+fn by_name(snapshots: &[Snapshot]) -> BTreeMap<(SnapshotKind, &SnapshotName), SnapshotId> {
+    snapshots
+        .iter()
+        .map(|s| ((s.kind, &s.name), s.id))
+        .collect()
 }
 
 /// The folder of this server's hooks: `POBSYNC_HOOKS`, else `/etc/pobsync/hooks.d`. No configuration file can name it.

@@ -15,7 +15,7 @@ const KEPT: usize = 7;
 /// # Errors
 /// When the root is not there, or the copy cannot be made; older copies are left then.
 pub(super) fn copy_if_due(context: &Context, now: Timestamp) -> Result<(), Error> {
-    let facts = context.facts_about(|_| false)?;
+    let facts = context.own_facts_about(|_| false)?;
     // Nothing is taken into use for a copy: without a root there are no backups either.
     if facts.root.is_none() {
         return Ok(());

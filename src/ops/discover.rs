@@ -46,15 +46,15 @@ pub struct HostDiscovery {
 /// When the root is not there, the host is unknown, or the database cannot be written.
 pub fn discover(context: &Context, host: Option<&HostName>) -> Result<Vec<HostDiscovery>, Error> {
     let now = super::clock::now();
-    let facts = context.facts()?;
+    let facts = context.own_facts()?;
     let root = open_root_to_read(context, &facts, now)?;
     // Opening may have taken the root into use: read again with its rows.
-    let facts = context.facts()?;
+    let facts = context.own_facts()?;
     let given = give_directories(context, &root, &facts)?;
     let facts = if given.is_empty() {
         facts
     } else {
-        context.facts()?
+        context.own_facts()?
     };
     let hosts: Vec<&SqlHost> = match host {
         Some(name) => vec![facts.host(name)?],

@@ -417,9 +417,49 @@ pub enum Error {
         /// The option.
         option: &'static str,
     },
+    /// There are several servers, and nobody said which this is.
+    #[error("there are several servers, and which one this is has not been said: {}", listed(.servers))]
+    WhichServer {
+        /// Their names.
+        servers: Vec<Label>,
+    },
+    /// No server has this name.
+    #[error("there is no server called {name}: {}", listed(.servers))]
+    UnknownServer {
+        /// The name.
+        name: Label,
+        /// Those there are.
+        servers: Vec<Label>,
+    },
+    /// The host belongs to another server.
+    #[error("host {host} belongs to server {server}")]
+    OtherServer {
+        /// The host.
+        host: HostName,
+        /// Its server.
+        server: Label,
+    },
+    /// The snapshot is on the root of another server.
+    #[error("snapshot {name} of {host} is on server {server}")]
+    SnapshotElsewhere {
+        /// The host.
+        host: HostName,
+        /// The snapshot.
+        name: SnapshotName,
+        /// The server that has it.
+        server: Label,
+    },
     /// A value could not be written as JSON.
     #[error("cannot write JSON")]
     Json(#[source] serde_json::Error),
+}
+
+fn listed(servers: &[Label]) -> String {
+    if servers.is_empty() {
+        return "the configuration in force has none".to_owned();
+    }
+    let names: Vec<&str> = servers.iter().map(Label::as_str).collect();
+    format!("there are {}", names.join(", "))
 }
 
 fn no_receiver(name: Option<&Label>) -> String {
@@ -493,7 +533,11 @@ impl Error {
             Self::Locked { .. } | Self::AtWork { .. } | Self::EnoughAtWork { .. } => {
                 Outcome::Locked
             }
-            Self::PlanWithOptions
+            Self::WhichServer { .. }
+            | Self::UnknownServer { .. }
+            | Self::OtherServer { .. }
+            | Self::SnapshotElsewhere { .. }
+            | Self::PlanWithOptions
             | Self::PlanWithoutState
             | Self::PlanOfKinds { .. }
             | Self::UnknownHost { .. }
@@ -609,6 +653,14 @@ impl Error {
             Self::AtWork { run, .. } => format!("wait for it, or stop it: pobsync cancel {run}"),
             Self::EnoughAtWork { .. } => "wait for one to end, or raise `max-concurrent` in `global`".into(),
             Self::UnknownRun { .. } => "pobsync runs lists them".into(),
+            Self::WhichServer { servers } => {
+                let name = servers.first().map_or("NAME", Label::as_str);
+                format!("say which with --as {name}, or set POBSYNC_SERVER")
+            }
+            Self::UnknownServer { .. } => "correct --as or POBSYNC_SERVER, or add a `server` node and apply it".into(),
+            Self::OtherServer { server, .. } | Self::SnapshotElsewhere { server, .. } => {
+                format!("do that on {server}, where its root is: pobsync --as {server} …")
+            }
             Self::Locked { .. } => "wait for it, or look at pobsync runs".into(),
             Self::PlanOfKinds { .. } => "make a plan without --kind, and look at that one".into(),
             Self::PlanWithoutState => "carry it out with pobsync retention HOST --plan PLAN --apply".into(),

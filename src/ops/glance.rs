@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use super::check::{self, Finding, Level};
 use super::context::Facts;
+use super::servers::ServerStatus;
 use super::status::{HostStatus, are_overdue};
-use super::{Context, Error};
+use super::{Context, Error, servers};
 use crate::core::model::{Span, Timestamp};
 use crate::core::plan::ClockFacts;
-use crate::store::{Backlog, ConfigurationTotals, FleetTotals, HostOrder, HostSearch};
+use crate::store::{Backlog, ConfigurationTotals, FleetTotals, HostOrder, HostSearch, RootRecord};
 
 /// A scheduler that looks every minute and has not been heard of for so long is not at work.
-const SILENCE: Span = Span::from_seconds(15 * 60);
+pub(super) const SILENCE: Span = Span::from_seconds(15 * 60);
 
 /// What an operator wants to see first.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Glance {
     pub troubled: Vec<HostStatus>,
     /// The configuration in figures.
     pub configuration: ConfigurationTotals,
+    /// The servers that share the database, by name.
+    pub servers: Vec<ServerStatus>,
     /// What is wrong with the installation, worst first.
     pub findings: Vec<Finding>,
     /// What has not reached its receivers.
@@ -52,6 +55,7 @@ pub fn glance(context: &Context, troubled: u32) -> Result<Glance, Error> {
         totals: context.store.totals(at)?,
         troubled: worst.into_iter().map(|r| HostStatus::of(r, at)).collect(),
         configuration: context.store.configuration_totals()?,
+        servers: servers(context)?,
         findings: findings(context)?,
         notifications_overdue: are_overdue(&notifications, at),
         notifications,
@@ -65,11 +69,16 @@ pub fn glance(context: &Context, troubled: u32) -> Result<Glance, Error> {
 /// When the database cannot be read.
 pub(super) fn findings(context: &Context) -> Result<Vec<Finding>, Error> {
     let state = context.store.without_hosts()?;
+    let global = state.settings();
+    let are_several = global.servers.len() > 1;
     let facts = Facts {
         root: context.root_of(&state)?,
         state,
         snapshots: BTreeMap::new(),
         usage: BTreeMap::new(),
+        elsewhere: Vec::new(),
+        only: None,
+        other_roots: Vec::new(),
     };
     let last_seen = context.store.sign_of_life()?;
     // Taken after it: a scheduler may record a moment in between.
@@ -77,10 +86,25 @@ pub(super) fn findings(context: &Context) -> Result<Vec<Finding>, Error> {
     let mut found: Vec<Finding> = Vec::new();
     match (ClockFacts { now, last_seen }).doubt() {
         Some(doubt) => found.push(check::doubted(doubt)),
+        None if are_several => found.extend(servers::silent(&servers(context)?)),
         None => found.extend(silence(context, last_seen, now)?),
     }
-    found.extend(check::root(&facts));
-    let missing = context.store.missing(facts.root_id())?;
+    match context.me(&global) {
+        // Whoever works for no server shows what is in the database; the roots are elsewhere.
+        Err(Error::WhichServer { .. }) => {}
+        Ok(_) | Err(_) => found.extend(check::root(context, &facts)),
+    }
+    let mut missing = 0_usize;
+    if are_several {
+        let roots = context.store.roots()?;
+        for server in &global.servers {
+            let root = RootRecord::of_server(&roots, &global, Some(&server.name));
+            let there = context.store.missing(root.map(|root| &root.id))?;
+            missing = missing.saturating_add(there);
+        }
+    } else {
+        missing = context.store.missing(facts.root_id())?;
+    }
     found.extend(check::missing(missing));
     found.push(check::telling(context, &facts));
     found.retain(|finding| finding.level != Level::Good);

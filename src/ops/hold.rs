@@ -17,7 +17,7 @@ pub fn hold(
     reason: &str,
     until: Option<Timestamp>,
 ) -> Result<(), Error> {
-    let facts = context.facts_about(|other| other.name == *host)?;
+    let facts = context.own_facts_about(|other| other.name == *host)?;
     let (host, snapshot) = find(&facts, host, name)?;
     let now = super::clock::now();
     if reason.trim().is_empty() {
@@ -48,7 +48,7 @@ pub fn hold(
 /// # Errors
 /// As [`hold`].
 pub fn unhold(context: &Context, host: &HostName, name: &SnapshotName) -> Result<bool, Error> {
-    let facts = context.facts_about(|other| other.name == *host)?;
+    let facts = context.own_facts_about(|other| other.name == *host)?;
     let (host, snapshot) = find(&facts, host, name)?;
     let now = super::clock::now();
     // The copy first: one that stayed behind would come back with the next discovery.
@@ -65,7 +65,7 @@ pub fn unhold(context: &Context, host: &HostName, name: &SnapshotName) -> Result
 /// # Errors
 /// As [`hold`].
 pub fn acknowledge(context: &Context, host: &HostName) -> Result<usize, Error> {
-    let facts = context.facts_about(|other| other.name == *host)?;
+    let facts = context.own_facts_about(|other| other.name == *host)?;
     let host = facts.host(host)?;
     let now = super::clock::now();
     // The marks on disk first: one that stayed behind would come back with the next discovery.

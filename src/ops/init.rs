@@ -48,7 +48,7 @@ pub fn init(
             ..GlobalEdit::default()
         };
         configure_global(&context, &edit)?;
-        let facts = context.facts_about(|_| false)?;
+        let facts = context.own_facts_about(|_| false)?;
         let root = open_root(&context, &facts, super::clock::now())?;
         done.push(format!(
             "The backup root {path} is in use (id {}).",

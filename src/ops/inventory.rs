@@ -9,6 +9,7 @@ use super::context::Facts;
 use super::saved::{SavedPlanError, read_bounded};
 use super::{Context, Error, VERSION};
 use crate::core::model::{HostName, Snapshot, SqlState, Timestamp};
+use crate::core::plan::Elsewhere;
 use crate::store::RootRecord;
 
 /// The version of the file. A newer one is refused.
@@ -34,6 +35,9 @@ pub struct Inventory {
     /// What was measured of what they take on disk, by directory of their host.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub usage: BTreeMap<HostName, serde_json::Value>,
+    /// What servers have of hosts that belong to others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Elsewhere>,
 }
 
 /// Reads the inventory from the database.
@@ -46,6 +50,9 @@ pub fn inventory(context: &Context) -> Result<Inventory, Error> {
         mut snapshots,
         usage,
         root,
+        elsewhere,
+        only: _,
+        other_roots: _,
     } = context.facts()?;
     let measured = state
         .hosts
@@ -73,6 +80,7 @@ pub fn inventory(context: &Context) -> Result<Inventory, Error> {
         root,
         snapshots: by_directory,
         usage: measured,
+        elsewhere,
     })
 }
 
@@ -120,5 +128,8 @@ pub fn read_inventory(path: &Utf8Path) -> Result<Facts, Error> {
         snapshots,
         usage,
         root: found.root,
+        elsewhere: found.elsewhere,
+        only: None,
+        other_roots: Vec::new(),
     })
 }

@@ -2,7 +2,7 @@
 
 use super::context::Facts;
 use super::{Context, Error, Look, Looks};
-use crate::core::model::{HostName, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost};
+use crate::core::model::{HostName, Label, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost};
 use crate::disk::{Root, Tree};
 use crate::store::{HostKey, SnapshotFilter, SnapshotRecord};
 
@@ -51,6 +51,13 @@ pub fn look_inside(
     if taken.record.snapshot.status != SnapshotStatus::Complete {
         return Err(unknown());
     }
+    if let Some(server) = on_another(context, &facts, &taken)? {
+        return Err(Error::SnapshotElsewhere {
+            host: host.clone(),
+            name: name.clone(),
+            server,
+        });
+    }
     let path = context.backup_root(&facts.state)?;
     let root = Root::open(&path, facts.root_id())?;
     let dir = root.find_host_dir(&taken.host.directory)?;
@@ -58,6 +65,17 @@ pub fn look_inside(
         Some(dir) => dir.tree(kind, name)?.ok_or_else(unknown),
         None => Err(unknown()),
     }
+}
+
+/// The server that has a snapshot, if that is another one.
+fn on_another(context: &Context, facts: &Facts, taken: &Taken) -> Result<Option<Label>, Error> {
+    let root = &taken.record.root;
+    if facts.state.settings().servers.len() < 2 || Some(root) == facts.root_id() {
+        return Ok(None);
+    }
+    let roots = context.store.roots()?;
+    let found = roots.into_iter().find(|record| record.id == *root);
+    Ok(found.and_then(|record| record.server))
 }
 
 fn find(
@@ -68,14 +86,22 @@ fn find(
 ) -> Result<(Facts, Taken), Error> {
     let facts = context.facts_of(HostKey::Name(host))?;
     let found = facts.host(host)?.clone();
+    let are_several = facts.state.settings().servers.len() > 1;
     let filter = SnapshotFilter {
         host: Some(found.id),
-        root: facts.root_id().cloned(),
+        root: if are_several {
+            None
+        } else {
+            facts.root_id().cloned()
+        },
         kind: Some(kind),
         with_deleted: true,
     };
-    let records = context.store.snapshots(&filter)?;
-    let record = records.into_iter().find(|r| r.snapshot.name == *name);
+    let mut records = context.store.snapshots(&filter)?;
+    records.retain(|r| r.snapshot.name == *name);
+    // The one that is here before one elsewhere.
+    records.sort_by_key(|r| Some(&r.root) != facts.root_id());
+    let record = records.into_iter().next();
     let record = record.ok_or_else(|| Error::UnknownSnapshot {
         host: host.clone(),
         name: name.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, Error, VERSION};
+use super::{Context, Error, ServerStatus, VERSION};
 use crate::core::health::Standing;
 use crate::core::model::{RunStatus, Timestamp};
 use crate::render::Exposition;
@@ -161,6 +161,30 @@ fn of_queue(out: &mut Exposition, context: &Context, now: Timestamp) -> Result<(
             seconds(at),
         );
     }
+    let servers = super::servers(context)?;
+    if !servers.is_empty() {
+        out.gauge(
+            "pobsync_server_last_seen_timestamp_seconds",
+            "The last sign of life of the scheduler of a server, by the clock of the database",
+            servers
+                .iter()
+                .filter_map(|one| Some((named(one), seconds(one.last_seen?)))),
+        );
+        out.gauge(
+            "pobsync_server_hosts",
+            "Hosts that belong to a server",
+            servers
+                .iter()
+                .map(|one| (named(one), amount(one.hosts as u64))),
+        );
+        out.gauge(
+            "pobsync_server_runs_running",
+            "Runs at work on a server",
+            servers
+                .iter()
+                .map(|one| (named(one), amount(one.running as u64))),
+        );
+    }
     let backlog = context.store.backlog()?;
     out.one(
         "pobsync_notifications_waiting",
@@ -173,6 +197,10 @@ fn of_queue(out: &mut Exposition, context: &Context, now: Timestamp) -> Result<(
         amount(backlog.given_up as u64),
     );
     Ok(())
+}
+
+fn named(one: &ServerStatus) -> Vec<(&'static str, &str)> {
+    vec![("server", one.server.as_str())]
 }
 
 fn of_configuration(

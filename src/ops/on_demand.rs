@@ -1,6 +1,6 @@
 //! A backup that a person asks for on the pages: claimed as the scheduler claims, so that its bounds hold for all.
 
-use super::backup::{backed_up, backup};
+use super::backup::{at_home, backed_up, backup};
 use super::{BackupRequest, Context, Error, Stop, clock, process_name, sentence};
 use crate::core::model::{HostName, RunCause, RunId, RunStatus, SnapshotKind, visible};
 use crate::store::{Claim, Claimed, DueCause, HostKey, Lease, RunEnd};
@@ -47,7 +47,9 @@ pub fn back_up_now(
 fn claim(context: &Context, host: &HostName) -> Result<(RunId, Lease), Error> {
     let facts = context.facts_of(HostKey::Name(host))?;
     let found = backed_up(&facts, host)?;
-    let max_concurrent = context.store.global_settings()?.max_concurrent;
+    at_home(context, &facts, found)?;
+    let server = context.me(&facts.state.settings())?;
+    let max_concurrent = facts.state.settings().max_concurrent_of(server.as_ref());
     let claim = Claim {
         host: found.id,
         cause: DueCause::Asked {
@@ -57,7 +59,7 @@ fn claim(context: &Context, host: &HostName) -> Result<(RunId, Lease), Error> {
         at: clock::now(),
         process: process_name(),
         max_concurrent,
-        server: context.server_name()?,
+        server,
         lease: context.lease,
     };
     match context.store.claim(&claim)? {

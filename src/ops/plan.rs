@@ -77,6 +77,8 @@ fn planner<'a>(facts: &'a Facts, asked: &'a Asked, root: RootFacts) -> Planner<'
         state: &facts.state,
         snapshots: &facts.snapshots,
         usage: &facts.usage,
+        elsewhere: &facts.elsewhere,
+        only: facts.only.as_ref().zip(facts.root_id()),
         root,
         as_of: asked.as_of.unwrap_or(now),
         created_at: now,
@@ -102,7 +104,8 @@ fn known_hosts<'a>(
 /// An apply looks whether the root was moved to where the file says; a plan opens nothing that a file names.
 fn root_facts(facts: &Facts, desired: &DesiredState, look: bool) -> RootFacts {
     let mut found = facts.root_facts();
-    let (Some(root), Some(path)) = (&facts.root, &desired.global.backup_root) else {
+    let server = facts.root.as_ref().and_then(|root| root.server.as_ref());
+    let (Some(root), Some(path)) = (&facts.root, desired.global.root_of(server)) else {
         return found;
     };
     let is_same = || crate::disk::Root::open(path, Some(&root.id)).is_ok();

@@ -11,7 +11,7 @@ use super::reconcile::reconcile;
 use super::root::{grip_host, open_root};
 use super::{Context, Error};
 use crate::core::model::{
-    HostName, Kinds, PlanId, RunCause, RunId, RunKind, RunStatus, SnapshotId, SnapshotName,
+    HostName, Kinds, Label, PlanId, RunCause, RunId, RunKind, RunStatus, SnapshotId, SnapshotName,
     SnapshotStatus, Span, SqlHost, Timestamp,
 };
 use crate::core::plan::{
@@ -84,7 +84,7 @@ impl PruneReport {
 /// nothing was deleted then.
 pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, Error> {
     let now = super::clock::now();
-    let facts = context.facts_of(HostKey::Directory(&request.directory))?;
+    let facts = context.own_facts_of(HostKey::Directory(&request.directory))?;
     let host = facts.by_directory(&request.directory)?;
     let root = open_root(context, &facts, now)?;
     let Some(dir) = root.find_host_dir(&host.directory)? else {
@@ -96,7 +96,7 @@ pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, E
         context,
         &root,
         host.id,
-        context.facts_of(HostKey::Id(host.id))?,
+        context.own_facts_of(HostKey::Id(host.id))?,
     )?;
     prune_locked(context, request, &mut lock)
 }
@@ -110,7 +110,7 @@ pub(super) fn prune_locked(
     request: &PruneRequest,
     lock: &mut Grip,
 ) -> Result<PruneReport, Error> {
-    let facts = context.facts_of(HostKey::Directory(&request.directory))?;
+    let facts = context.own_facts_of(HostKey::Directory(&request.directory))?;
     let host = facts.by_directory(&request.directory)?;
     settle_lost_runs(context, host)?;
     let finished = finish_cut_off(context, host, lock)?;
@@ -130,7 +130,7 @@ fn prune_listed(
     request: &PruneRequest,
     lock: &mut Grip,
 ) -> Result<PruneReport, Error> {
-    let facts = context.facts_of(HostKey::Directory(&request.directory))?;
+    let facts = context.own_facts_of(HostKey::Directory(&request.directory))?;
     let host = facts.by_directory(&request.directory)?;
     let mut plan = plan_in_force(
         &facts,
@@ -415,14 +415,30 @@ pub(super) fn settle_lost_runs(context: &Context, host: &SqlHost) -> Result<(), 
     };
     let server = context.server_name()?;
     let now = super::clock::now();
-    let unleased = context.store.unleased_runs(server.as_ref())?;
+    let unleased = unleased_runs(context, server.as_ref())?;
     for record in context.store.runs(&filter, u32::MAX)? {
-        let is_ours = record.server == server;
+        // What was begun before the server had a name is that of whoever has the root now.
+        let is_ours = record.server == server || record.server.is_none();
         if is_ours && is_lost(&record, &unleased, now) {
             settle_lost_run(context, &record, "its process went away without a word")?;
         }
     }
     Ok(())
+}
+
+/// The runs of a server, and of a nameless one before it, whose lease has expired or was taken over.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(super) fn unleased_runs(
+    context: &Context,
+    server: Option<&Label>,
+) -> Result<Vec<RunId>, Error> {
+    let mut runs = context.store.unleased_runs(server)?;
+    if server.is_some() {
+        runs.extend(context.store.unleased_runs(None)?);
+    }
+    Ok(runs)
 }
 
 /// Ends a run that has lost its process or its lease, and has its host tried again; nothing if it has found back.

@@ -21,7 +21,7 @@ pub(super) fn reconcile(
     host: HostId,
     facts: Facts,
 ) -> Result<Facts, Error> {
-    let read = || context.facts_of(HostKey::Id(host));
+    let read = || context.own_facts_of(HostKey::Id(host));
     let is_unfinished = |facts: &Facts| {
         let mut rows = facts.snapshots.values().flatten();
         rows.any(|row| row.status == SnapshotStatus::Running)

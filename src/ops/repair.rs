@@ -34,7 +34,7 @@ pub struct Disagreement {
 /// # Errors
 /// When the database or the root cannot be read, or the root belongs to another database.
 pub fn disagreements(context: &Context) -> Result<Vec<Disagreement>, Error> {
-    let facts = context.facts()?;
+    let facts = context.own_facts()?;
     let path = context.backup_root(&facts.state)?;
     let root = Root::open(&path, facts.root_id())?;
     root.require_lineage(&facts.state.lineage)?;
@@ -272,10 +272,10 @@ fn of_trash(
 /// When the database or the root cannot be worked with.
 pub fn repair(context: &Context, shown: &[Disagreement]) -> Result<Vec<Disagreement>, Error> {
     let now = super::clock::now();
-    let facts = context.facts()?;
+    let facts = context.own_facts()?;
     let root = open_root(context, &facts, now)?;
     give_directories(context, &root, &facts)?;
-    let facts = context.facts()?;
+    let facts = context.own_facts()?;
     let hosts: BTreeSet<&str> = shown
         .iter()
         .filter(|one| one.remedy.is_some())
@@ -307,7 +307,7 @@ fn repair_host(
     host: &SqlHost,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let read = || context.facts_of(HostKey::Id(host.id));
+    let read = || context.own_facts_of(HostKey::Id(host.id));
     match root.find_host_dir(&host.directory)? {
         Some(dir) => {
             let lock = grip_host(context, &dir, host, "repair", None, now)?;
@@ -334,7 +334,7 @@ fn write_marks(
     dir: &HostDir,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let facts = context.facts_of(HostKey::Id(host.id))?;
+    let facts = context.own_facts_of(HostKey::Id(host.id))?;
     let rows = facts.snapshots.get(&host.id).into_iter().flatten();
     for row in rows.filter(|row| row.status == SnapshotStatus::Complete) {
         if !dir.has_snapshot(row.kind, &row.name)? {

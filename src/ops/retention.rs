@@ -85,7 +85,7 @@ pub fn listed_by_saved(
     let listed = saved
         .retention
         .iter()
-        .find(|plan| plan.directory == today.directory);
+        .find(|plan| plan.directory == today.directory && plan.root == today.root);
     let listed = listed.ok_or_else(|| Error::NotInPlan {
         host: today.host.clone(),
     })?;

@@ -3,6 +3,7 @@
 use super::{Context, Error};
 use crate::core::model::{AbsolutePath, Percent};
 use crate::disk::{Root, Space};
+use crate::store::RootRecord;
 
 /// The root and the room on it.
 #[derive(Debug, Clone)]
@@ -21,12 +22,16 @@ pub struct RootRoom {
 /// When the root is not there.
 pub fn root_room(context: &Context) -> Result<Option<RootRoom>, Error> {
     let settings = context.store.global_settings()?;
-    let Some(path) = settings.backup_root else {
+    // Whoever works for no server has none of the roots.
+    let Ok(me) = context.me(&settings) else {
+        return Ok(None);
+    };
+    let Some(path) = settings.root_of(me.as_ref()).cloned() else {
         return Ok(None);
     };
     let roots = context.store.roots()?;
-    let id = roots.into_iter().find(|root| root.path == path);
-    let root = Root::open(&path, id.as_ref().map(|root| &root.id))?;
+    let id = RootRecord::of_server(&roots, &settings, me.as_ref());
+    let root = Root::open(&path, id.map(|root| &root.id))?;
     Ok(Some(RootRoom {
         space: root.space()?,
         path,

@@ -28,7 +28,10 @@ pub(super) fn open_root_to_read(
 ) -> Result<Root, Error> {
     let path = context.backup_root(&facts.state)?;
     let root = Root::adopt_or_open(&path, facts.root_id(), facts.state.lineage.clone(), now)?;
-    context.store.root_seen(root.id(), &path, now)?;
+    let me = context.me(&facts.state.settings())?;
+    context
+        .store
+        .root_seen(root.id(), &path, me.as_ref(), now)?;
     Ok(root)
 }
 
@@ -66,11 +69,12 @@ pub fn root_to_adopt(context: &Context) -> Result<FoundRoot, Error> {
 pub fn adopt_root(context: &Context) -> Result<(), Error> {
     let state = context.store.load_state()?;
     let path = context.backup_root(&state)?;
+    let me = context.me(&state.settings())?;
     let mut root = Root::open(&path, None)?;
     root.adopt(state.lineage)?;
     Ok(context
         .store
-        .root_seen(root.id(), &path, super::clock::now())?)
+        .root_seen(root.id(), &path, me.as_ref(), super::clock::now())?)
 }
 
 /// Takes the lock of a host, and its lease unless the run was claimed with one. What a killed program left at work on it is ended first, be it a transfer, which keeps the

@@ -102,7 +102,7 @@ fn in_database(
 ) -> Result<(AbsolutePath, Option<HostName>), Error> {
     let read = || {
         let context = Context::open(database)?;
-        let facts = context.facts_about(|_| false)?;
+        let facts = context.own_facts_about(|_| false)?;
         let path = context.backup_root(&facts.state)?;
         let known = facts.state.host(host).map(|host| host.directory.clone());
         Ok((path, known))

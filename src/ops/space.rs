@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::context::Facts;
-use crate::core::model::Percent;
+use crate::core::model::{AbsolutePath, Percent};
 use crate::disk::{Root, Space};
 use crate::rsync::Room;
 
@@ -12,12 +12,7 @@ use crate::rsync::Room;
 /// [`Error::TooFull`]; or the root cannot be looked at.
 pub(super) fn check_room(root: &Root, facts: &Facts) -> Result<(), Error> {
     let space = root.space()?;
-    let path = facts
-        .state
-        .global
-        .as_ref()
-        .and_then(|g| g.settings.backup_root.clone())
-        .ok_or(Error::NoBackupRoot)?;
+    let path: AbsolutePath = root.path().to_string_lossy().parse()?;
     let limit = min_free(facts);
     if space.is_short_of_bytes(limit) {
         let free = percent(space.bytes_available, space.bytes_total);

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::check::Finding;
 use super::glance;
+use super::servers::ServerStatus;
 use super::tell::is_overdue;
 use super::{Context, Error};
 use crate::core::health::{Problem, Severity, Verified};
@@ -39,6 +40,9 @@ pub struct Status {
     pub notifications_overdue: bool,
     /// Hosts whose verification is overdue.
     pub unverified: usize,
+    /// The servers that share the database, by name; absent where none has a name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<ServerStatus>,
     /// What is wrong with the installation, worst first: clock, scheduler, root, space, news.
     pub findings: Vec<Finding>,
 }
@@ -198,6 +202,7 @@ pub fn status(context: &Context) -> Result<Status, Error> {
         snapshots: hosts.iter().map(|host| host.snapshots).sum(),
         notifications,
         notifications_overdue,
+        servers: super::servers(context)?,
         findings: glance::findings(context)?,
         hosts,
     })

@@ -22,7 +22,7 @@ pub(super) fn drop_superseded(
     lock: &Grip,
     left: &BTreeSet<(SnapshotKind, SnapshotName)>,
 ) -> Result<Option<PruneReport>, Error> {
-    let facts = context.facts_of(HostKey::Id(host.id))?;
+    let facts = context.own_facts_of(HostKey::Id(host.id))?;
     let host: &SqlHost = facts.by_directory(&host.directory)?;
     let mut plan =
         super::plan::plan_in_force(&facts, std::slice::from_ref(host), Some(Kinds::ALL), &[])?;

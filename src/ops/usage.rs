@@ -94,7 +94,7 @@ pub fn disk_usage(
     stop: &Stop,
 ) -> Result<DiskUsage, Error> {
     let now = super::clock::now();
-    let facts = context.facts_of(HostKey::Name(&request.host))?;
+    let facts = context.own_facts_of(HostKey::Name(&request.host))?;
     let host = facts.host(&request.host)?;
     let root = open_root(context, &facts, now)?;
     let Some(dir) = root.find_host_dir(&host.directory)? else {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::text::{change_lines, deletion_lines, keep_lines, object_words};
+use super::text::{change_lines, deletion_lines, keep_lines, moved_words, object_words};
 use super::words::{counted, frees, verdict};
 use super::{Style, visible_refusals};
 use crate::core::model::visible;
@@ -134,7 +134,7 @@ impl Page {
             let reasons = &totals.delete_by_reason;
             let head = format!(
                 "**{}**: {} of {} go ({} by this change, {} anyway)\n\n",
-                escaped(host.host.as_str()),
+                escaped(&host_words(host)),
                 totals.delete,
                 totals.keep + totals.delete,
                 reasons.policy_change + reasons.host_removed,
@@ -202,7 +202,7 @@ impl Page {
         {
             let title = format!(
                 "<details><summary>What stays of {} ({})</summary>\n\n",
-                escaped(host.host.as_str()),
+                escaped(&host_words(host)),
                 host.totals.keep
             );
             self.cut.other += self.lines(&title, &keep_lines(host), "</details>\n\n");
@@ -213,6 +213,14 @@ impl Page {
         if plan.partial && self.room() > 200 {
             self.text
                 .push_str("This plan is partial: it speaks only of what was selected.\n\n");
+        }
+        let moves: Vec<String> = plan
+            .moves
+            .iter()
+            .map(|host| format!("- {}", escaped(&host.to_string())))
+            .collect();
+        if !moves.is_empty() {
+            self.cut.other += self.lines("", &moves, "\n");
         }
         if !plan.unmanaged.is_empty() && self.room() > 200 {
             let _ = writeln!(
@@ -257,6 +265,14 @@ impl Page {
 const FENCE_ROOM: usize = 64;
 
 /// Lines in a fence longer than any run of marks in them.
+/// The host, and the server that has these snapshots where there are several.
+fn host_words(host: &RetentionPlan) -> String {
+    match &host.server {
+        Some(server) => format!("{} on {server}{}", host.host, moved_words(host)),
+        None => host.host.to_string(),
+    }
+}
+
 fn fence(lines: &str) -> String {
     let longest = lines
         .split(|c| c != '`')

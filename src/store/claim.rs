@@ -106,6 +106,8 @@ pub struct PendingRetry {
     pub host: HostId,
     /// The host's name.
     pub host_name: HostName,
+    /// The server it belongs to, if its settings name one.
+    pub server: Option<Label>,
     /// When.
     pub at: Timestamp,
     /// The fire it answered.

@@ -14,8 +14,8 @@ use super::{
     Accounts, Approval, BackupFigures, Claim, Claimed, ConfigChange, Configured, Discovered,
     Discovery, Fleet, HeldLease, HistoryEntry, HostKey, HostSchedule, Inspections, Lease,
     LeaseWish, Leased, LostRun, Marking, NewPlan, NewRun, NewSnapshot, Outbox, Pages, PendingRetry,
-    PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, SnapshotCounts,
-    SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
+    PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, ServerRecord,
+    SnapshotCounts, SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
 };
 
 /// Everything that the program asks of its database. Each call is one transaction.
@@ -108,11 +108,12 @@ pub trait Store: Accounts + Fleet + Inspections + Outbox + Pages + Send + Sync {
     /// A policy that some host has or had.
     fn policy(&self, fingerprint: &Fingerprint) -> Result<Option<Policy>, StoreError>;
 
-    /// Records that a root was seen at a path.
+    /// Records that a root was seen at a path, by the server that owns it.
     fn root_seen(
         &self,
         root: &RootId,
         path: &AbsolutePath,
+        server: Option<&Label>,
         at: Timestamp,
     ) -> Result<(), StoreError>;
 
@@ -334,6 +335,20 @@ pub trait Store: Accounts + Fleet + Inspections + Outbox + Pages + Send + Sync {
 
     /// Records the time, as it is given: whoever records looks at the last one first.
     fn record_sign_of_life(&self, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Records that the scheduler of a server is at work, by the clock of the database.
+    fn server_seen(
+        &self,
+        server: Option<&Label>,
+        process: &str,
+        version: &str,
+    ) -> Result<(), StoreError>;
+
+    /// Every server that a scheduler ever ran for, by name.
+    fn servers(&self) -> Result<Vec<ServerRecord>, StoreError>;
+
+    /// How many hosts that have not been retired name each server, or none.
+    fn hosts_by_server(&self) -> Result<Vec<(Option<Label>, usize)>, StoreError>;
 
     /// Copies the database, whole and checked, to a file that takes the place of an older copy.
     ///

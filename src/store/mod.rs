@@ -56,7 +56,7 @@ pub use pages::{NamedHost, Pages};
 pub use plans::{Approval, NewPlan, PlanKind, PlanSummary, RecordedPlan};
 pub use records::{
     Discovered, Discovery, HistoryEntry, HostKey, HostSchedule, LostRun, Marking, NewRun,
-    NewSnapshot, RootRecord, RunEnd, RunFilter, RunRecord, RunSchedule, Settled, SnapshotEnd,
-    SnapshotFilter, SnapshotRecord,
+    NewSnapshot, RootRecord, RunEnd, RunFilter, RunRecord, RunSchedule, ServerRecord, Settled,
+    SnapshotEnd, SnapshotFilter, SnapshotRecord,
 };
 pub use sqlite::Sqlite;

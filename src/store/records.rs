@@ -3,9 +3,9 @@
 use camino::Utf8PathBuf;
 
 use crate::core::model::{
-    AbsolutePath, Hold, HostId, HostName, Label, PlanId, RootId, Run, RunCause, RunId, RunKind,
-    RunStatus, Schedule, Serial, Snapshot, SnapshotId, SnapshotKind, SnapshotName, SnapshotStatus,
-    Timestamp,
+    AbsolutePath, GlobalSettings, Hold, HostId, HostName, Label, PlanId, RootId, Run, RunCause,
+    RunId, RunKind, RunStatus, Schedule, Serial, Snapshot, SnapshotId, SnapshotKind, SnapshotName,
+    SnapshotStatus, Span, Timestamp,
 };
 
 use super::Lease;
@@ -17,10 +17,52 @@ pub struct RootRecord {
     pub id: RootId,
     /// Where it was seen last.
     pub path: AbsolutePath,
+    /// The server that owns it; a lone one needs no name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Label>,
     /// When it was seen first.
     pub first_seen: Timestamp,
     /// When it was seen last.
     pub last_seen: Timestamp,
+}
+
+impl RootRecord {
+    /// The root of a server among those ever seen. One that a lone server without a name has used is that of whoever
+    /// has its path now: the marker on it says whether it is the same.
+    #[must_use]
+    pub fn of_server<'a>(
+        roots: &'a [Self],
+        global: &GlobalSettings,
+        server: Option<&Label>,
+    ) -> Option<&'a Self> {
+        let path = global.root_of(server)?;
+        let of = |server: Option<&Label>| {
+            let mut roots = roots.iter();
+            roots.find(|root| root.path == *path && root.server.as_ref() == server)
+        };
+        match server {
+            Some(_) => of(server).or_else(|| of(None)),
+            // Names that were given up mean nothing.
+            None => roots.iter().find(|root| root.path == *path),
+        }
+    }
+}
+
+/// A server that a scheduler has run for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerRecord {
+    /// Its name; a lone one needs none.
+    pub name: Option<Label>,
+    /// The process of the scheduler.
+    pub process: String,
+    /// Its version.
+    pub version: String,
+    /// The first sign of life, by the clock of the database.
+    pub first_seen: Timestamp,
+    /// The last one.
+    pub last_seen: Timestamp,
+    /// For how long nothing was heard, by the same clock.
+    pub silent_for: Span,
 }
 
 /// How a host is found.
@@ -43,6 +85,8 @@ pub struct HostSchedule {
     pub host_name: HostName,
     /// Its directory, which stays the same when it is renamed.
     pub directory: HostName,
+    /// The server it belongs to, if its settings name one.
+    pub server: Option<Label>,
     /// No fire up to here asks for a run any more.
     pub settled_until: Timestamp,
     /// The schedule.

@@ -98,7 +98,13 @@ impl From<Error> for Failure {
             ) => StatusCode::NOT_FOUND,
             (Error::Store(StoreError::Unknown { .. }), _) => StatusCode::NOT_FOUND,
             (Error::Store(StoreError::RunIs { .. } | StoreError::SnapshotIs { .. }), _)
-            | (Error::Retired { .. } | Error::Paused { .. }, _)
+            | (
+                Error::Retired { .. }
+                | Error::Paused { .. }
+                | Error::OtherServer { .. }
+                | Error::SnapshotElsewhere { .. },
+                _,
+            )
             | (_, Outcome::Locked) => StatusCode::CONFLICT,
             (_, Outcome::Invalid | Outcome::Usage) => StatusCode::UNPROCESSABLE_ENTITY,
             (_, Outcome::Stale | Outcome::Refused | Outcome::ApprovalMissing) => {

@@ -35,6 +35,8 @@ pub struct Server {
     folder: PathBuf,
     port: u16,
     extra: Vec<String>,
+    /// What its command begins with.
+    within: Vec<String>,
     keeper: Option<Child>,
     pid: u32,
 }
@@ -50,6 +52,11 @@ pub fn shared() -> &'static Server {
 impl Server {
     /// Makes a data folder and starts a server in it.
     pub fn start(extra: &[&str]) -> Self {
+        Self::start_within(&[], extra)
+    }
+
+    /// As [`Server::start`], called through other programs: `nsenter`.
+    pub fn start_within(within: &[String], extra: &[&str]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("pobsync-mariadb-")
             .tempdir_in(place_for_data())
@@ -72,6 +79,7 @@ impl Server {
             folder,
             port,
             extra: extra.iter().map(ToString::to_string).collect(),
+            within: within.to_vec(),
             keeper: None,
             pid: 0,
         };
@@ -82,7 +90,9 @@ impl Server {
     /// Starts the server on the data that is there, and waits until it answers.
     pub fn run(&mut self) {
         let folder = self.folder.display().to_string();
-        let mut keeper = Command::new("sh")
+        let mut words = self.within.iter().map(String::as_str).chain(["sh"]);
+        let mut keeper = Command::new(words.next().unwrap())
+            .args(words)
             .args(["-c", KEEPER, "mariadb-keeper", &folder])
             .args([
                 "--no-defaults",

@@ -87,7 +87,7 @@ pub(super) struct Common {
         global = true,
         env = "POBSYNC_SERVER",
         value_name = "SERVER",
-        hide = true
+        help_heading = "Common options"
     )]
     pub(super) server: Option<Label>,
     /// Seconds after its last sign of life for which a host stays with the process that works on it. Too short a time ends

@@ -46,7 +46,7 @@ pub(super) fn edit_host(
             Form::List(name) => edit_list(text, &setting, name, &inherits.value),
             Form::Schedules => edit_schedules(text, inherited, now, wanted),
             Form::Groups => Err("a group brings settings of its own: name it in the file by hand"),
-            Form::Rule | Form::Kinds | Form::Notify | Form::Follows(_) => Ok(()),
+            Form::Rule | Form::Kinds | Form::Notify | Form::Servers | Form::Follows(_) => Ok(()),
         };
         if let Err(why) = done {
             refused.push((setting.path.to_owned(), why.to_owned()));
@@ -76,6 +76,7 @@ pub(super) fn edit_global(
         }
         let done = match setting.form {
             Form::Notify => edit_notify(text, &now.notify, &wanted.notify),
+            Form::Servers => Err("a server is a node of its own: change that in the file"),
             _ => edit_word(text, &setting, None),
         };
         if let Err(why) = done {

@@ -6,7 +6,7 @@ use super::sheet::{Layer, Sheet};
 use crate::core::model::{HostSettings, Label, Schedule, Value};
 
 /// What says something about one host alone has no place in `global`.
-const NOT_IN_GLOBAL: [&str; 4] = ["address", "server", "enabled", "protect"];
+const NOT_IN_GLOBAL: [&str; 3] = ["address", "enabled", "protect"];
 const NOT_IN_GROUPS: [&str; 1] = ["address"];
 
 /// One host on its way: what it has to have, and what the layers so far give it.

@@ -17,7 +17,7 @@ use names::Named;
 use super::page::Node;
 use super::table::{self, Form};
 use super::words::quoted;
-use crate::core::model::{GlobalSettings, HostName, HostSettings, Label};
+use crate::core::model::{GlobalSettings, HostName, HostSettings, Label, ServerSettings};
 
 /// What a file is to ask for.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +85,8 @@ pub fn export(content: &Content<'_>) -> Exported {
             .chain(global.nodes(&named))
             .collect(),
     }];
+    let servers = content.global.map_or(&[][..], |global| &global.servers);
+    nodes.extend(servers.iter().map(server_node));
     nodes.extend(named.policies().into_iter().map(|(name, policy)| Node {
         head: format!("retention {}", quoted(name)),
         block: policy_nodes(policy),
@@ -162,10 +164,23 @@ fn global_nodes(settings: Option<&GlobalSettings>) -> Vec<Node> {
         }
         match setting.form {
             Form::Notify => nodes.extend(settings.notify.iter().map(notify_node)),
+            // They stand at the top.
+            Form::Servers => {}
             form => sheet::push_scalar(&mut nodes, setting.path, form, &setting.value),
         }
     }
     nodes
+}
+
+fn server_node(server: &ServerSettings) -> Node {
+    let (name, parts) = table::server_parts(server);
+    let line = |(part, value): &(&str, serde_json::Value)| {
+        Node::line(format!("{part} {}", super::words::word(value)))
+    };
+    Node {
+        head: format!("server {}", quoted(&name)),
+        block: parts.iter().map(line).collect(),
+    }
 }
 
 pub(super) fn notify_node(notify: &crate::core::model::Notify) -> Node {

@@ -140,7 +140,7 @@ impl Layer {
                         nodes.push(Node::line(head));
                     }
                 }
-                Form::Rule | Form::Groups | Form::Notify | Form::Follows(_) => {}
+                Form::Rule | Form::Groups | Form::Notify | Form::Servers | Form::Follows(_) => {}
             }
         }
         nodes
@@ -196,7 +196,12 @@ pub(in crate::config) fn policy_nodes(policy: &Policy) -> Vec<Node> {
                     words::word(&setting.value)
                 )));
             }
-            Form::List(_) | Form::Groups | Form::Schedules | Form::Notify | Form::Follows(_) => {}
+            Form::List(_)
+            | Form::Groups
+            | Form::Schedules
+            | Form::Notify
+            | Form::Servers
+            | Form::Follows(_) => {}
         }
     }
     let mut keeps = page::list("keep", false, &rules);

@@ -21,6 +21,7 @@ fn names(count: usize) -> Vec<HostName> {
 /// What was written asks for just what it was written from.
 fn comes_back(global: &GlobalSettings, settings: &[HostSettings], removed: &[HostName]) -> String {
     let names = names(settings.len());
+    let global = &samples::with_server(global.clone());
     let content = Content {
         global: Some(global),
         hosts: names.iter().zip(settings).collect(),

@@ -16,13 +16,15 @@ struct Given<'a> {
 
 type Check = fn(&Given<'_>) -> Vec<Finding>;
 
-const CHECKS: [(&str, Check); 14] = [
+const CHECKS: [(&str, Check); 16] = [
     ("global-twice", global_twice),
     ("duplicate-host", duplicate_hosts),
     ("duplicate-name", duplicate_names),
     ("unknown-group", unknown_groups),
     ("unknown-retention", unknown_retentions),
     ("unknown-schedule", unknown_schedules),
+    ("unknown-server", unknown_servers),
+    ("no-server", no_server),
     ("no-address", no_address),
     ("no-source", no_source),
     ("rename", renames),
@@ -115,6 +117,10 @@ fn duplicate_names(given: &Given<'_>) -> Vec<Finding> {
         parts.retentions.iter().map(|p| &p.name).collect(),
     ));
     found.extend(twice(
+        "server",
+        parts.servers.iter().map(|p| &p.name).collect(),
+    ));
+    found.extend(twice(
         "schedule",
         parts.schedules.iter().map(|p| &p.name).collect(),
     ));
@@ -189,6 +195,51 @@ fn unknown_schedules(given: &Given<'_>) -> Vec<Finding> {
         .flat_map(|layer| &layer.schedules)
         .filter_map(|usage| usage.name.as_ref());
     unknown("unknown-schedule", "schedule", used, &known)
+}
+
+fn unknown_servers(given: &Given<'_>) -> Vec<Finding> {
+    if !given.is_whole {
+        return Vec::new();
+    }
+    let known = given
+        .parts
+        .servers
+        .iter()
+        .map(|part| &part.name.value)
+        .collect();
+    let used = all_layers(given.parts).filter_map(|layer| layer.server.as_ref());
+    unknown("unknown-server", "server", used, &known)
+}
+
+/// Where there are several servers, each host says to which it belongs.
+fn no_server(given: &Given<'_>) -> Vec<Finding> {
+    let servers: Vec<&str> = given
+        .parts
+        .servers
+        .iter()
+        .map(|part| part.name.value.as_str())
+        .collect();
+    if !given.is_whole || servers.len() < 2 {
+        return Vec::new();
+    }
+    let has = |host| {
+        layers(given.parts, host, given.index)
+            .iter()
+            .any(|layer| layer.server.is_some())
+    };
+    let hosts = given.parts.hosts.iter().filter(|host| !has(host));
+    hosts
+        .map(|host| {
+            let name = &host.name;
+            let first = servers.first().copied().unwrap_or_default();
+            let help = format!(
+                "add `server=\"{first}\"` to it, or `server \"{first}\"` to a group of it or to `global`; there are {}",
+                servers.join(", ")
+            );
+            let message = format!("host {} belongs to no server", name.value);
+            Finding::error("no-server", name.at, message, "nothing says which one backs it up", help)
+        })
+        .collect()
 }
 
 fn no_address(given: &Given<'_>) -> Vec<Finding> {
@@ -343,6 +394,8 @@ fn root_is_slash(given: &Given<'_>) -> Vec<Finding> {
         .globals
         .iter()
         .filter_map(|part| part.backup_root.as_ref());
+    let of_servers = given.parts.servers.iter();
+    let roots = roots.chain(of_servers.filter_map(|part| part.backup_root.as_ref()));
     roots
         .filter(|root| root.value.as_str() == "/")
         .map(|root| {

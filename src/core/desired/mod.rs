@@ -16,7 +16,7 @@ pub use finding::{At, Finding, Severity};
 pub use parts::{
     GlobalPart, GroupPart, GuardPart, HooksPart, HostPart, Layer, LimitsPart, ListPart, Maybe,
     Parts, RemovedPart, RetentionNode, RetentionPart, RetentionUse, RsyncPart, ScheduleNode,
-    SchedulePart, ScheduleUse, SmtpPart, Spanned, SshPart, VerifyPart,
+    SchedulePart, ScheduleUse, ServerPart, SmtpPart, Spanned, SshPart, VerifyPart,
 };
 pub use resolve::{Places, named_policies, resolve};
 pub use state::{DesiredHost, DesiredState, Removed};

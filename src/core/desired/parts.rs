@@ -29,6 +29,7 @@ pub struct Parts {
     pub retentions: Vec<RetentionNode>,
     pub schedules: Vec<ScheduleNode>,
     pub groups: Vec<GroupPart>,
+    pub servers: Vec<ServerPart>,
     pub hosts: Vec<HostPart>,
     pub removed: Vec<RemovedPart>,
 }
@@ -44,6 +45,15 @@ pub struct GlobalPart {
     pub notify: Vec<Spanned<Notify>>,
     pub smtp: SmtpPart,
     pub layer: Layer,
+}
+
+/// A `server` node.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "each field is the setting of its name")]
+pub struct ServerPart {
+    pub name: Spanned<Label>,
+    pub backup_root: Maybe<AbsolutePath>,
+    pub max_concurrent: Maybe<u32>,
 }
 
 /// A `smtp` node.

@@ -8,12 +8,12 @@ use chrono_tz::Tz;
 use super::checks;
 use super::parts::{
     GlobalPart, GroupPart, HostPart, Layer, ListPart, Maybe, Parts, RetentionNode, RetentionPart,
-    RetentionUse, ScheduleNode, ScheduleUse, SmtpPart, Spanned,
+    RetentionUse, ScheduleNode, ScheduleUse, ServerPart, SmtpPart, Spanned,
 };
 use super::{At, DesiredHost, DesiredState, Finding, Removed};
 use crate::core::model::{
     Address, GlobalSettings, Guard, HookName, HostSettings, Keep, Label, Policy, Schedule,
-    SmtpSettings, Span, Value,
+    ServerSettings, SmtpSettings, Span, Value,
 };
 
 /// Turns a place into `file:line`.
@@ -55,7 +55,10 @@ pub fn resolve(
     removed.sort_by(|a, b| a.name.cmp(&b.name));
     let global = parts.globals.first();
     let state = DesiredState {
-        global: global.map_or_else(GlobalSettings::default, resolve_global),
+        global: GlobalSettings {
+            servers: resolve_servers(&parts.servers),
+            ..global.map_or_else(GlobalSettings::default, resolve_global)
+        },
         global_at: global.map(|part| places.place(part.at)),
         hosts,
         removed,
@@ -135,7 +138,22 @@ fn resolve_global(part: &GlobalPart) -> GlobalSettings {
             .map(|notify| notify.value.clone())
             .collect(),
         smtp: resolve_smtp(&part.smtp),
+        servers: Vec::new(),
     }
+}
+
+/// By name, so that their order in the files means nothing.
+fn resolve_servers(parts: &[ServerPart]) -> Vec<ServerSettings> {
+    let mut servers: Vec<ServerSettings> = parts
+        .iter()
+        .map(|part| ServerSettings {
+            name: part.name.value.clone(),
+            backup_root: part.backup_root.as_ref().map(|path| path.value.clone()),
+            max_concurrent: part.max_concurrent.map(|n| n.value),
+        })
+        .collect();
+    servers.sort_by(|a, b| a.name.cmp(&b.name));
+    servers
 }
 
 /// An empty `smtp` says nothing.

@@ -279,6 +279,56 @@ pub struct GlobalSettings {
     /// The mail server; the one of this machine if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smtp: Option<SmtpSettings>,
+    /// The servers that share the database, by name; a lone one needs no name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<ServerSettings>,
+}
+
+impl GlobalSettings {
+    /// The server called `name`.
+    #[must_use]
+    pub fn server(&self, name: &Label) -> Option<&ServerSettings> {
+        self.servers.iter().find(|server| server.name == *name)
+    }
+
+    /// The server that a host belongs to whose settings say `named`: that one, else the only one there is.
+    #[must_use]
+    pub fn home<'a>(&'a self, named: Option<&'a Label>) -> Option<&'a Label> {
+        match (named, self.servers.as_slice()) {
+            (Some(_), []) => None,
+            (Some(name), _) => Some(name),
+            (None, [only]) => Some(&only.name),
+            (None, _) => None,
+        }
+    }
+
+    /// Where the root of a server is.
+    #[must_use]
+    pub fn root_of(&self, server: Option<&Label>) -> Option<&AbsolutePath> {
+        let own = server.and_then(|name| self.server(name)?.backup_root.as_ref());
+        own.or(self.backup_root.as_ref())
+    }
+
+    /// How many transfers run at once on a server.
+    #[must_use]
+    pub fn max_concurrent_of(&self, server: Option<&Label>) -> u32 {
+        let own = server.and_then(|name| self.server(name)?.max_concurrent);
+        own.unwrap_or(self.max_concurrent)
+    }
+}
+
+/// One of several servers that share the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ServerSettings {
+    /// Its name.
+    pub name: Label,
+    /// The directory that holds its snapshots; that of `global` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_root: Option<AbsolutePath>,
+    /// How many transfers run at once on it; as `global` says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrent: Option<u32>,
 }
 
 impl Default for GlobalSettings {
@@ -289,6 +339,7 @@ impl Default for GlobalSettings {
             guard: Guard::default(),
             notify: Vec::new(),
             smtp: None,
+            servers: Vec::new(),
         }
     }
 }

@@ -126,6 +126,15 @@ pub struct SqlState {
 }
 
 impl SqlState {
+    /// The settings of the whole service; those built in if none were set.
+    #[must_use]
+    pub fn settings(&self) -> GlobalSettings {
+        self.global
+            .as_ref()
+            .map(|global| global.settings.clone())
+            .unwrap_or_default()
+    }
+
     /// The host called `name` that has not been retired, else the retired one of that name.
     #[must_use]
     pub fn host(&self, name: &HostName) -> Option<&SqlHost> {

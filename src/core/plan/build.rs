@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use super::document::Counting;
 use super::guards::{self, Asked, Limits};
 use super::{
-    Allow, DeleteEntry, FORMAT_VERSION, KeepEntry, Outcome, Plan, Refusal, RetentionPlan, Source,
-    Summary, Totals,
+    Allow, DeleteEntry, FORMAT_VERSION, KeepEntry, Move, Outcome, Plan, Refusal, RetentionPlan,
+    Source, Summary, Totals,
 };
 use crate::core::desired::{DesiredHost, DesiredState};
 use crate::core::diff::{Change, Comparison, Object, Scope, compare};
 use crate::core::model::{
-    AbsolutePath, Fingerprint, Guard, HostId, HostName, Kinds, Policy, Schedule, Snapshot,
-    SnapshotName, SnapshotsOnRemoval, Span, SqlHost, SqlState, Timestamp,
+    AbsolutePath, Fingerprint, Guard, HostId, HostName, Kinds, Label, Policy, RootId, Schedule,
+    Snapshot, SnapshotName, SnapshotStatus, SnapshotsOnRemoval, Span, SqlHost, SqlState, Timestamp,
 };
 use crate::core::retention::{EmptyPolicy, Mode, Question, Reason, Side, Verdict, plan_host};
 use crate::core::schedule::upcoming;
@@ -40,6 +42,28 @@ pub struct RootFacts {
     pub is_in_use: bool,
     /// The same root was found at this path; looked for by an apply, not by a plan.
     pub found_at: Option<AbsolutePath>,
+    /// Where it is.
+    pub path: Option<AbsolutePath>,
+    /// The server that it belongs to; a lone one needs no name.
+    pub server: Option<Label>,
+    /// Where the roots of other servers are that are in use.
+    pub others: Vec<(Label, AbsolutePath)>,
+}
+
+/// What a server has of a host that belongs to another one: under retention there, by its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The host.
+    pub host: HostId,
+    /// The server that has them.
+    pub server: Label,
+    /// Its root.
+    pub root: RootId,
+    /// They.
+    pub snapshots: Vec<Snapshot>,
+    /// What was measured of them, as it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<String>,
 }
 
 /// Everything a plan is made from but the desired state.
@@ -47,10 +71,14 @@ pub struct RootFacts {
 pub struct Planner<'a> {
     /// The SQL state.
     pub state: &'a SqlState,
-    /// The snapshots of every host.
+    /// The snapshots of every host on the root of its server.
     pub snapshots: &'a BTreeMap<HostId, Vec<Snapshot>>,
     /// What was measured of hosts, as it was recorded.
     pub usage: &'a BTreeMap<HostId, String>,
+    /// Those on roots of other servers.
+    pub elsewhere: &'a [Elsewhere],
+    /// The server whose root alone was looked at, and that root, where there are several.
+    pub only: Option<(&'a Label, &'a RootId)>,
     /// The root.
     pub root: RootFacts,
     /// The moment to plan for.
@@ -65,11 +93,19 @@ pub struct Planner<'a> {
     pub version: &'a str,
 }
 
-/// One host to plan retention for: what is in force, and what the plan proposes.
+/// One host on one root to plan retention for: what is in force, and what the plan proposes.
+#[derive(Clone)]
 struct HostSides<'a> {
     host: HostName,
     directory: HostName,
     id: Option<HostId>,
+    snapshots: &'a [Snapshot],
+    /// What was measured of them.
+    usage: Option<&'a str>,
+    /// The server that has them, where there are several.
+    server: Option<&'a Label>,
+    /// The root, if it is not that of the host's own server.
+    root: Option<&'a RootId>,
     in_force: Side<'a>,
     proposed: Side<'a>,
     approved: Option<&'a Fingerprint>,
@@ -113,13 +149,59 @@ impl<'a> Planner<'a> {
                 fleet: self.fleet(),
             },
         );
-        Ok(self.finish(
+        let moves = self.moves(desired, &sides);
+        let mut plan = self.finish(
             source,
             compared,
             refusals,
             (retention, by_change),
             Some(desired),
-        ))
+        );
+        plan.moves = moves;
+        Ok(plan)
+    }
+
+    /// Hosts of the file that belong to another server by now.
+    fn moves(&self, desired: &DesiredState, sides: &[HostSides<'_>]) -> Vec<Move> {
+        let is_complete = |s: &&Snapshot| s.status == SnapshotStatus::Complete;
+        let mut moves = Vec::new();
+        for own in sides
+            .iter()
+            .filter(|side| side.is_of_file && side.root.is_none())
+        {
+            let wanted = desired.hosts.iter().find(|host| host.name == own.host);
+            let to = wanted.and_then(|host| desired.global.home(host.settings.server.as_ref()));
+            let (Some(from), Some(to)) = (self.home(own.id), to) else {
+                continue;
+            };
+            if from == to {
+                continue;
+            }
+            let there = self
+                .elsewhere
+                .iter()
+                .find(|other| Some(other.host) == own.id && other.server == *to);
+            moves.push(Move {
+                host: own.host.clone(),
+                from: from.clone(),
+                to: to.clone(),
+                full: !there.is_some_and(|there| there.snapshots.iter().any(|s| is_complete(&s))),
+                left: own
+                    .snapshots
+                    .iter()
+                    .filter(|s| s.status.is_on_disk())
+                    .count(),
+            });
+        }
+        moves.sort_by(|a, b| a.host.cmp(&b.host));
+        moves
+    }
+
+    /// The server that a host belongs to in SQL.
+    fn home(&self, id: Option<HostId>) -> Option<&Label> {
+        let global = &self.state.global.as_ref()?.settings;
+        let sql = self.state.hosts.iter().find(|sql| Some(sql.id) == id)?;
+        global.home(sql.settings.server.as_ref())
     }
 
     /// Plans the retention that is in force for `hosts`, whatever a file says.
@@ -127,7 +209,12 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// When a policy keeps nothing.
     pub fn in_force(&self, hosts: &[&'a SqlHost]) -> Result<Plan, EmptyPolicy> {
-        let sides: Vec<HostSides<'_>> = hosts.iter().map(|sql| HostSides::unchanged(sql)).collect();
+        let sides: Vec<HostSides<'_>> = hosts
+            .iter()
+            .flat_map(|sql| {
+                self.on_each_root(HostSides::unchanged(sql), sql.settings.server.as_ref())
+            })
+            .collect();
         let retention = self.retention(&sides)?;
         let limits = Limits::in_force(self.state, self.allow);
         let refusals = guards::prune_refusals(&limits, retention.iter());
@@ -156,14 +243,20 @@ impl<'a> Planner<'a> {
 
     /// How many snapshots the whole fleet has on disk.
     fn fleet(&self) -> usize {
+        let elsewhere = self.elsewhere.iter().flat_map(|other| &other.snapshots);
         self.snapshots
             .values()
             .flatten()
+            .chain(elsewhere)
             .filter(|snapshot| snapshot.status.is_on_disk())
             .count()
     }
 
-    fn sides<'b>(&self, desired: &'b DesiredState, compared: &'b Comparison) -> Vec<HostSides<'b>>
+    fn sides<'b>(
+        &'b self,
+        desired: &'b DesiredState,
+        compared: &'b Comparison,
+    ) -> Vec<HostSides<'b>>
     where
         'a: 'b,
     {
@@ -221,13 +314,15 @@ impl<'a> Planner<'a> {
             if !includes(&sql.name) && !renamed_to.is_some_and(|host| includes(&host.name)) {
                 continue;
             }
-            sides.push(match wanted {
+            let side = match wanted {
                 Some(host) => {
                     known.insert(&host.name);
                     HostSides::matched(sql, host)
                 }
                 None => HostSides::without_file(sql, change_of(sql)),
-            });
+            };
+            let settings = wanted.map_or(&sql.settings, |host| &host.settings);
+            sides.extend(self.on_each_root(side, settings.server.as_ref()));
         }
         let new = desired
             .hosts
@@ -235,6 +330,53 @@ impl<'a> Planner<'a> {
             .filter(|host| includes(&host.name) && !known.contains(&host.name));
         sides.extend(new.map(HostSides::created));
         sides
+    }
+
+    /// The same host on the root of its server, and on each other one that has snapshots of it: `to` is the server that
+    /// it is to belong to, the only one on which further backups come.
+    fn on_each_root<'b>(&'b self, side: HostSides<'b>, to: Option<&Label>) -> Vec<HostSides<'b>>
+    where
+        'a: 'b,
+    {
+        let Some(id) = side.id else {
+            return vec![side];
+        };
+        let servers = self
+            .state
+            .global
+            .as_ref()
+            .map_or(0, |global| global.settings.servers.len());
+        let home = self.home(side.id).filter(|_| servers > 1);
+        let schedules = |server: Option<&Label>| {
+            if to.is_none() || server.is_none() || server == to {
+                side.schedules
+            } else {
+                &[]
+            }
+        };
+        // Whoever looks at one root alone finds there what was made before a host was moved away.
+        let (server, root) = match self.only {
+            Some((server, root)) if home != Some(server) => (Some(server), Some(root)),
+            _ => (home, None),
+        };
+        let own = HostSides {
+            snapshots: self.snapshots.get(&id).map_or(&[][..], Vec::as_slice),
+            usage: self.usage.get(&id).map(String::as_str),
+            server,
+            root,
+            schedules: schedules(server),
+            ..side.clone()
+        };
+        let others = self.elsewhere.iter().filter(|other| other.host == id);
+        let others = others.map(|other| HostSides {
+            snapshots: &other.snapshots,
+            usage: other.usage.as_deref(),
+            server: Some(&other.server),
+            root: Some(&other.root),
+            schedules: schedules(Some(&other.server)),
+            ..side.clone()
+        });
+        std::iter::once(own).chain(others).collect()
     }
 
     fn retention(&self, sides: &[HostSides<'_>]) -> Result<Vec<RetentionPlan>, EmptyPolicy> {
@@ -246,7 +388,9 @@ impl<'a> Planner<'a> {
             });
             plans.push(self.retention_of(side, upcoming)?);
         }
-        plans.sort_by(|a, b| (&a.host, &a.directory).cmp(&(&b.host, &b.directory)));
+        plans.sort_by(|a, b| {
+            (&a.host, &a.directory, &a.root).cmp(&(&b.host, &b.directory, &b.root))
+        });
         Ok(plans)
     }
 
@@ -255,10 +399,7 @@ impl<'a> Planner<'a> {
         side: &HostSides<'_>,
         upcoming: &[Timestamp],
     ) -> Result<RetentionPlan, EmptyPolicy> {
-        let snapshots = side
-            .id
-            .and_then(|id| self.snapshots.get(&id))
-            .map_or(&[][..], Vec::as_slice);
+        let snapshots = side.snapshots;
         let decided = plan_host(&Question {
             snapshots,
             in_force: side.in_force,
@@ -309,12 +450,14 @@ impl<'a> Planner<'a> {
             }
         }
         let mut totals = Totals::of(&keep, &delete);
-        totals.frees = self.frees(side, snapshots, &delete);
+        totals.frees = Self::frees(side, snapshots, &delete);
         let policy = side.proposed.policy;
         let fingerprint = policy.map(Policy::fingerprint);
         Ok(RetentionPlan {
             host: side.host.clone(),
             directory: side.directory.clone(),
+            server: side.server.cloned(),
+            root: side.root.cloned(),
             retired: matches!(side.proposed.mode, Mode::Retired | Mode::RemoveAll),
             paused: side.proposed.mode == Mode::Paused,
             kinds: self
@@ -333,7 +476,6 @@ impl<'a> Planner<'a> {
 
     /// What comes free on disk, as far as that was measured.
     fn frees(
-        &self,
         side: &HostSides<'_>,
         snapshots: &[Snapshot],
         delete: &[DeleteEntry],
@@ -341,7 +483,7 @@ impl<'a> Planner<'a> {
         if delete.is_empty() {
             return None;
         }
-        let usage = Usage::parse(self.usage.get(&side.id?)?).ok()?;
+        let usage = Usage::parse(side.usage?).ok()?;
         let on_disk: Vec<(Key, Option<&SnapshotName>)> = snapshots
             .iter()
             .filter(|s| s.status.is_on_disk())
@@ -398,6 +540,7 @@ impl<'a> Planner<'a> {
             counting: Counting::Independent,
             allow: self.allow.to_vec(),
             changes: compared.changes,
+            moves: Vec::new(),
             unmanaged: compared.unmanaged,
             drift: compared.drift,
             refusals,
@@ -423,6 +566,10 @@ impl<'a> HostSides<'a> {
             host: sql.name.clone(),
             directory: sql.directory.clone(),
             id: Some(sql.id),
+            snapshots: &[],
+            usage: None,
+            server: None,
+            root: None,
             in_force: side_in_force(sql),
             proposed: side_in_force(sql),
             approved: sql.approved_policy.as_ref(),
@@ -474,6 +621,10 @@ impl<'a> HostSides<'a> {
             host: host.name.clone(),
             directory: host.name.clone(),
             id: None,
+            snapshots: &[],
+            usage: None,
+            server: None,
+            root: None,
             in_force: Side {
                 policy: None,
                 mode: Mode::Active,

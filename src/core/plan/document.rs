@@ -10,8 +10,8 @@ use super::{Allow, Outcome};
 use crate::core::desired::DesiredState;
 use crate::core::diff::{Action, Change, Drift};
 use crate::core::model::{
-    Fingerprint, Hold, HostName, Kinds, Lineage, Policy, Serial, SnapshotKind, SnapshotName,
-    SnapshotStatus, Timestamp,
+    Fingerprint, Hold, HostName, Kinds, Label, Lineage, Policy, RootId, Serial, SnapshotKind,
+    SnapshotName, SnapshotStatus, Timestamp,
 };
 use crate::core::retention::{Cause, Reason, RuleHit};
 use crate::core::usage::Frees;
@@ -58,6 +58,9 @@ pub struct Plan {
     pub allow: Vec<Allow>,
     /// What an apply would do.
     pub changes: Vec<Change>,
+    /// Hosts that come to belong to another server, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Move>,
     /// Hosts no KDL file manages.
     pub unmanaged: Vec<HostName>,
     /// What drifted since the last apply.
@@ -74,6 +77,50 @@ pub struct Plan {
     /// The resolved state, so that a saved plan applies without the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired: Option<DesiredState>,
+}
+
+/// A host that comes to belong to another server. Its snapshots stay where they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// The host.
+    pub host: HostName,
+    /// The server that it belongs to.
+    pub from: Label,
+    /// The one that it is to belong to.
+    pub to: Label,
+    /// Nothing on that server can be linked against: its next backup is a full one.
+    pub full: bool,
+    /// Snapshots that stay where they are, under retention there by their own.
+    pub left: usize,
+}
+
+impl std::fmt::Display for Move {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            host,
+            from,
+            to,
+            full,
+            left,
+        } = self;
+        write!(f, "{host} moves from {from} to {to}: ")?;
+        f.write_str(if *full {
+            "its next backup is a full one"
+        } else {
+            "its next backup is linked against what is there from before"
+        })?;
+        match left {
+            0 => Ok(()),
+            1 => write!(
+                f,
+                "; 1 snapshot stays on {from}, under retention there by its own"
+            ),
+            n => write!(
+                f,
+                "; {n} snapshots stay on {from}, under retention there by their own"
+            ),
+        }
+    }
 }
 
 /// How the buckets of different rules are counted: other tools count in sequence and keep other sets by the same
@@ -146,6 +193,12 @@ pub struct RetentionPlan {
     pub host: HostName,
     /// Its directory, which tells two hosts apart that had one name.
     pub directory: HostName,
+    /// The server that has its snapshots, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Label>,
+    /// Their root, if it is not that of the server that the host belongs to: what was made before it was moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<RootId>,
     /// It has left, or leaves by this change.
     pub retired: bool,
     /// It is paused.
@@ -471,10 +524,9 @@ impl Plan {
         self.retention = today
             .into_iter()
             .map(|plan| {
-                let listed = saved
-                    .retention
-                    .iter()
-                    .find(|s| s.host == plan.host && s.directory == plan.directory);
+                let listed = saved.retention.iter().find(|s| {
+                    s.host == plan.host && s.directory == plan.directory && s.root == plan.root
+                });
                 match listed {
                     Some(listed) => super::intersect(listed, plan),
                     None => RetentionPlan {

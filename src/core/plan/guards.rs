@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::{Allow, Refusal, RefusalScope, RetentionPlan, RootFacts};
 use crate::core::desired::DesiredState;
 use crate::core::diff::{Action, Comparison, Conflict, Object};
-use crate::core::model::{Guard, HostName, ManagedBy, Percent, SqlState};
+use crate::core::model::{
+    AbsolutePath, Guard, HostName, Label, ManagedBy, Percent, ServerSettings, SqlState,
+};
 use crate::core::retention::Cause;
 
 /// The limits in force, where they come from, and what a person lifts of them.
@@ -93,7 +95,7 @@ pub(super) fn refusals(limits: &Limits<'_>, asked: &Asked<'_>) -> Vec<Refusal> {
     let mut found: Vec<Refusal> = Vec::new();
     found.extend(empty_desired_state(limits, asked));
     found.extend(asked.compared.conflicts.iter().map(conflict));
-    found.extend(moved_root(asked));
+    found.extend(moved_roots(asked));
     found.extend(max_retire(limits, asked));
     found.extend(fleet_delete(limits, asked));
     // What an apply does not prune does not stand in its way.
@@ -250,21 +252,56 @@ fn conflict(conflict: &Conflict) -> Refusal {
 }
 
 /// Changing the path of a root that is in use, unless the same root was found at the new path.
-fn moved_root(asked: &Asked<'_>) -> Option<Refusal> {
-    let old = asked.state.global.as_ref()?.settings.backup_root.as_ref()?;
-    let new = asked.desired.global.backup_root.as_ref();
-    if new == Some(old)
-        || !asked.root.is_in_use
-        || (new.is_some() && new == asked.root.found_at.as_ref())
-    {
+fn moved_roots(asked: &Asked<'_>) -> Vec<Refusal> {
+    let mut found = Vec::new();
+    let old = asked.root.path.as_ref().or_else(|| {
+        let settings = &asked.state.global.as_ref()?.settings;
+        settings.root_of(asked.root.server.as_ref())
+    });
+    if let Some(old) = old.filter(|_| asked.root.is_in_use) {
+        let found_at = asked.root.found_at.as_ref();
+        found.extend(moved_root(asked, asked.root.server.as_ref(), old, found_at));
+    }
+    // What is on another machine cannot be looked at from here.
+    let others = asked.root.others.iter();
+    found.extend(others.filter_map(|(server, old)| moved_root(asked, Some(server), old, None)));
+    found
+}
+
+fn moved_root(
+    asked: &Asked<'_>,
+    server: Option<&Label>,
+    old: &AbsolutePath,
+    found_at: Option<&AbsolutePath>,
+) -> Option<Refusal> {
+    let desired = &asked.desired.global;
+    let roots_of = |servers: &[ServerSettings]| -> Vec<AbsolutePath> {
+        let roots = servers
+            .iter()
+            .filter_map(|s| desired.root_of(Some(&s.name)));
+        roots.cloned().collect()
+    };
+    // A root changes hands where the names of servers come or go: one of them is to have its path.
+    let new: Vec<AbsolutePath> = match server {
+        Some(name) if desired.server(name).is_some() => {
+            desired.root_of(server).cloned().into_iter().collect()
+        }
+        Some(_) if !desired.servers.is_empty() => Vec::new(),
+        None if !desired.servers.is_empty() => roots_of(&desired.servers),
+        _ => desired.backup_root.iter().cloned().collect(),
+    };
+    if new.contains(old) || found_at.is_some_and(|found| new.contains(found)) {
         return None;
     }
-    let to = new.map_or("nothing".to_owned(), |path| path.to_string());
+    let to = new
+        .first()
+        .map_or("nothing".to_owned(), AbsolutePath::to_string);
+    let of = server.map_or(String::new(), |name| format!(" of server {name}"));
     Some(Refusal {
         guard: "backup-root-moved".to_owned(),
         scope: RefusalScope::Apply,
         host: None,
-        message: format!("`backup-root` changes from {old} to {to} while {old} is in use"),
+        message: format!("`backup-root`{of} changes from {old} to {to} while {old} is in use"),
         limit: None,
         actual: None,
         of: None,

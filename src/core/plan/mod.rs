@@ -16,9 +16,9 @@ mod tests;
 
 pub use allow::Allow;
 pub use approve::ApprovedPlan;
-pub use build::{Planner, RootFacts, Selection};
+pub use build::{Elsewhere, Planner, RootFacts, Selection};
 pub use document::{
-    DeleteEntry, DeletionCounts, FORMAT_VERSION, KeepEntry, KindCounts, Plan, Refusal,
+    DeleteEntry, DeletionCounts, FORMAT_VERSION, KeepEntry, KindCounts, Move, Plan, Refusal,
     RefusalScope, RetentionPlan, Source, SourceFile, Summary, Totals, superseded_plan,
 };
 pub use gate::{

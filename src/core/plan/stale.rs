@@ -173,13 +173,13 @@ pub fn what_moved(
         });
     }
     moved.extend(moved_settings(saved, fresh, state));
-    let today: BTreeMap<(&HostName, &HostName), &RetentionPlan> = fresh
+    let today: BTreeMap<_, &RetentionPlan> = fresh
         .retention
         .iter()
-        .map(|plan| ((&plan.host, &plan.directory), plan))
+        .map(|plan| ((&plan.host, &plan.directory, &plan.root), plan))
         .collect();
     for plan in &saved.retention {
-        let now = today.get(&(&plan.host, &plan.directory));
+        let now = today.get(&(&plan.host, &plan.directory, &plan.root));
         let actual = now.and_then(|now| now.policy_fingerprint.clone());
         if actual != plan.policy_fingerprint {
             moved.push(Moved::Policy {

@@ -1,3 +1,5 @@
+mod servers;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -111,6 +113,8 @@ fn planner<'a>(state: &'a SqlState, snapshots: &'a Snapshots, allow: &'a [Allow]
         state,
         snapshots,
         usage: &NOTHING_MEASURED,
+        elsewhere: &[],
+        only: None,
         root: RootFacts::default(),
         as_of: now(),
         created_at: now(),

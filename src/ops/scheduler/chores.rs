@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::super::{Context, Error, clock, database_copy, prune, sentence, tell};
+use super::super::{Context, Error, clock, database_copy, moved, prune, sentence, tell};
 use crate::core::model::Timestamp;
 
 /// Something that is looked at on every tick.
@@ -23,6 +23,10 @@ const CHORES: &[Chore] = &[
     Chore {
         name: "database copy",
         run: database_copy::copy_if_due,
+    },
+    Chore {
+        name: "hosts that have moved",
+        run: moved::prune_moved,
     },
     // Last, since a receiver may hang for a while.
     Chore {

@@ -20,8 +20,8 @@ use crate::core::model::{HostId, HostName, RunId, Timestamp};
 use crate::core::plan::Outcome;
 use crate::store::{Claim, Claimed, Lease};
 
+use queue::{Of, Wanted, wanted};
 pub(super) use queue::{Scheduled, by_host, waiting};
-use queue::{Wanted, wanted};
 use work::{Done, Job, work};
 
 /// How often a bound that others have filled is looked at again by a scheduler that runs once.
@@ -191,8 +191,13 @@ impl<'e> Round<'_, 'e> {
         recover::recover(self.context, &at_work)?;
         let now = super::clock::now();
         let state = self.context.store.global_settings()?;
-        self.max_concurrent = usize::try_from(state.max_concurrent).unwrap_or(usize::MAX);
-        self.queue = wanted(self.context, now)?.into();
+        let me = self.context.me(&state)?;
+        self.context
+            .store
+            .server_seen(me.as_ref(), &super::process_name(), super::VERSION)?;
+        let max_concurrent = state.max_concurrent_of(me.as_ref());
+        self.max_concurrent = usize::try_from(max_concurrent).unwrap_or(usize::MAX);
+        self.queue = wanted(self.context, now, Of::Server(me.as_ref()))?.into();
         self.fill(now)
     }
 

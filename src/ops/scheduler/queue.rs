@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::{Context, Error};
-use crate::core::model::{HostId, HostName, RunStatus, Timestamp};
+use crate::core::model::{HostId, HostName, Label, RunStatus, Timestamp};
 use crate::core::schedule::{Line, due};
 use crate::store::{DueCause, HostSchedule, SettledFire};
 
@@ -53,18 +53,34 @@ pub(in super::super) fn by_host(rows: Vec<HostSchedule>) -> BTreeMap<HostId, Sch
 /// # Errors
 /// When the database cannot be read.
 pub(in super::super) fn waiting(context: &Context, now: Timestamp) -> Result<usize, Error> {
-    Ok(wanted(context, now)?.len())
+    Ok(wanted(context, now, Of::All)?.len())
+}
+
+/// Whose hosts are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Of<'a> {
+    /// Those of every server.
+    All,
+    /// Those that a server owns, or the lone one without a name.
+    Server(Option<&'a Label>),
 }
 
 /// Every host that is due at `now`, the one that should have started first before others; by name where that is equal.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub(super) fn wanted(context: &Context, now: Timestamp) -> Result<Vec<Wanted>, Error> {
-    let hosts = by_host(context.store.schedules()?);
+pub(super) fn wanted(context: &Context, now: Timestamp, of: Of<'_>) -> Result<Vec<Wanted>, Error> {
+    let global = context.store.global_settings()?;
+    let is_ours = |server: Option<&Label>| match of {
+        Of::All => true,
+        Of::Server(me) => global.home(server) == me,
+    };
+    let mut schedules = context.store.schedules()?;
+    schedules.retain(|row| is_ours(row.server.as_ref()));
+    let hosts = by_host(schedules);
     let mut found: BTreeMap<HostId, Wanted> = BTreeMap::new();
     for retry in context.store.retries()? {
-        if retry.at > now {
+        if retry.at > now || !is_ours(retry.server.as_ref()) {
             continue;
         }
         // Whoever stopped the scheduler has not made the host fail.
@@ -128,7 +144,7 @@ pub(super) fn wanted(context: &Context, now: Timestamp) -> Result<Vec<Wanted>, E
 mod tests {
     use super::super::super::configure::{HostEdit, configure_host, schedule};
     use super::super::super::{Context, clock};
-    use super::wanted;
+    use super::{Of, wanted};
     use crate::core::model::{HostName, RunStatus, Span, Timestamp};
     use crate::store::{Claim, Claimed, RunEnd};
 
@@ -141,7 +157,7 @@ mod tests {
         configure_host(context, name, &edit).unwrap();
         with_prune(context, name, true);
         let at = clock::now().plus(Span::from_hours(48));
-        let due = wanted(context, at).unwrap().remove(0);
+        let due = wanted(context, at, Of::All).unwrap().remove(0);
         assert!(due.prune);
         let claim = Claim {
             host: due.host,
@@ -180,12 +196,12 @@ mod tests {
         let context = Context::create(&path).unwrap();
         let web: HostName = "web".parse().unwrap();
         let at = failed(&context, &web);
-        assert!(wanted(&context, at).unwrap()[0].prune);
+        assert!(wanted(&context, at, Of::All).unwrap()[0].prune);
         with_prune(&context, &web, false);
-        let retries = wanted(&context, at).unwrap();
+        let retries = wanted(&context, at, Of::All).unwrap();
         assert_eq!(retries.len(), 1, "{retries:?}");
         assert!(!retries[0].prune, "the prune was taken back meanwhile");
         schedule(&context, &web, &None).unwrap();
-        assert_eq!(wanted(&context, at).unwrap(), []);
+        assert_eq!(wanted(&context, at, Of::All).unwrap(), []);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::cut_off::{finish_cut_off, log_finished};
 use super::super::grip::is_gone;
-use super::super::prune::{is_lost, settle_lost_run, settle_lost_runs};
+use super::super::prune::{is_lost, settle_lost_run, settle_lost_runs, unleased_runs};
 use super::super::reconcile::reconcile;
 use super::super::root::{grip_host, open_root};
 use super::super::{Context, Error, clock, process_name, sentence};
@@ -24,10 +24,10 @@ pub(super) fn recover(context: &Context, at_work: &BTreeSet<HostId>) -> Result<(
     let now = clock::now();
     let own = process_name();
     let server = context.server_name()?;
-    let unleased = context.store.unleased_runs(server.as_ref())?;
+    let unleased = unleased_runs(context, server.as_ref())?;
     let mut lost: Vec<RunRecord> = Vec::new();
     for record in context.store.runs(&running, u32::MAX)? {
-        if record.server != server {
+        if record.server != server && record.server.is_some() {
             // What another server has left lies on its own root.
             continue;
         }
@@ -42,7 +42,7 @@ pub(super) fn recover(context: &Context, at_work: &BTreeSet<HostId>) -> Result<(
     if lost.is_empty() {
         return free_leases(context, server.as_ref());
     }
-    let facts = context.facts_about(|_| false)?;
+    let facts = context.own_facts_about(|_| false)?;
     let ids: BTreeSet<HostId> = lost.iter().map(|record| record.host).collect();
     for host in facts
         .state
@@ -99,7 +99,7 @@ fn recover_host(
     settle_lost_runs(context, host)?;
     log_finished(&host.name, &finish_cut_off(context, host, &lock)?);
     // What was made visible right before the kill is whole, and its row does not know.
-    let facts = context.facts_of(HostKey::Id(host.id))?;
+    let facts = context.own_facts_of(HostKey::Id(host.id))?;
     reconcile(context, &root, host.id, facts)?;
     lock.release()
 }

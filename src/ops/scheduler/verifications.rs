@@ -43,10 +43,14 @@ pub(super) fn verify_due(context: &Context, stop: &Stop) {
 
 fn due(context: &Context, now: Timestamp) -> Result<Vec<(HostName, Option<Percent>)>, Error> {
     let state = context.store.load_state()?;
+    let global = state.settings();
+    let me = context.me(&global)?;
     let inspected = context.store.inspected()?;
     let mut due: Vec<(Timestamp, &SqlHost)> = state
         .hosts
         .iter()
+        // What others have is on their roots.
+        .filter(|host| global.home(host.settings.server.as_ref()) == me.as_ref())
         .filter_map(|host| Some((due_at(host, inspected.get(&host.id))?, host)))
         .filter(|(at, _)| *at <= now)
         .collect();

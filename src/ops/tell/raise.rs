@@ -119,8 +119,7 @@ impl Raiser<'_> {
 
     /// Hosts that have gone without a complete snapshot for too long; those of which that was told already cost a look.
     fn stale_hosts(&self) -> Result<usize, Error> {
-        let root = self.context.root_in_use(self.state)?;
-        let activity = self.context.store.activity(root.as_ref())?;
+        let activity = self.context.activity(self.state)?;
         let watched = self
             .state
             .hosts

@@ -48,7 +48,7 @@ pub struct VerifyRequest<'a> {
 /// # Errors
 /// When there is no such host or snapshot, or the root is not there. What is wrong with snapshots is in the report.
 pub fn verify(context: &Context, request: &VerifyRequest<'_>) -> Result<HostVerification, Error> {
-    let facts = context.facts_of(HostKey::Name(&request.host))?;
+    let facts = context.own_facts_of(HostKey::Name(&request.host))?;
     let host = facts.host(&request.host)?;
     let path = context.backup_root(&facts.state)?;
     let root = Root::open(&path, facts.root_id())?;
@@ -130,7 +130,7 @@ fn tell_missing(context: &Context, report: &mut HostVerification) -> Result<(), 
     if report.count(State::Gone) == 0 {
         return Ok(());
     }
-    let facts = context.facts_of(HostKey::Name(&report.host))?;
+    let facts = context.own_facts_of(HostKey::Name(&report.host))?;
     let rows = rows_of(&facts, facts.host(&report.host)?, None)?;
     for seen in &mut report.snapshots {
         let is_there =

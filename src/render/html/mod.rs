@@ -141,6 +141,9 @@ fn head(plan: &Plan, sections: &[(&str, Option<Section>)]) -> Markup {
                     "."
                 }
             }
+            @if !plan.moves.is_empty() {
+                ul class="moves" { @for host in &plan.moves { li { (host) "." } } }
+            }
             nav aria-label="Parts of the plan" {
                 @for (id, section) in sections {
                     @if let Some(section) = section { a href={ "#" (id) } { (section.short) } " " }

@@ -8,7 +8,8 @@ use crate::core::model::{Timestamp, visible};
 use crate::core::plan::{DeleteEntry, KeepEntry, Plan, RetentionPlan};
 use crate::core::retention::Cause;
 use crate::render::text::{
-    approval_words, size, standing_words, wall_clock, why_it_goes, why_it_stays, zone_of,
+    approval_words, moved_words, size, standing_words, wall_clock, why_it_goes, why_it_stays,
+    zone_of,
 };
 use crate::render::timeline::{timeline, timeline_legend};
 use crate::render::words::counted;
@@ -50,6 +51,7 @@ fn host(plan: &RetentionPlan, as_of: Timestamp, budget: &mut Budget) -> Markup {
             h3 {
                 (plan.host)
                 @if plan.directory != plan.host { span class="muted" { " (in " (plan.directory) ")" } }
+                @if let Some(server) = &plan.server { span class="muted" { " on " (server) (moved_words(plan)) } }
             }
             p class="badges" {
                 @if totals.delete > 0 { span class="badge go" { "− " (totals.delete) " go" } " " }

@@ -10,7 +10,9 @@ use std::fmt::Write as _;
 
 pub use changes::{change_lines, value};
 pub(super) use changes::{lines, object_words, telling_fields};
-pub(super) use retention::{approval_words, deletion_lines, keep_lines, wall_clock, zone_of};
+pub(super) use retention::{
+    approval_words, deletion_lines, keep_lines, moved_words, wall_clock, zone_of,
+};
 pub use retention::{
     policy_words, retention_text, size, standing_words, why_it_goes, why_it_stays,
 };
@@ -85,6 +87,9 @@ fn notes(out: &mut String, plan: &Plan, quiet: &[&RetentionPlan], style: &Style)
             "Not managed by this file, left alone: {}.",
             names.join(", ")
         );
+    }
+    for host in &plan.moves {
+        let _ = writeln!(out, "{host}.");
     }
     let retired: Vec<&&RetentionPlan> = quiet
         .iter()

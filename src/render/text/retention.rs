@@ -20,6 +20,9 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
     if plan.directory != plan.host {
         let _ = write!(title, " (in {})", plan.directory);
     }
+    if let Some(server) = &plan.server {
+        let _ = write!(title, " on {server}{}", moved_words(plan));
+    }
     let words = standing_words(plan);
     let approval = approval_words(plan).map_or(String::new(), |words| format!("; {words}"));
     let _ = writeln!(
@@ -53,6 +56,16 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
         }
     );
     fold(&out, style.width)
+}
+
+/// That the host belongs to another server by now.
+#[must_use]
+pub(in crate::render) fn moved_words(plan: &RetentionPlan) -> &'static str {
+    if plan.root.is_some() {
+        ", where it was before"
+    } else {
+        ""
+    }
 }
 
 /// What decides on the snapshots of a host: its policy, or how the host stands.

@@ -11,7 +11,7 @@ use super::reader::Reader;
 use super::{leases, meta, progress, runs};
 
 pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed, StoreError> {
-    let Some(name) = wanted(session, claim.host)? else {
+    let Some(name) = wanted(session, claim.host, server_key(claim.server.as_ref()))? else {
         return Ok(Claimed::Gone);
     };
     let own = server_key(claim.server.as_ref());
@@ -94,15 +94,19 @@ pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed,
     Ok(Claimed::Run(RunId(id), lease.fence))
 }
 
-/// The name of a host that may be backed up.
-fn wanted(session: &mut dyn Session, host: HostId) -> Result<Option<String>, StoreError> {
+/// The name of a host that may be backed up by a server.
+fn wanted(
+    session: &mut dyn Session,
+    host: HostId,
+    server: &str,
+) -> Result<Option<String>, StoreError> {
     // Whoever has the row claims the host at this moment: it is theirs.
     let lock = session.skip_locked();
     let sql = format!(
         "SELECT name FROM hosts WHERE id = ? AND active_name IS NOT NULL AND enabled = 1 \
-         AND paused_at IS NULL {lock}"
+         AND paused_at IS NULL AND (server IS NULL OR server = ? OR ? = '') {lock}"
     );
-    first(session, &sql, args![host], |row| {
+    first(session, &sql, args![host, server, server], |row| {
         Reader::new(row, "hosts").text("name").map(str::to_owned)
     })
 }
@@ -183,7 +187,7 @@ pub(super) fn retries(session: &mut dyn Session) -> Result<Vec<PendingRetry>, St
     all(
         session,
         "SELECT r.id, r.host_id, h.name, r.retry_at, r.fires_at, r.attempt, \
-         r.prune = 1 AND EXISTS (SELECT 1 FROM schedules p \
+         h.server, r.prune = 1 AND EXISTS (SELECT 1 FROM schedules p \
          WHERE p.host_id = r.host_id AND p.prune = 1), r.status \
          FROM runs r JOIN hosts h ON h.id = r.host_id \
          WHERE r.retry_at IS NOT NULL AND r.status <> 'complete' AND h.active_name IS NOT NULL AND h.enabled = 1 \
@@ -203,12 +207,14 @@ fn read_retry(row: &dyn Row) -> Result<PendingRetry, StoreError> {
     let at = row.time("retry_at")?;
     let fires_at = row.time("fires_at")?;
     let attempt = u32::try_from(row.int("attempt")?).unwrap_or(u32::MAX);
+    let server = row.opt_parse("server")?;
     let prune = row.flag("prune")?;
     let status = row.parse("status")?;
     Ok(PendingRetry {
         run,
         host,
         host_name,
+        server,
         at,
         fires_at,
         attempt,

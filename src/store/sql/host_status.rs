@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::health::{HostState, Judgement, Problem, Standing, Verified, judge, overdue_at};
-use crate::core::model::{HostId, RootId, RunStatus, Timestamp, visible};
+use crate::core::model::{
+    GlobalSettings, HostId, Label, RootId, RunStatus, SqlHost, Timestamp, visible,
+};
 use crate::core::schedule::start_after;
 use crate::store::session::{Database, Row, Session, all, args, first};
-use crate::store::{BackupFigures, HostReading, LastBackup, StoreError};
+use crate::store::{BackupFigures, HostReading, LastBackup, RootRecord, StoreError};
 
 use super::reader::Reader;
 use super::writes::to_text;
@@ -68,9 +70,9 @@ pub(super) fn begin(session: &mut dyn Session, host: HostId) -> Result<(), Store
 pub(super) fn settle<D: Database>(database: &D) -> Result<(), StoreError> {
     while database.read(|s| Ok(!due_hosts(s)?.is_empty()))? {
         let judged = database.write(|session| {
-            let root = root_in_use(session)?;
+            let roots = Roots::read(session)?;
             for host in due_hosts(session)? {
-                judge_again(session, host, root.as_ref())?;
+                judge_again(session, host, &roots)?;
             }
             Ok(())
         });
@@ -106,22 +108,42 @@ fn due_hosts(session: &mut dyn Session) -> Result<Vec<HostId>, StoreError> {
     )
 }
 
-/// The root that the settings name, if it was ever seen.
-pub(super) fn root_in_use(session: &mut dyn Session) -> Result<Option<RootId>, StoreError> {
-    let path = state::global(session)?.and_then(|global| global.settings.backup_root);
-    let seen = roots::list(session)?;
-    let found = seen
-        .into_iter()
-        .find(|root| Some(&root.path) == path.as_ref());
-    Ok(found.map(|root| root.id))
+/// On which root each host is judged: that of its server.
+pub(super) struct Roots {
+    global: GlobalSettings,
+    seen: Vec<RootRecord>,
 }
 
-fn judge_again(
-    session: &mut dyn Session,
-    id: HostId,
-    root: Option<&RootId>,
-) -> Result<(), StoreError> {
+impl Roots {
+    pub(super) fn read(session: &mut dyn Session) -> Result<Self, StoreError> {
+        let global = state::global(session)?.map(|global| global.settings);
+        Ok(Self {
+            global: global.unwrap_or_default(),
+            seen: roots::list(session)?,
+        })
+    }
+
+    /// The root of every server that was ever seen, and that of a lone one.
+    pub(super) fn in_use(&self) -> Vec<Option<RootId>> {
+        let servers = self.global.servers.iter().map(|server| Some(&server.name));
+        servers
+            .chain([None])
+            .map(|server| self.of(server).cloned())
+            .collect()
+    }
+
+    fn of_host(&self, host: &SqlHost) -> Option<&RootId> {
+        self.of(self.global.home(host.settings.server.as_ref()))
+    }
+
+    fn of(&self, server: Option<&Label>) -> Option<&RootId> {
+        RootRecord::of_server(&self.seen, &self.global, server).map(|root| &root.id)
+    }
+}
+
+fn judge_again(session: &mut dyn Session, id: HostId, roots: &Roots) -> Result<(), StoreError> {
     let host = state::host(session, id)?;
+    let root = roots.of_host(&host);
     let of = Some(id);
     let activity = activity::newest(session, root, of)?.remove(&id);
     let counts = activity::counts(session, root, of)?.remove(&id);

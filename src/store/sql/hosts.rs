@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::core::model::{
-    Fingerprint, HostId, HostName, HostSettings, Policy, SnapshotsOnRemoval, SqlHost, Timestamp,
+    Fingerprint, HostId, HostName, HostSettings, Label, Policy, SnapshotsOnRemoval, SqlHost,
+    Timestamp,
 };
 use crate::store::session::{Session, args, first};
 use crate::store::{HostContent, HostWrite, StoreError};
@@ -55,8 +56,8 @@ fn create(
     let policy = record_policy(session, content.settings.retention.as_ref())?;
     let id = session.insert(
         "INSERT INTO hosts (name, active_name, directory, directory_key, managed_by, settings, \
-         applied, enabled, protect, policy, created_at, changed_at, changed_by) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         applied, enabled, protect, server, policy, created_at, changed_at, changed_by) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         args![
             name.as_str(),
             name.folded().as_str(),
@@ -67,6 +68,7 @@ fn create(
             applied.as_deref(),
             content.settings.enabled,
             content.settings.protect,
+            content.settings.server.as_ref().map(Label::as_str),
             policy.as_ref().map(Fingerprint::as_str),
             author.at,
             author.at,
@@ -102,13 +104,14 @@ fn update(
     };
     session.execute(
         "UPDATE hosts SET managed_by = ?, settings = ?, applied = ?, enabled = ?, protect = ?, \
-         policy = ?, changed_at = ?, changed_by = ? WHERE id = ?",
+         server = ?, policy = ?, changed_at = ?, changed_by = ? WHERE id = ?",
         args![
             content.managed_by.as_str(),
             settings.as_str(),
             applied.as_deref(),
             content.settings.enabled,
             content.settings.protect,
+            content.settings.server.as_ref().map(Label::as_str),
             policy.as_ref().map(Fingerprint::as_str),
             changed_at,
             changed_by,

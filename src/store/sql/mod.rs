@@ -20,6 +20,7 @@ mod prune;
 mod reader;
 mod roots;
 mod runs;
+mod servers;
 pub(super) mod snapshots;
 pub(super) mod state;
 mod wishes;
@@ -40,8 +41,8 @@ use super::{
     Approval, BackupFigures, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery,
     HeldLease, HistoryEntry, HostKey, HostSchedule, Lease, LeaseWish, Leased, LostRun, Marking,
     NewPlan, NewRun, NewSnapshot, PendingRetry, PlanKind, PlanSummary, RecordedPlan, RootRecord,
-    RunEnd, RunFilter, RunRecord, SnapshotCounts, SnapshotEnd, SnapshotFilter, SnapshotRecord,
-    Store, StoreError,
+    RunEnd, RunFilter, RunRecord, ServerRecord, SnapshotCounts, SnapshotEnd, SnapshotFilter,
+    SnapshotRecord, Store, StoreError,
 };
 
 impl<D: Database> Store for D {
@@ -131,9 +132,10 @@ impl<D: Database> Store for D {
         &self,
         root: &RootId,
         path: &AbsolutePath,
+        server: Option<&Label>,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write(|s| roots::seen(s, root, path, at))
+        self.write(|s| roots::seen(s, root, path, server, at))
     }
 
     fn roots(&self) -> Result<Vec<RootRecord>, StoreError> {
@@ -330,6 +332,23 @@ impl<D: Database> Store for D {
         root: Option<&RootId>,
     ) -> Result<BTreeMap<HostId, SnapshotCounts>, StoreError> {
         self.read(|s| activity::counts(s, root, None))
+    }
+
+    fn server_seen(
+        &self,
+        server: Option<&Label>,
+        process: &str,
+        version: &str,
+    ) -> Result<(), StoreError> {
+        self.write(|s| servers::seen(s, server, process, version))
+    }
+
+    fn servers(&self) -> Result<Vec<ServerRecord>, StoreError> {
+        self.read(|s| servers::list(s))
+    }
+
+    fn hosts_by_server(&self) -> Result<Vec<(Option<Label>, usize)>, StoreError> {
+        self.read(|s| servers::hosts(s))
     }
 
     fn sign_of_life(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -1,6 +1,6 @@
 //! Backup roots.
 
-use crate::core::model::{AbsolutePath, RootId, Timestamp};
+use crate::core::model::{AbsolutePath, Label, RootId, Timestamp};
 use crate::store::session::{Session, all, args, first};
 use crate::store::{RootRecord, StoreError};
 
@@ -11,20 +11,21 @@ pub(super) fn seen(
     session: &mut dyn Session,
     root: &RootId,
     path: &AbsolutePath,
+    server: Option<&Label>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let before = host_status::root_in_use(session)?;
+    let before = host_status::Roots::read(session)?.in_use();
     let known = session.execute(
-        "UPDATE roots SET path = ?, last_seen = ? WHERE root_id = ?",
-        args![path.as_str(), at, root.as_str()],
+        "UPDATE roots SET path = ?, last_seen = ?, server = ? WHERE root_id = ?",
+        args![path.as_str(), at, server.map(Label::as_str), root.as_str()],
     )?;
     if known == 0 {
         session.execute(
-            "INSERT INTO roots (root_id, path, first_seen, last_seen) VALUES (?, ?, ?, ?)",
-            args![root.as_str(), path.as_str(), at, at],
+            "INSERT INTO roots (root_id, path, first_seen, last_seen, server) VALUES (?, ?, ?, ?, ?)",
+            args![root.as_str(), path.as_str(), at, at, server.map(Label::as_str)],
         )?;
     }
-    if host_status::root_in_use(session)? != before {
+    if host_status::Roots::read(session)?.in_use() != before {
         host_status::all_due(session)?;
     }
     Ok(())
@@ -33,7 +34,7 @@ pub(super) fn seen(
 pub(super) fn list(session: &mut dyn Session) -> Result<Vec<RootRecord>, StoreError> {
     all(
         session,
-        "SELECT root_id, path, first_seen, last_seen FROM roots ORDER BY last_seen DESC, root_id",
+        "SELECT root_id, path, first_seen, last_seen, server FROM roots ORDER BY last_seen DESC, root_id",
         args![],
         |row| {
             let mut row = Reader::new(row, "roots");
@@ -42,6 +43,7 @@ pub(super) fn list(session: &mut dyn Session) -> Result<Vec<RootRecord>, StoreEr
                 path: row.parse("path")?,
                 first_seen: row.time("first_seen")?,
                 last_seen: row.time("last_seen")?,
+                server: row.opt_parse("server")?,
             })
         },
     )

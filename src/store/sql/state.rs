@@ -133,7 +133,7 @@ pub(super) fn schedules(
     let args: Vec<Val<'_>> = of.into_iter().map(Val::from).collect();
     let sql = format!(
         "SELECT h.id, h.name, h.directory, s.name, s.cron, s.timezone, s.jitter_ms, s.prune, \
-         p.settled_until \
+         p.settled_until, h.server \
          FROM schedules s JOIN hosts h ON h.id = s.host_id \
          JOIN schedule_progress p ON p.host_id = s.host_id AND p.cron = s.cron \
          AND p.timezone = s.timezone \
@@ -150,11 +150,13 @@ pub(super) fn schedules(
         let timezone = row.parse("timezone")?;
         let jitter = row.opt_size("jitter_ms")?.unwrap_or_default();
         let prune = row.flag("prune")?;
+        let settled_until = row.time("settled_until")?;
         Ok(HostSchedule {
             host,
             host_name,
             directory,
-            settled_until: row.time("settled_until")?,
+            settled_until,
+            server: row.opt_parse("server")?,
             schedule: Schedule {
                 name,
                 cron,

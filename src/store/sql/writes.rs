@@ -128,10 +128,10 @@ fn write_global(
             changed_by,
         ],
     )?;
-    let old_root = old
-        .as_ref()
-        .and_then(|old| old.settings.backup_root.as_ref());
-    if old_root != write.settings.backup_root.as_ref() {
+    let old_settings = old.as_ref().map(|old| &old.settings);
+    let old_root = old_settings.and_then(|old| old.backup_root.as_ref());
+    let old_servers = old_settings.map_or(&[][..], |old| &old.servers);
+    if old_root != write.settings.backup_root.as_ref() || old_servers != write.settings.servers {
         host_status::all_due(session)?;
     }
     Ok(Some(json!({

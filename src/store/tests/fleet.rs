@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::core::health::{Judgement, Problem, Standing, judge};
 use crate::core::model::{
-    GlobalSettings, Hold, HostId, ManagedBy, Pause, RootId, RunCause, RunStatus, Span, Timestamp,
+    GlobalSettings, Hold, HostId, Label, ManagedBy, Pause, RootId, RunCause, RunStatus,
+    ServerSettings, Span, Timestamp,
 };
 use crate::store::session::{Database, Val};
 use crate::store::{
@@ -230,13 +231,86 @@ fn whatever_is_written_every_host_is_as_judging_it_anew_says() {
     agrees(store, None);
     let other = RootId::from_random([8; 16]);
     store
-        .root_seen(&other, &"/mnt/other".parse().unwrap(), at(99))
+        .root_seen(&other, &"/mnt/other".parse().unwrap(), None, at(99))
         .unwrap();
     agrees(store, Some(&other));
     store
-        .root_seen(&root, &"/mnt/other".parse().unwrap(), at(100))
+        .root_seen(&root, &"/mnt/other".parse().unwrap(), None, at(100))
         .unwrap();
     check();
+}
+
+#[test]
+fn each_host_is_judged_by_what_is_on_the_root_of_its_server() {
+    let fixture = fresh();
+    let store: &dyn Store = &*fixture;
+    let web = with_host(store);
+    let east: Label = "east".parse().unwrap();
+    let west: Label = "west".parse().unwrap();
+    let server = |name: &Label, path: &str| ServerSettings {
+        name: name.clone(),
+        backup_root: Some(path.parse().unwrap()),
+        max_concurrent: None,
+    };
+    let settings = GlobalSettings {
+        servers: vec![server(&east, "/mnt/backups"), server(&west, "/mnt/west")],
+        ..GlobalSettings::default()
+    };
+    let naming = ConfigChange {
+        global: Some(GlobalWrite {
+            managed_by: ManagedBy::Kdl,
+            applied: Some(settings.clone()),
+            settings,
+        }),
+        ..change(store)
+    };
+    store.configure(&naming).unwrap();
+    let belongs_to = |server: &Label| {
+        let found = host(store, "web-01");
+        let moved = update(&found, |content| {
+            content.settings.server = Some(server.clone());
+        });
+        write(store, vec![moved]);
+    };
+    let snapshots = || store.reading(web).unwrap().unwrap().snapshots;
+    complete(store, web, "20261121-021500Z__ab12cd");
+    belongs_to(&east);
+    // The root was that of a lone server without a name.
+    assert_eq!(snapshots(), 1);
+    belongs_to(&west);
+    assert_eq!(snapshots(), 0);
+    let root = RootId::from_random([8; 16]);
+    store
+        .root_seen(&root, &"/mnt/west".parse().unwrap(), Some(&west), at(9))
+        .unwrap();
+    assert_eq!(snapshots(), 0);
+    belongs_to(&east);
+    store
+        .root_seen(&super::support::root(), &"/mnt/backups".parse().unwrap(), Some(&east), at(10))
+        .unwrap();
+    assert_eq!(snapshots(), 1);
+    assert_eq!(store.hosts_by_server().unwrap(), [(Some(east), 1)]);
+}
+
+#[test]
+fn a_server_is_seen_by_the_clock_of_the_database() {
+    let fixture = fresh();
+    let store: &dyn Store = &*fixture;
+    assert_eq!(store.servers().unwrap(), []);
+    let east: Label = "east".parse().unwrap();
+    store.server_seen(None, "process-1", "0.1.0").unwrap();
+    store.server_seen(Some(&east), "process-2", "0.1.0").unwrap();
+    store.server_seen(Some(&east), "process-3", "0.2.0").unwrap();
+    let seen = store.servers().unwrap();
+    let words: Vec<_> = seen
+        .iter()
+        .map(|one| (one.name.clone(), one.process.as_str(), one.version.as_str()))
+        .collect();
+    assert_eq!(
+        words,
+        [(None, "process-1", "0.1.0"), (Some(east), "process-3", "0.2.0")]
+    );
+    assert!(seen.iter().all(|one| one.first_seen <= one.last_seen));
 }
 
 fn names(store: &dyn Store, text: &str, order: HostOrder, skip: u32) -> Vec<String> {

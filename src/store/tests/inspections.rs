@@ -128,7 +128,7 @@ fn usage_is_kept_by_host_and_root() {
     let store = fresh();
     let web = with_host(&*store);
     store
-        .root_seen(&root(), &"/backups".parse().unwrap(), at(0))
+        .root_seen(&root(), &"/backups".parse().unwrap(), None, at(0))
         .unwrap();
     store.record_usage(web, &root(), at(1), "{}").unwrap();
     store.record_usage(web, &root(), at(2), "[]").unwrap();

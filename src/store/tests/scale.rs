@@ -60,7 +60,7 @@ fn a_large_fleet_is_read_with_a_handful_of_statements() {
     };
     store.configure(&many).unwrap();
     store
-        .root_seen(&root(), &"/mnt/backups".parse().unwrap(), at(0))
+        .root_seen(&root(), &"/mnt/backups".parse().unwrap(), None, at(0))
         .unwrap();
     fill_with_snapshots(&store.store);
 

@@ -152,7 +152,7 @@ fn lists_are_by_host_and_start_and_can_be_narrowed() {
     };
     let other = RootId::from_random([9; 16]);
     store
-        .root_seen(&other, &"/mnt/other".parse().unwrap(), at(3))
+        .root_seen(&other, &"/mnt/other".parse().unwrap(), None, at(3))
         .unwrap();
     let late = on(web, root(), SnapshotKind::Scheduled, "late", 30);
     let early = on(web, root(), SnapshotKind::Manual, "early", 10);
@@ -267,7 +267,7 @@ fn a_root_keeps_when_it_was_seen_first_and_where_last() {
     let store = fresh();
     let see = |path: &str, second| {
         store
-            .root_seen(&root(), &path.parse().unwrap(), at(second))
+            .root_seen(&root(), &path.parse().unwrap(), None, at(second))
             .unwrap();
     };
     see("/mnt/old", 1);

@@ -148,7 +148,7 @@ pub(in crate::store) fn host(store: &dyn Store, host: &str) -> SqlHost {
 pub(in crate::store) fn with_host(store: &dyn Store) -> HostId {
     write(store, vec![create("web-01")]);
     store
-        .root_seen(&root(), &"/mnt/backups".parse().unwrap(), at(0))
+        .root_seen(&root(), &"/mnt/backups".parse().unwrap(), None, at(0))
         .unwrap();
     host(store, "web-01").id
 }

@@ -8,7 +8,7 @@ use super::hosts::state;
 use super::runs::run_table;
 use crate::core::health::Standing;
 use crate::core::model::{ByteCount, RunStatus, visible};
-use crate::ops::{self, Finding, Glance, Level, RootRoom, Session, Upcoming, Why};
+use crate::ops::{self, Finding, Glance, Level, RootRoom, ServerStatus, Session, Upcoming, Why};
 use crate::store::{RunFilter, RunRecord};
 use crate::web::app::App;
 use crate::web::failure::Failure;
@@ -66,6 +66,7 @@ fn page(facts: &Facts, zone: Tz) -> Markup {
             div { dt { "snapshots" } dd { (totals.snapshots) } }
         }
         (findings(&glance.findings, zone))
+        (servers(&glance.servers, zone))
         (backlog(glance, zone))
         (configuration(glance))
         (attention(glance, zone))
@@ -84,6 +85,30 @@ fn backlog(glance: &Glance, zone: Tz) -> Markup {
                 "News on its way to its receivers: " (backlog.waiting)
                 @if let Some(since) = backlog.waiting_since { " since " (moment(since, zone)) }
                 "."
+            }
+        }
+    }
+}
+
+/// Those that share the database, where they have names.
+fn servers(all: &[ServerStatus], zone: Tz) -> Markup {
+    html! {
+        @if !all.is_empty() {
+            h2 { "Servers" }
+            table {
+                thead { tr { th scope="col" { "Server" } th scope="col" { "State" } th scope="col" { "Last seen" } th scope="col" { "Hosts" } th scope="col" { "At work" } th scope="col" { "Root" } } }
+                tbody {
+                    @for one in all {
+                        tr {
+                            th scope="row" { (one.server) }
+                            td { @if one.is_at_work { "at work" } @else { "silent" } }
+                            td { @match one.last_seen { Some(at) => (moment(at, zone)), None => "never" } }
+                            td { (one.hosts) }
+                            td { (one.running) }
+                            td { @if let Some(root) = &one.backup_root { (visible(root.as_str())) } }
+                        }
+                    }
+                }
             }
         }
     }

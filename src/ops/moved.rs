@@ -1,0 +1,85 @@
+//! What a server still has of hosts that belong to another one by now: it stays under retention here, by its own.
+//!
+//! No backup of such a host ends here any more, after which it would be pruned; so the scheduler looks after it.
+
+use super::context::Facts;
+use super::plan::plan_in_force;
+use super::{Context, Error, PruneRequest, prune, sentence};
+use crate::core::model::{Label, RunKind, Span, SqlHost, Timestamp};
+use crate::core::plan::Authority;
+use crate::store::RunFilter;
+
+/// As often as a nightly backup would do it, and never so often that a refusal fills the list of runs.
+const EVERY: Span = Span::from_hours(24);
+/// More runs than a host has in that time on all servers.
+const LOOKED_AT: u32 = 200;
+
+/// Prunes what is here of hosts that have moved away, where a schedule of theirs wants it and their policy is approved.
+///
+/// # Errors
+/// When the database cannot be read. What goes wrong with one host is told, and tried again the next day.
+pub(super) fn prune_moved(context: &Context, now: Timestamp) -> Result<(), Error> {
+    let global = context.store.global_settings()?;
+    let Some(me) = context.me(&global)? else {
+        return Ok(());
+    };
+    if global.servers.len() < 2 {
+        return Ok(());
+    }
+    let has_left = |host: &SqlHost| {
+        let home = global.home(host.settings.server.as_ref());
+        host.retired.is_none()
+            && !host.is_paused()
+            && home.is_some_and(|home| *home != me)
+            && host.settings.schedules.iter().any(|line| line.prune)
+    };
+    let facts = context.own_facts_about(has_left)?;
+    for host in facts.state.hosts.iter().filter(|host| has_left(host)) {
+        if !is_due(context, &facts, host, &me, now)? {
+            continue;
+        }
+        let request = PruneRequest {
+            directory: host.directory.clone(),
+            authority: Authority::Unattended,
+            kinds: None,
+            allow: Vec::new(),
+            listed: None,
+        };
+        match prune(context, &request) {
+            Ok(report) => {
+                tracing::info!(host = %host.name, deleted = report.deleted.len(), "pruned what was made here before the host moved");
+            }
+            Err(error) => {
+                tracing::error!(host = %host.name, "what was made here before the host moved is not pruned: {}", sentence(&error));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Something would go, nobody has to approve it first, and this server has not tried today.
+fn is_due(
+    context: &Context,
+    facts: &Facts,
+    host: &SqlHost,
+    me: &Label,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let plan = plan_in_force(facts, std::slice::from_ref(host), None, &[])?;
+    let would = plan
+        .retention
+        .first()
+        .is_some_and(|plan| plan.approved && !plan.delete.is_empty());
+    if !would {
+        return Ok(false);
+    }
+    let filter = RunFilter {
+        host: Some(host.id),
+        kind: Some(RunKind::Prune),
+        ..RunFilter::default()
+    };
+    let runs = context.store.runs(&filter, LOOKED_AT)?;
+    Ok(!runs.iter().any(|record| {
+        record.server.as_ref() == Some(me) && record.run.started_at > now.minus(EVERY)
+    }))
+}

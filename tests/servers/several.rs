@@ -1,0 +1,289 @@
+//! Several servers with a root each on one database.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::common::On;
+use crate::common::program::{Program, Said, names_below};
+
+/// Two servers, and hosts of `(name, server)`.
+fn configure(program: &Program, hosts: &[(&str, &str)], retention: &str) {
+    let source = program.path("source");
+    std::fs::create_dir_all(&source).unwrap();
+    std::fs::write(source.join("one"), "one").unwrap();
+    let hosts: String = hosts
+        .iter()
+        .map(|(name, server)| {
+            let source = source.display();
+            format!(
+                "host \"{name}\" server=\"{server}\" {{ address \"local\"; source \"{source}\"; {retention} }}\n"
+            )
+        })
+        .collect();
+    let root = |name| root_of(program, name).display().to_string();
+    program.write(
+        "pobsync.kdl",
+        &format!(
+            "global {{ guard {{ max-delete 100; max-delete-percent 100; max-fleet-delete-percent 100 }} }}\n\
+             server \"east\" {{ backup-root \"{}\" }}\n\
+             server \"west\" {{ backup-root \"{}\"; max-concurrent 2 }}\n{hosts}",
+            root("east"),
+            root("west")
+        ),
+    );
+}
+
+fn root_of(program: &Program, server: &str) -> PathBuf {
+    program.path(&format!("roots/{server}"))
+}
+
+fn visible(program: &Program, server: &str, host: &str, kind: &str) -> Vec<String> {
+    names_below(&root_of(program, server).join(host).join(kind))
+}
+
+fn as_server(program: &Program, server: &str, args: &[&str]) -> Said {
+    let args: Vec<&str> = ["--as", server].iter().chain(args).copied().collect();
+    program.run(&args)
+}
+
+fn done(said: &Said, code: i32) {
+    assert_eq!(said.code, code, "{}\n{}", said.out, said.err);
+}
+
+fn two(on: On) -> Program {
+    let program = on.program();
+    configure(
+        &program,
+        &[("web", "east"), ("db", "west")],
+        "retention { keep last=2; kinds \"scheduled\" \"manual\" }; schedule cron=\"15 2 * * *\" prune=#true",
+    );
+    program.ends(0, &["init"]);
+    program.ends(0, &["apply", "--yes"]);
+    program
+}
+
+fn each_backs_up_its_own(on: On) {
+    let program = two(on);
+    // Nobody said which server this is.
+    let said = program.ends(64, &["backup", "web"]);
+    assert!(said.err.contains("there are east, west"), "{}", said.err);
+    assert!(said.err.contains("--as east"), "{}", said.err);
+    let said = as_server(&program, "north", &["backup", "web"]);
+    done(&said, 64);
+    assert!(said.err.contains("no server called north"), "{}", said.err);
+    // A host of the other one.
+    let said = as_server(&program, "west", &["backup", "web"]);
+    done(&said, 64);
+    assert!(
+        said.err.contains("web belongs to server east"),
+        "{}",
+        said.err
+    );
+
+    done(&as_server(&program, "east", &["backup", "web"]), 0);
+    done(&as_server(&program, "west", &["backup", "db"]), 0);
+    assert_eq!(visible(&program, "east", "web", "manual").len(), 1);
+    assert_eq!(visible(&program, "west", "db", "manual").len(), 1);
+    assert!(
+        names_below(&root_of(&program, "west"))
+            .iter()
+            .all(|name| name != "web")
+    );
+
+    // Whoever only reads need not say who they are.
+    let status = program.json(0, &["status"]);
+    assert_eq!(status["well"], 2, "{status:#}");
+    assert_eq!(status["servers"][0]["server"], "east");
+    assert_eq!(status["servers"][1]["hosts"], 1);
+    assert_eq!(status["servers"][0]["last_seen"], Value::Null);
+    let plan = program.json(0, &["plan"]);
+    let servers: Vec<&Value> = plan["retention"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| &r["server"])
+        .collect();
+    assert_eq!(servers, ["west", "east"], "db is west, web is east");
+    done(&as_server(&program, "east", &["scheduler", "--once"]), 0);
+    let status = program.json(0, &["status"]);
+    assert_eq!(status["servers"][0]["is_at_work"], true);
+    assert_eq!(status["servers"][1]["is_at_work"], false);
+    let said = program.run(&["scheduler", "--once"]);
+    done(&said, 64);
+}
+
+#[test]
+fn each_server_backs_up_its_own_hosts_into_its_root() {
+    each_backs_up_its_own(On::Sqlite);
+}
+
+#[test]
+fn each_server_backs_up_its_own_hosts_into_its_root_on_mariadb() {
+    each_backs_up_its_own(On::MariaDb);
+}
+
+fn inode(path: &Path) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap())
+}
+
+#[test]
+fn a_moved_host_begins_anew_and_what_was_made_before_stays_under_retention() {
+    let program = two(On::Sqlite);
+    for _ in 0..2 {
+        done(&as_server(&program, "east", &["backup", "web"]), 0);
+    }
+    let [first, second] = &visible(&program, "east", "web", "manual")[..] else {
+        panic!("two")
+    };
+    let one = |name: &str| {
+        let folder = root_of(&program, "east").join("web/manual").join(name);
+        let source = program.path("source");
+        inode(
+            &folder
+                .join("data")
+                .join(source.strip_prefix("/").unwrap())
+                .join("one"),
+        )
+    };
+    assert_eq!(one(first), one(second), "the second is linked");
+
+    let keep = |n: u32| {
+        format!(
+            "retention {{ keep last={n}; kinds \"scheduled\" \"manual\" }}; schedule cron=\"15 2 * * *\" prune=#true"
+        )
+    };
+    configure(&program, &[("web", "west"), ("db", "west")], &keep(2));
+    let said = program.ends(0, &["plan"]);
+    assert!(
+        said.out.replace('\n', " ").contains(
+            "web moves from east to west: its next backup is a full one; 2 snapshots stay on east, under retention there by their own."
+        ),
+        "{}",
+        said.out
+    );
+    program.ends(0, &["apply", "--yes"]);
+    let said = as_server(&program, "east", &["backup", "web"]);
+    done(&said, 64);
+    let said = as_server(&program, "west", &["backup", "web"]);
+    done(&said, 0);
+    assert_eq!(visible(&program, "west", "web", "manual").len(), 1);
+    assert_eq!(visible(&program, "east", "web", "manual").len(), 2);
+
+    // The plan has both, each by its own: nothing goes because of the other.
+    let plan = program.json(0, &["plan", "--host", "web"]);
+    let found: Vec<(String, usize, usize)> = plan["retention"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| {
+            let count = |list: &str| r[list].as_array().unwrap().len();
+            (
+                r["server"].as_str().unwrap().to_owned(),
+                count("keep"),
+                count("delete"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [("west".to_owned(), 1, 0), ("east".to_owned(), 2, 0)]
+    );
+    let said = program.ends(0, &["retention", "web"]);
+    assert!(
+        said.out.contains("on east, where it was before"),
+        "{}",
+        said.out
+    );
+
+    // A shorter policy that is approved: the scheduler of the old server carries it out on what it has.
+    configure(&program, &[("web", "west"), ("db", "west")], &keep(1));
+    program.ends(0, &["apply", "--yes"]);
+    assert_eq!(visible(&program, "east", "web", "manual").len(), 2);
+    done(&as_server(&program, "west", &["scheduler", "--once"]), 0);
+    assert_eq!(
+        visible(&program, "east", "web", "manual").len(),
+        2,
+        "nobody else's root"
+    );
+    done(&as_server(&program, "east", &["scheduler", "--once"]), 0);
+    assert_eq!(
+        visible(&program, "east", "web", "manual"),
+        std::slice::from_ref(second)
+    );
+    assert_eq!(visible(&program, "west", "web", "manual").len(), 1);
+    // By name, and there alone.
+    let said = as_server(&program, "east", &["retention", "web", "--apply", "--yes"]);
+    done(&said, 0);
+    assert_eq!(
+        visible(&program, "east", "web", "manual"),
+        std::slice::from_ref(second)
+    );
+}
+
+#[test]
+fn what_a_file_says_of_servers_is_checked() {
+    let program = Program::new();
+    let refused = |text: &str, words: &str| {
+        program.write("pobsync.kdl", text);
+        let said = program.ends(65, &["validate"]);
+        let said = said.err.replace('\n', " ");
+        assert!(said.contains(words), "{words}: {said}");
+    };
+    let host = "host \"web\" { address \"local\"; source \"/etc\" }";
+    refused(
+        &format!(
+            "server \"a\" {{ backup-root \"/r\" }}\nserver \"b\"\nglobal {{ backup-root \"/s\" }}\n{host}"
+        ),
+        "host web belongs to no server",
+    );
+    refused(&format!("server \"a\"\nserver \"a\"\n{host}"), "a");
+    refused(
+        "server \"backup-01\"\nhost \"web\" server=\"backup-1\" { address \"local\"; source \"/etc\" }",
+        "backup-01",
+    );
+    refused(
+        &format!("server \"a\" {{ backup-root \"/\" }}\n{host}"),
+        "/",
+    );
+    refused(
+        &format!("server \"a\" {{ colour \"red\" }}\n{host}"),
+        "colour",
+    );
+    program.write(
+        "pobsync.kdl",
+        &format!("server \"a\" {{ backup-root \"/r\"; max-concurrent 3 }}\n{host}"),
+    );
+    program.ends(0, &["validate"]);
+}
+
+#[test]
+fn a_lone_server_gets_a_name_and_goes_on_with_its_root() {
+    let program = On::Sqlite.program();
+    let host = |server: &str| {
+        format!("{server}host \"web\" {{ address \"local\"; source \"/etc/hostname\" }}\n")
+    };
+    program.write(
+        "pobsync.kdl",
+        &format!("global {{ backup-root \"ROOT\" }}\n{}", host("")),
+    );
+    program.ends(0, &["init"]);
+    program.ends(0, &["apply", "--yes"]);
+    program.ends(0, &["backup", "web"]);
+    program.write(
+        "pobsync.kdl",
+        &format!(
+            "global {{ backup-root \"ROOT\" }}\n{}",
+            host("server \"east\"\n")
+        ),
+    );
+    program.ends(0, &["apply", "--yes"]);
+    // The only one there is need not be named.
+    let said = program.ends(0, &["backup", "web"]);
+    assert!(said.out.contains("linked against"), "{}", said.out);
+    done(&as_server(&program, "east", &["backup", "web"]), 0);
+    assert_eq!(program.visible("web", "manual").len(), 3);
+    program.ends(0, &["discover-snapshots"]);
+    let rows = program.json(0, &["snapshots"]);
+    assert_eq!(rows.as_array().unwrap().len(), 3, "{rows:#}");
+}
