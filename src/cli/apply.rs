@@ -166,7 +166,6 @@ fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Vec<Pruned> 
     pruned
 }
 
-/// Says whose policy was not approved with the rest.
 /// The server that has the snapshots of a retention plan, if it is another one.
 fn elsewhere(context: &Context, shown: &RetentionPlan) -> Option<Label> {
     let server = shown.server.as_ref()?;
@@ -174,6 +173,7 @@ fn elsewhere(context: &Context, shown: &RetentionPlan) -> Option<Label> {
     (me.as_ref() != Some(server)).then(|| server.clone())
 }
 
+/// Says whose policy was not approved with the rest.
 pub(super) fn say_unseen(plan: &Plan, output: &Output) {
     for host in plan.unseen() {
         output.say(&format!(

@@ -264,7 +264,6 @@ impl Page {
 /// What a fence adds to its lines, however long its marks have to be.
 const FENCE_ROOM: usize = 64;
 
-/// Lines in a fence longer than any run of marks in them.
 /// The host, and the server that has these snapshots where there are several.
 fn host_words(host: &RetentionPlan) -> String {
     match &host.server {
@@ -273,6 +272,7 @@ fn host_words(host: &RetentionPlan) -> String {
     }
 }
 
+/// Lines in a fence longer than any run of marks in them.
 fn fence(lines: &str) -> String {
     let longest = lines
         .split(|c| c != '`')

@@ -50,12 +50,14 @@ impl ApprovedPlan {
 }
 
 impl Plan {
-    /// Paused hosts whose policy an apply does not approve.
-    pub fn unseen(&self) -> impl Iterator<Item = &HostName> {
+    /// Paused hosts whose policy an apply does not approve, each once, however many servers have snapshots of it.
+    #[must_use]
+    pub fn unseen(&self) -> BTreeSet<&HostName> {
         self.retention
             .iter()
             .filter(|plan| plan.paused && !plan.approved && plan.policy.is_some())
             .map(|plan| &plan.host)
+            .collect()
     }
 
     /// What an apply of this plan, made from `desired`, approves: the policy of every host of the file that was looked at.
@@ -64,7 +66,7 @@ impl Plan {
     /// would lose what no reviewer has seen. The next plan after that shows it.
     #[must_use]
     pub fn approvals(&self, desired: &DesiredState) -> Vec<(HostName, Fingerprint)> {
-        let unseen: BTreeSet<&HostName> = self.unseen().collect();
+        let unseen = self.unseen();
         let is_approved = |name: &HostName| {
             (self.hosts.is_empty() || self.hosts.contains(name)) && !unseen.contains(name)
         };

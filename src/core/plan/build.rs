@@ -163,13 +163,18 @@ impl<'a> Planner<'a> {
 
     /// Hosts of the file that belong to another server by now.
     fn moves(&self, desired: &DesiredState, sides: &[HostSides<'_>]) -> Vec<Move> {
-        let is_complete = |s: &&Snapshot| s.status == SnapshotStatus::Complete;
         let mut moves = Vec::new();
+        if desired.global.servers.is_empty() {
+            return moves;
+        }
+        let is_complete = |s: &&Snapshot| s.status == SnapshotStatus::Complete;
+        let by_name: BTreeMap<&HostName, &DesiredHost> =
+            desired.hosts.iter().map(|h| (&h.name, h)).collect();
         for own in sides
             .iter()
             .filter(|side| side.is_of_file && side.root.is_none())
         {
-            let wanted = desired.hosts.iter().find(|host| host.name == own.host);
+            let wanted = by_name.get(&own.host);
             let to = wanted.and_then(|host| desired.global.home(host.settings.server.as_ref()));
             let (Some(from), Some(to)) = (self.home(own.id), to) else {
                 continue;
@@ -346,7 +351,7 @@ impl<'a> Planner<'a> {
             .global
             .as_ref()
             .map_or(0, |global| global.settings.servers.len());
-        let home = self.home(side.id).filter(|_| servers > 1);
+        let home = (servers > 1).then(|| self.home(side.id)).flatten();
         let schedules = |server: Option<&Label>| {
             if to.is_none() || server.is_none() || server == to {
                 side.schedules

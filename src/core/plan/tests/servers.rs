@@ -147,6 +147,27 @@ fn what_another_server_has_is_kept_and_deleted_by_its_own() {
 }
 
 #[test]
+fn a_paused_host_is_named_once_however_many_servers_have_snapshots_of_it() {
+    let mut host = row_of("east", "daily=5");
+    host.pause = Some(Pause {
+        at: now(),
+        by: "bob".into(),
+        reason: String::new(),
+    });
+    let state = state(vec![host]);
+    let snapshots = BTreeMap::from([(HostId(1), nightly(2))]);
+    let elsewhere = in_the_west(nightly(2));
+    let mut planner = planner(&state, &snapshots, &[]);
+    planner.elsewhere = &elsewhere;
+    let desired = file_of(vec![wanted("web-01", Some("daily=1"))], "east");
+    let plan = planner.against(&desired, Source::default()).unwrap();
+    assert_eq!(plan.retention.len(), 2);
+    let unseen: Vec<String> = plan.unseen().iter().map(ToString::to_string).collect();
+    assert_eq!(unseen, ["web-01"]);
+    assert_eq!(plan.approvals(&desired), []);
+}
+
+#[test]
 fn whoever_looks_at_one_root_alone_finds_what_was_made_there_before_a_move() {
     let state = state(vec![row_of("east", "daily=3")]);
     let snapshots = BTreeMap::from([(HostId(1), nightly(10))]);
