@@ -124,6 +124,81 @@ fn a_plan_reads_well() {
     insta::assert_snapshot!("colour", plan_text(&plan, &colour).replace('\u{1b}', "ESC"));
 }
 
+/// A host that goes to another server while its policy gets shorter, and one that went there earlier.
+fn plan_of_two_servers() -> Plan {
+    let program = Program::new();
+    let wanted = |web: &str, db: &str, keep: u32| {
+        format!(
+            r#"
+server "east" {{ backup-root "{east}" }}
+server "west" {{ backup-root "{west}" }}
+retention "all" {{ keep last={keep} }}
+host "web" server="{web}" {{ address "192.0.2.1"; source "/etc"; retention "all" }}
+host "db" server="{db}" {{ address "192.0.2.2"; source "/etc"; retention "all" }}
+"#,
+            east = program.path("roots/east").display(),
+            west = program.path("roots/west").display(),
+        )
+    };
+    let apply = |web: &str, db: &str| {
+        program.write("pobsync.kdl", &wanted(web, db, 3));
+        program.ends(0, &["apply", "--yes"]);
+    };
+    let discover = |server: &str| {
+        program.ends(0, &["--as", server, "discover-snapshots"]);
+    };
+    program.write("pobsync.kdl", &wanted("east", "east", 3));
+    program.ends(0, &["init"]);
+    apply("east", "east");
+    discover("east");
+    discover("west");
+    for day in 1..=3 {
+        for host in ["web", "db"] {
+            let name = format!("2025120{day}-011500Z__abc00{day}");
+            Program::plant_below(&program.path("roots/east"), host, "scheduled", &name);
+        }
+    }
+    discover("east");
+    apply("east", "west");
+    for day in 4..=6 {
+        let name = format!("2025120{day}-011500Z__abc00{day}");
+        Program::plant_below(&program.path("roots/west"), "db", "scheduled", &name);
+    }
+    discover("west");
+    program.write("pobsync.kdl", &wanted("west", "west", 2));
+    let text = program
+        .ends(
+            0,
+            &[
+                "plan",
+                "--format",
+                "json",
+                "--as-of",
+                "2025-12-08T00:00:00Z",
+            ],
+        )
+        .out;
+    let text = text.replace(program.path("").to_str().unwrap(), "");
+    let mut plan: Plan = serde_json::from_str(&text).unwrap();
+    plan.fingerprint = Fingerprint::of(&"a plan");
+    plan.deletions_fingerprint = Fingerprint::of(&"its deletions");
+    plan
+}
+
+#[test]
+fn a_plan_of_several_servers_says_where_what_goes_lies_and_who_moves() {
+    let plan = plan_of_two_servers();
+    insta::assert_snapshot!("servers", plan_text(&plan, &Style::default()));
+    insta::assert_snapshot!("servers_markdown", plan_markdown(&plan, BUDGET));
+    let html = plan_html(&plan);
+    for words in [
+        "web moves from east to west",
+        "on east, where it was before",
+    ] {
+        assert!(html.contains(words), "{words}");
+    }
+}
+
 #[test]
 fn a_merge_request_shows_what_dies_first() {
     insta::assert_snapshot!("markdown", plan_markdown(&plan(), BUDGET));

@@ -49,6 +49,8 @@ pub(super) fn prune_moved(context: &Context, now: Timestamp) -> Result<(), Error
             Ok(report) => {
                 tracing::info!(host = %host.name, deleted = report.deleted.len(), "pruned what was made here before the host moved");
             }
+            // Its own server is at work on it just now: its turn comes on one of the next ticks.
+            Err(Error::Locked { .. } | Error::AtWork { .. }) => {}
             Err(error) => {
                 tracing::error!(host = %host.name, "what was made here before the host moved is not pruned: {}", sentence(&error));
             }

@@ -214,13 +214,15 @@ impl Page {
             self.text
                 .push_str("This plan is partial: it speaks only of what was selected.\n\n");
         }
-        let moves: Vec<String> = plan
-            .moves
-            .iter()
-            .map(|host| format!("- {}", escaped(&host.to_string())))
-            .collect();
+        // The sign of a change: a `-` in a fence is what goes.
+        let moves: Vec<String> = plan.moves.iter().map(|host| format!("! {host}")).collect();
         if !moves.is_empty() {
-            self.cut.other += self.lines("", &moves, "\n");
+            let title = format!(
+                "<details{}><summary>{} to another server</summary>\n\n",
+                open(moves.len()),
+                counted(moves.len(), "host")
+            );
+            self.cut.other += self.lines(&title, &moves, "</details>\n\n");
         }
         if !plan.unmanaged.is_empty() && self.room() > 200 {
             let _ = writeln!(

@@ -148,7 +148,12 @@ impl Program {
 
     /// Makes a visible snapshot as an earlier backup would have left it, and records it.
     pub fn plant(&self, host: &str, kind: &str, name: &str) {
-        let folder = self.root().join(host).join(kind).join(name);
+        Self::plant_below(&self.root(), host, kind, name);
+    }
+
+    /// The same on any root.
+    pub fn plant_below(root: &Path, host: &str, kind: &str, name: &str) {
+        let folder = root.join(host).join(kind).join(name);
         std::fs::create_dir_all(folder.join("data/etc")).unwrap();
         std::fs::write(folder.join("data/etc/hostname"), name).unwrap();
         let stamp = format!(

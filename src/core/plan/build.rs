@@ -518,9 +518,7 @@ impl<'a> Planner<'a> {
             ..Summary::default()
         };
         summary.count_changes(&compared.changes);
-        for plan in &retention {
-            summary.count_retention(plan);
-        }
+        summary.count_retention(&retention);
         summary.delete_by_change = by_change;
         let outcome = match (compared.changes.is_empty(), by_change) {
             (true, 0) => Outcome::NoChanges,

@@ -4,6 +4,8 @@
 //! meaning.
 
 use chrono::NaiveDate;
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Allow, Outcome};
@@ -336,10 +338,7 @@ pub struct Summary {
 
 /// Turns a plan of one host into the plan to delete incomplete snapshots that a complete pull has superseded: `left`,
 /// but for held ones and those a run is at work on.
-pub fn superseded_plan(
-    plan: &mut Plan,
-    left: &std::collections::BTreeSet<(SnapshotKind, SnapshotName)>,
-) {
+pub fn superseded_plan(plan: &mut Plan, left: &BTreeSet<(SnapshotKind, SnapshotName)>) {
     for retention in &mut plan.retention {
         let is_superseded =
             |kind: SnapshotKind, name: &SnapshotName| left.contains(&(kind, name.clone()));
@@ -394,33 +393,38 @@ impl Summary {
         }
     }
 
-    pub(super) fn count_retention(&mut self, plan: &RetentionPlan) {
-        let totals = &plan.totals;
-        self.snapshots += totals.keep + totals.delete;
-        if totals.delete > 0 {
-            self.frees = match (self.frees, totals.frees) {
-                (None, frees) if self.hosts_with_deletions == 0 => frees,
-                (None, None) => None,
-                (Some(a), Some(b)) => Some(Frees {
-                    bytes: a.bytes.saturating_add(b.bytes),
-                    exact: a.exact && b.exact,
-                }),
-                (Some(some), None) | (None, Some(some)) => Some(Frees {
-                    exact: false,
-                    ..some
-                }),
-            };
-            self.hosts_with_deletions += 1;
+    pub(super) fn count_retention(&mut self, plans: &[RetentionPlan]) {
+        // A host of which several servers delete something is one host.
+        let mut hosts: BTreeSet<(&HostName, &HostName)> = BTreeSet::new();
+        for plan in plans {
+            let totals = &plan.totals;
+            self.snapshots += totals.keep + totals.delete;
+            if totals.delete > 0 {
+                self.frees = match (self.frees, totals.frees) {
+                    (None, frees) if hosts.is_empty() => frees,
+                    (None, None) => None,
+                    (Some(a), Some(b)) => Some(Frees {
+                        bytes: a.bytes.saturating_add(b.bytes),
+                        exact: a.exact && b.exact,
+                    }),
+                    (Some(some), None) | (None, Some(some)) => Some(Frees {
+                        exact: false,
+                        ..some
+                    }),
+                };
+                hosts.insert((&plan.host, &plan.directory));
+            }
+            self.rescued += totals.rescued;
+            self.delete_bytes = self.delete_bytes.saturating_add(totals.delete_bytes);
+            self.delete_by_kind.scheduled += totals.delete_by_kind.scheduled;
+            self.delete_by_kind.manual += totals.delete_by_kind.manual;
+            self.delete_by_kind.incomplete += totals.delete_by_kind.incomplete;
+            self.delete_by_reason.expired += totals.delete_by_reason.expired;
+            self.delete_by_reason.policy_change += totals.delete_by_reason.policy_change;
+            self.delete_by_reason.host_removed += totals.delete_by_reason.host_removed;
+            self.delete_by_reason.incomplete += totals.delete_by_reason.incomplete;
         }
-        self.rescued += totals.rescued;
-        self.delete_bytes = self.delete_bytes.saturating_add(totals.delete_bytes);
-        self.delete_by_kind.scheduled += totals.delete_by_kind.scheduled;
-        self.delete_by_kind.manual += totals.delete_by_kind.manual;
-        self.delete_by_kind.incomplete += totals.delete_by_kind.incomplete;
-        self.delete_by_reason.expired += totals.delete_by_reason.expired;
-        self.delete_by_reason.policy_change += totals.delete_by_reason.policy_change;
-        self.delete_by_reason.host_removed += totals.delete_by_reason.host_removed;
-        self.delete_by_reason.incomplete += totals.delete_by_reason.incomplete;
+        self.hosts_with_deletions = hosts.len();
     }
 }
 
@@ -461,11 +465,13 @@ impl Plan {
     /// are lifted: what a person approves. Snapshots, times and versions are not part of it, so that a night between review and apply
     /// changes nothing; nor are the places of the file, which move with a comment and with the folder it is read from.
     pub(super) fn configuration_fingerprint(&self, desired: Option<&DesiredState>) -> Fingerprint {
-        let policies: Vec<_> = self
+        let mut policies: Vec<_> = self
             .retention
             .iter()
             .map(|r| (&r.host, &r.directory, r.retired, &r.policy_fingerprint))
             .collect();
+        // On how many servers a host has snapshots is no configuration: those that it left lose their last one some day.
+        policies.dedup();
         let scope = self.partial.then_some((&self.hosts, &self.kinds));
         let desired = desired.map(|state| {
             let hosts: Vec<_> = state
@@ -547,9 +553,7 @@ impl Plan {
             ..Summary::default()
         };
         summary.count_changes(&self.changes);
-        for plan in &self.retention {
-            summary.count_retention(plan);
-        }
+        summary.count_retention(&self.retention);
         summary.delete_by_change = self.summary.delete_by_change.min(summary.deletions());
         self.summary = summary;
         self.digest = None;

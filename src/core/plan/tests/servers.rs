@@ -140,6 +140,13 @@ fn what_another_server_has_is_kept_and_deleted_by_its_own() {
             (Some("west"), Some(west_root()), 3, 7)
         ]
     );
+    assert_eq!(plan.summary.hosts_with_deletions, 1);
+    // What a reviewer approved stays the same once nothing is left there.
+    let mut later = planner.clone();
+    later.elsewhere = &[];
+    let later = later.against(&desired, Source::default()).unwrap();
+    assert_eq!(later.retention.len(), 1);
+    assert_eq!(later.fingerprint, plan.fingerprint);
     // And back: what is still there is a base, and no further copy.
     let desired = file_of(vec![wanted("web-01", Some("daily=3"))], "west");
     let plan = planner.against(&desired, Source::default()).unwrap();
