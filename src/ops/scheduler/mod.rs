@@ -192,9 +192,12 @@ impl<'e> Round<'_, 'e> {
         let now = super::clock::now();
         let state = self.context.store.global_settings()?;
         let me = self.context.me(&state)?;
-        self.context
-            .store
-            .server_seen(me.as_ref(), &super::process_name(), super::VERSION)?;
+        if me.is_some() {
+            // Of a lone server without a name nobody asks which one is silent: its sign of life says it.
+            let process = super::process_name();
+            let store = &self.context.store;
+            store.server_seen(me.as_ref(), &process, super::VERSION)?;
+        }
         let max_concurrent = state.max_concurrent_of(me.as_ref());
         self.max_concurrent = usize::try_from(max_concurrent).unwrap_or(usize::MAX);
         self.queue = wanted(self.context, now, Of::Server(me.as_ref()))?.into();
