@@ -94,7 +94,11 @@ fn invalid(output: &Output, findings: &crate::config::Report) {
 }
 
 pub(super) fn check(common: &Common, args: &CheckArgs, output: &Output) -> Result<Outcome, Error> {
-    let findings = ops::check(&database_address(common)?, args.clock_is_right);
+    let findings = ops::check(
+        &database_address(common)?,
+        common.server.as_ref(),
+        args.clock_is_right,
+    );
     output.data(&findings, |style| {
         findings
             .iter()

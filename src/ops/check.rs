@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::absent::absent;
 use super::context::Facts;
 use super::{Context, Error, database_server};
-use crate::core::model::{AbsolutePath, Guard, NotifyTarget, SnapshotStatus};
+use crate::core::model::{AbsolutePath, Guard, Label, NotifyTarget, SnapshotStatus};
 use crate::core::plan::ClockFacts;
 use crate::disk::Root;
 use crate::store::{DatabaseAddress, Sqlite};
@@ -54,11 +54,18 @@ pub(super) fn finding(
 
 /// Looks at programs, database, root, keys and clock. With `clock_is_right` a person vouches for the present time.
 #[must_use]
-pub fn check(database: &DatabaseAddress, clock_is_right: bool) -> Vec<Finding> {
+pub fn check(
+    database: &DatabaseAddress,
+    server: Option<&Label>,
+    clock_is_right: bool,
+) -> Vec<Finding> {
     let mut found = vec![rsync()];
-    match Context::open(database).and_then(|context| context.facts().map(|facts| (context, facts)))
-    {
-        Ok((context, facts)) => {
+    let opened = Context::open(database).and_then(|mut context| {
+        context.server = server.cloned();
+        Ok((context.facts()?, context))
+    });
+    match opened {
+        Ok((facts, context)) => {
             found.push(finding(
                 Level::Good,
                 "database",

@@ -225,6 +225,34 @@ fn a_moved_host_begins_anew_and_what_was_made_before_stays_under_retention() {
 }
 
 #[test]
+fn a_check_looks_at_the_root_of_its_own_server() {
+    let program = two(On::Sqlite);
+    for (server, host) in [("east", "web"), ("west", "db")] {
+        done(&as_server(&program, server, &["backup", host]), 0);
+    }
+    let lost = &visible(&program, "west", "db", "manual")[0];
+    let folder = root_of(&program, "west").join("db/manual").join(lost);
+    std::fs::rename(&folder, program.path("aside")).unwrap();
+    let found = |server: &str| -> Vec<String> {
+        let said = as_server(&program, server, &["check", "--format", "json"]);
+        let findings: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+        let of_root = |f: &&Value| {
+            ["root", "snapshots"].contains(&f["what"].as_str().unwrap()) && f["level"] == "problem"
+        };
+        let problems = findings.iter().filter(of_root);
+        problems
+            .map(|f| f["message"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(found("east"), [""; 0]);
+    let [said] = &found("west")[..] else {
+        panic!("{:?}", found("west"))
+    };
+    assert!(said.contains("recorded and not on disk"), "{said}");
+    assert!(said.contains(lost), "{said}");
+}
+
+#[test]
 fn what_a_file_says_of_servers_is_checked() {
     let program = Program::new();
     let refused = |text: &str, words: &str| {
