@@ -91,7 +91,10 @@ pub(super) fn run(common: &Common, args: &RestoreArgs, output: &Output) -> Resul
 pub(super) fn shelf(common: &Common, root: &RootArg) -> Result<Shelf, Error> {
     match &root.root {
         Some(root) => Shelf::root(root),
-        None => Ok(Shelf::Database(database_address(common)?)),
+        None => Ok(Shelf::Database(
+            database_address(common)?,
+            common.server.clone(),
+        )),
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) fn run(common: &Common, args: &VerifyArgs, output: &Output) -> Result
     // Nothing is recorded of a root that is named on the command line.
     let context = match shelf {
         Shelf::Root(_) => None,
-        Shelf::Database(_) => Some(open_context(common)?),
+        Shelf::Database(..) => Some(open_context(common)?),
     };
     let subjects: Vec<(HostName, Option<Which>)> = match (args.all, &shelf, &context) {
         (true, Shelf::Root(root), _) => all(ops::hosts_below(root)?),

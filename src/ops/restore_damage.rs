@@ -40,7 +40,7 @@ pub(super) fn damage_of(
     snapshot: &OnDisk,
     wanted: &[Vec<TreeName>],
 ) -> Result<Vec<DamagedPath>, Error> {
-    let Shelf::Database(database) = shelf else {
+    let Shelf::Database(database, _) = shelf else {
         return Ok(Vec::new());
     };
     let context = Context::open(database)?;

@@ -7,7 +7,7 @@ use super::context::nearest;
 use super::reading_error::ReadingError;
 use super::{Context, Error};
 use crate::core::model::{
-    AbsolutePath, HostName, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp, Which,
+    AbsolutePath, HostName, Label, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp, Which,
 };
 use crate::disk::{Found, HostDir, Place, Record, RootView, SnapshotInUse};
 use crate::store::DatabaseAddress;
@@ -17,8 +17,8 @@ use crate::store::DatabaseAddress;
 pub enum Shelf {
     /// Here.
     Root(AbsolutePath),
-    /// Where this database says.
-    Database(DatabaseAddress),
+    /// Where this database says, of the server that is named: on that machine its root is.
+    Database(DatabaseAddress, Option<Label>),
 }
 
 /// The snapshots of one host, as they are on disk.
@@ -64,7 +64,7 @@ impl Shelf {
     pub fn host(&self, host: &HostName) -> Result<HostShelf, Error> {
         let (path, directory) = match self {
             Self::Root(path) => (path.clone(), None),
-            Self::Database(database) => in_database(database, host)?,
+            Self::Database(database, server) => in_database(database, server.as_ref(), host)?,
         };
         let root = RootView::open(&path)?;
         let dir = match &directory {
@@ -98,10 +98,12 @@ impl Shelf {
 /// The root that a database names, and the directory of a host there, if the database knows it.
 fn in_database(
     database: &DatabaseAddress,
+    server: Option<&Label>,
     host: &HostName,
 ) -> Result<(AbsolutePath, Option<HostName>), Error> {
     let read = || {
-        let context = Context::open(database)?;
+        let mut context = Context::open(database)?;
+        context.server = server.cloned();
         let facts = context.own_facts_about(|_| false)?;
         let path = context.backup_root(&facts.state)?;
         let known = facts.state.host(host).map(|host| host.directory.clone());

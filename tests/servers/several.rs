@@ -225,11 +225,24 @@ fn a_moved_host_begins_anew_and_what_was_made_before_stays_under_retention() {
 }
 
 #[test]
-fn a_check_looks_at_the_root_of_its_own_server() {
+fn a_check_and_whoever_looks_into_snapshots_look_at_the_root_of_their_own_server() {
     let program = two(On::Sqlite);
     for (server, host) in [("east", "web"), ("west", "db")] {
         done(&as_server(&program, server, &["backup", host]), 0);
     }
+    // So does whoever looks into snapshots; who does not say which server this is hears which ones there are.
+    for (server, host) in [("east", "web"), ("west", "db")] {
+        for verb in ["ls", "verify"] {
+            done(&as_server(&program, server, &[verb, host]), 0);
+        }
+        let into = program.path(&format!("restored/{server}"));
+        let into = into.to_str().unwrap();
+        let args = ["restore", host, "/", "--to", into];
+        done(&as_server(&program, server, &args), 0);
+    }
+    let said = program.run(&["ls", "web"]);
+    done(&said, 64);
+    assert!(said.err.contains("east, west"), "{}", said.err);
     let lost = &visible(&program, "west", "db", "manual")[0];
     let folder = root_of(&program, "west").join("db/manual").join(lost);
     std::fs::rename(&folder, program.path("aside")).unwrap();

@@ -280,7 +280,7 @@ fn record(
 /// Says that unattended prunes of the host wait for somebody to look, whatever was found just now: who has looked already is
 /// not stopped again.
 fn has_suspects(context: &Context, host: &SqlHost) -> Result<bool, Error> {
-    let facts = context.facts_of(HostKey::Id(host.id))?;
+    let facts = context.own_facts_of(HostKey::Id(host.id))?;
     let snapshots = facts.snapshots.get(&host.id).into_iter().flatten();
     Ok(snapshots
         .filter(|snapshot| snapshot.status.is_on_disk())
