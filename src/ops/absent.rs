@@ -66,9 +66,13 @@ fn of_host(
     host: &SqlHost,
     facts: &Facts,
 ) -> Result<Option<Finding>, Error> {
+    let rows = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
+    if rows.is_empty() && !facts.is_at_home(host) {
+        // Nothing of a host of another server was ever here.
+        return Ok(None);
+    }
     let place = root.path().join(host.directory.as_str());
     let dir = root.find_host_dir(&host.directory)?;
-    let rows = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
     let mut absent = Vec::new();
     for row in rows {
         if row.status == SnapshotStatus::Complete && !has_data(dir.as_ref(), row)? {

@@ -424,6 +424,16 @@ impl Facts {
         }
     }
 
+    /// Whether a host belongs to the server whose root was looked at; where there is but one, all do.
+    #[must_use]
+    pub(super) fn is_at_home(&self, host: &SqlHost) -> bool {
+        let global = self.state.global.as_ref().map(|global| &global.settings);
+        match (&self.only, global) {
+            (Some(only), Some(global)) => global.home(host.settings.server.as_ref()) == Some(only),
+            _ => true,
+        }
+    }
+
     /// The id of the root in use.
     #[must_use]
     pub fn root_id(&self) -> Option<&RootId> {

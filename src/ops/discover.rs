@@ -218,6 +218,7 @@ pub(super) fn claims(root: &Root, facts: &Facts) -> Result<Vec<Claim>, Error> {
         let Some(host) = hosts.iter().find(|host| {
             host.name == name
                 && host.retired.is_none()
+                && facts.is_at_home(host)
                 && facts.snapshots.get(&host.id).is_none_or(Vec::is_empty)
         }) else {
             continue;

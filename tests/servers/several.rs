@@ -258,11 +258,31 @@ fn a_check_and_whoever_looks_into_snapshots_look_at_the_root_of_their_own_server
             .collect()
     };
     assert_eq!(found("east"), [""; 0]);
+    // What has the name of a host that was never here is none of it.
+    std::os::unix::fs::symlink("/etc", root_of(&program, "east").join("db")).unwrap();
+    assert_eq!(found("east"), [""; 0]);
     let [said] = &found("west")[..] else {
         panic!("{:?}", found("west"))
     };
-    assert!(said.contains("recorded and not on disk"), "{said}");
+    assert!(said.contains("recorded and without data on disk"), "{said}");
     assert!(said.contains(lost), "{said}");
+
+    // A repair mends the rows of what was to be on its own root, and a measure walks that.
+    let complete = |host: &str| -> usize {
+        let rows = program.json(0, &["snapshots", host]);
+        let rows = rows.as_array().unwrap().iter();
+        rows.filter(|row| row["status"] == "complete").count()
+    };
+    let said = as_server(&program, "east", &["check", "--repair", "--yes"]);
+    assert!(!said.out.contains(lost), "{}", said.out);
+    assert_eq!((complete("web"), complete("db")), (1, 1));
+    let said = as_server(&program, "west", &["check", "--repair", "--yes"]);
+    assert!(said.out.contains(lost), "{}\n{}", said.out, said.err);
+    assert_eq!((complete("web"), complete("db")), (1, 0));
+    done(&as_server(&program, "east", &["du", "web"]), 0);
+    std::fs::remove_file(root_of(&program, "east").join("db")).unwrap();
+    done(&as_server(&program, "east", &["discover-snapshots"]), 0);
+    assert_eq!((complete("web"), complete("db")), (1, 0));
 }
 
 #[test]
