@@ -2,22 +2,32 @@
 //! name, discovery. After each the checker reads SQL and disk, and the next backup mends what is left.
 //!
 //! ```text
-//! SWEEP=all cargo test --locked --test sweep -- --nocapture     every call; a sample runs with all tests
-//! SWEEP=apply …                                                 those of one job: apply, backup, retention, discover
+//! POBSYNC_SWEEP=all cargo test --locked --test sweep -- --nocapture     every call; a sample runs with all tests
+//! POBSYNC_SWEEP=apply …                                                 those of one job: apply, backup, retention, discover
 //! ```
+//!
+//! And the same jobs with MariaDB, whose server is killed while the program waits for its answer, at every call to it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "sweep/server.rs"]
+mod server;
 
 use std::collections::BTreeMap;
 
 use common::checker::{Checker, Event};
+use common::mariadb::Server;
 use common::program::{Program, Said, names_below};
+use server::copy;
 
 /// Of the disk, then of the database.
-const CALLS: [&str; 14] = [
+const CALLS: [&str; 18] = [
     "mkdirat",
+    "write",
+    "linkat",
+    "symlinkat",
+    "fchmodat",
     "openat2",
     "openat",
     "renameat2",
@@ -49,17 +59,33 @@ enum Job {
     Discover,
 }
 
+impl Job {
+    fn args(self) -> &'static [&'static str] {
+        match self {
+            Self::Apply => &["apply", "--yes", "--prune"],
+            Self::Backup => &["backup", "web", "--scheduled", "--prune"],
+            Self::Retention => &["retention", "web", "--apply", "--yes"],
+            Self::Discover => &["discover-snapshots"],
+        }
+    }
+}
+
 const JOBS: [Job; 4] = [Job::Apply, Job::Backup, Job::Retention, Job::Discover];
 
 struct Bench {
     program: Program,
     checker: Checker,
     round: u32,
+    /// The database, where it is none in a file.
+    server: Option<Server>,
 }
 
 impl Bench {
     fn new() -> Self {
-        let program = Program::new();
+        Self::with(Program::new(), None)
+    }
+
+    fn with(program: Program, server: Option<Server>) -> Self {
         for folder in ["source/folder", "outside"] {
             std::fs::create_dir_all(program.path(folder)).unwrap();
         }
@@ -71,11 +97,15 @@ impl Bench {
         for _ in 0..3 {
             program.ends(0, &["backup", "web", "--scheduled", "--prune"]);
         }
+        if server.is_some() {
+            copy(&program);
+        }
         let checker = Checker::new(&program);
         Self {
             program,
             checker,
             round: 0,
+            server,
         }
     }
 
@@ -95,6 +125,7 @@ impl Bench {
             by_hand: [("web".to_owned(), "scheduled".to_owned(), name)].into(),
             ..Event::default()
         };
+        self.copied();
         let broken = self.checker.look(&event);
         assert!(broken.is_empty(), "{broken:#?}");
         std::fs::write(self.program.path("source/folder/file"), n.to_string()).unwrap();
@@ -126,13 +157,7 @@ impl Bench {
         if call == "unlinkat" {
             strace.push("-f");
         }
-        let args: &[&str] = match job {
-            Job::Apply => &["apply", "--yes", "--prune"],
-            Job::Backup => &["backup", "web", "--scheduled", "--prune"],
-            Job::Retention => &["retention", "web", "--apply", "--yes"],
-            Job::Discover => &["discover-snapshots"],
-        };
-        let said = run(&self.program, &strace, args);
+        let said = run(&self.program, &strace, job.args());
         let calls = std::fs::read_to_string(&log).unwrap_or_default();
         let is_hit = calls.contains("(INJECTED)") || calls.contains("killed by SIGKILL");
         let when = format!(
@@ -140,13 +165,19 @@ impl Bench {
             said.code,
             said.err.trim_end()
         );
+        self.check(&said, &when);
+        is_hit
+    }
+
+    /// Holds what must be true after any failure, lets the next backup mend what is left, and looks again.
+    fn check(&mut self, said: &Said, when: &str) {
         // 127 is the loader's, which could not load the program.
         assert!(!said.err.contains("panicked"), "{when}");
         assert!(
             matches!(said.code, -1 | 0 | 1 | 10..=14 | 65 | 69 | 127 | 137),
             "{when}"
         );
-        self.look(&when);
+        self.look(when);
         let mended = self
             .program
             .run(&["backup", "web", "--scheduled", "--prune"]);
@@ -165,7 +196,6 @@ impl Bench {
             .values()
             .filter(|row| matches!(row.status.as_str(), "running" | "deleting"));
         assert_eq!(unsettled.count(), 0, "after {when}");
-        is_hit
     }
 
     fn look(&mut self, when: &str) {
@@ -173,8 +203,16 @@ impl Bench {
             adds: true,
             ..Event::default()
         };
+        self.copied();
         let broken = self.checker.look(&adds);
         assert!(broken.is_empty(), "{when}\n{broken:#?}");
+    }
+
+    /// The checker reads a file.
+    fn copied(&self) {
+        if self.server.is_some() {
+            copy(&self.program);
+        }
     }
 }
 
@@ -223,7 +261,7 @@ impl Found {
 
 #[test]
 fn no_call_that_fails_or_kills_breaks_a_promise() {
-    let whole = std::env::var("SWEEP").ok();
+    let whole = std::env::var("POBSYNC_SWEEP").ok();
     let is_meant = |job: &Job| {
         let word = whole.as_deref().unwrap_or("all");
         word == "all" || word == format!("{job:?}").to_lowercase()
@@ -236,7 +274,7 @@ fn no_call_that_fails_or_kills_breaks_a_promise() {
             for fault in FAULTS {
                 turn += 1;
                 if whole.is_none() {
-                    if turn % 7 == 0 {
+                    if turn % 9 == 0 {
                         found.one(&mut bench, job, call, fault, 1 + turn % 5);
                     }
                     continue;

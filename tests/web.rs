@@ -13,5 +13,7 @@ mod http;
 mod inside;
 #[path = "web/site.rs"]
 mod site;
+#[path = "web/swap.rs"]
+mod swap;
 #[path = "web/walk.rs"]
 mod walk;
