@@ -191,11 +191,12 @@ impl Reader<'_> {
     }
 
     fn rsync(&mut self, part: &mut RsyncPart, node: &KdlNode) {
-        const KNOWN: [&str; 10] = [
+        const KNOWN: [&str; 11] = [
             "xattrs",
             "acls",
             "one-file-system",
             "specials",
+            "fake-super",
             "secluded-args",
             "bwlimit",
             "timeout",
@@ -224,6 +225,7 @@ impl Reader<'_> {
                 "acls" => switch!(acls),
                 "one-file-system" => switch!(one_file_system),
                 "specials" => switch!(specials),
+                "fake-super" => switch!(fake_super),
                 "secluded-args" => switch!(secluded_args),
                 "bwlimit" => parsed!(bwlimit, "a size a second"),
                 "timeout" => parsed!(timeout, "a duration"),

@@ -27,7 +27,11 @@ pub(super) fn values(path: &str) -> Vec<Value> {
             json!([{"name": "backup-01", "backup-root": hostile, "max-concurrent": 3}]),
         ],
         "enabled" => vec![json!(false)],
-        "protect" | "accept-partial" | "rsync.one-file-system" | "rsync.specials" => {
+        "protect"
+        | "accept-partial"
+        | "rsync.one-file-system"
+        | "rsync.specials"
+        | "rsync.fake-super" => {
             vec![json!(true)]
         }
         "rsync.xattrs" | "rsync.acls" | "rsync.secluded-args" => vec![json!(false)],

@@ -24,6 +24,9 @@ use crate::disk::{DiskError, HostLock, Incomplete, Root, SnapshotMeta, Suspect};
 use crate::rsync::{self, Ceiling, Stats, Verdict};
 use crate::store::{HostKey, NewSnapshot, RunEnd, RunFilter, Settled, SnapshotEnd};
 
+/// In `meta.json` of a snapshot whose owners, modes and devices stand in its extended attributes.
+pub(super) const FAKE_SUPER: &str = "fake_super";
+
 pub(super) struct Attempt<'a> {
     pub(super) context: &'a Context,
     pub(super) facts: &'a Facts,
@@ -247,6 +250,9 @@ impl Attempt<'_> {
             way.note(&mut meta);
         }
         meta.pobsync_version = Some(super::VERSION.to_owned());
+        if settings.rsync.fake_super {
+            meta.other.insert(FAKE_SUPER.to_owned(), true.into());
+        }
         // A renamed host keeps its directory, and the snapshots in it say whose directory that is.
         meta.other
             .insert("directory".to_owned(), self.host.directory.as_str().into());

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::statvfs;
 
+use super::attempt::FAKE_SUPER;
 use super::context::{ServerLookup, known_hosts_in, state_folder_of};
 use super::pull::{Resolved, resolve, resolve_settings};
 use super::reading_error::ReadingError;
@@ -181,6 +182,7 @@ pub fn restore(request: RestoreRequest<'_>) -> Result<RestoreReport, Error> {
         overwrite: request.overwrite,
         acls: rsync.is_none_or(|rsync| rsync.acls),
         xattrs: rsync.is_none_or(|rsync| rsync.xattrs),
+        fake_super: is_fake_super(&shelf, snapshot) && is_super(&target),
         target,
     };
     let work = Work {
@@ -364,6 +366,21 @@ fn target(shelf: &HostShelf, to: &RestoreTo) -> Result<(RestoreTarget, Vec<Strin
                 notes.into_iter().collect(),
             ))
         }
+    }
+}
+
+/// Says that owners, modes and devices of a snapshot stand in its extended attributes.
+fn is_fake_super(shelf: &HostShelf, snapshot: &OnDisk) -> bool {
+    let meta = shelf.dir.read_meta(snapshot.kind, &snapshot.name);
+    let meta = meta.ok().flatten();
+    meta.is_some_and(|meta| meta.other.get(FAKE_SUPER) == Some(&true.into()))
+}
+
+/// Says that owners can be set at the target: else what stands for them is left out, as they are.
+fn is_super(target: &RestoreTarget) -> bool {
+    match target {
+        RestoreTarget::Folder(_) => rustix::process::geteuid().is_root(),
+        RestoreTarget::Host(..) => true,
     }
 }
 

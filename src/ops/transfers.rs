@@ -159,7 +159,8 @@ impl Transfers<'_, '_> {
     /// The fast way begins at the tree of the base, where it is right and pays.
     fn start(&self, links: &Links) -> Result<Start, Error> {
         let files = links.earlier.and_then(|earlier| earlier.files);
-        if self.pull.checksum {
+        // What is linked here is compared with what lies here, and not with what stands for it.
+        if self.pull.checksum || self.pull.rsync.fake_super {
             return Ok(Start::LinkDest);
         }
         let is_wanted = match self.host.settings.rsync.incremental {

@@ -2,6 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::powers::may_set_owners;
 use crate::core::model::{
     AbsolutePath, Address, ExcludePattern, ProxyJump, RsyncSettings, SourcePath, UserName,
 };
@@ -105,6 +106,12 @@ impl Pull {
                 .filter(|(is_on, _)| *is_on)
                 .map(|(_, word)| word.to_owned()),
         );
+        if s.fake_super {
+            argv.push("--fake-super".to_owned());
+        } else if may_set_owners() {
+            // rsync tries to set owners for root alone.
+            argv.push("--super".to_owned());
+        }
         if !s.specials {
             // Devices, sockets and fifos hold no data, and a host could plant them on the server.
             argv.push("--no-D".to_owned());

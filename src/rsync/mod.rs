@@ -14,6 +14,7 @@ mod hooks_folder;
 mod keyscan;
 mod listed;
 mod outcome;
+mod powers;
 mod probe;
 mod process;
 mod progress;

@@ -42,6 +42,8 @@ pub struct Restore {
     pub acls: bool,
     /// Extended attributes are restored.
     pub xattrs: bool,
+    /// Owners, modes and devices of the snapshot stand in its extended attributes.
+    pub fake_super: bool,
 }
 
 /// What a look at the target has found, or what a restore has done, one at a time. Each path is below the target, that of
@@ -220,6 +222,13 @@ impl Restore {
         if self.xattrs {
             argv.push("--xattrs".into());
         }
+        if self.fake_super {
+            argv.push("--fake-super".into());
+            // Of the snapshot alone: at the target they are set, where that is allowed.
+            if matches!(self.target, RestoreTarget::Folder(_)) {
+                argv.push("--remote-option=--super".into());
+            }
+        }
         if self.flat {
             argv.push("--no-relative".into());
         } else {
@@ -395,6 +404,7 @@ mod tests {
             overwrite: false,
             acls: true,
             xattrs: true,
+            fake_super: false,
         }
     }
 

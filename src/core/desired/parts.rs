@@ -247,6 +247,7 @@ pub struct RsyncPart {
     pub acls: Maybe<bool>,
     pub one_file_system: Maybe<bool>,
     pub specials: Maybe<bool>,
+    pub fake_super: Maybe<bool>,
     pub secluded_args: Maybe<bool>,
     pub bwlimit: Maybe<ByteCount>,
     pub timeout: Maybe<Span>,

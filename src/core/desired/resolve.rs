@@ -260,6 +260,7 @@ fn plain_settings(settings: &mut HostSettings, layers: &[&Layer], origins: &mut 
         "rsync.acls": settings.rsync.acls => rsync.acls;
         "rsync.one-file-system": settings.rsync.one_file_system => rsync.one_file_system;
         "rsync.specials": settings.rsync.specials => rsync.specials;
+        "rsync.fake-super": settings.rsync.fake_super => rsync.fake_super;
         "rsync.secluded-args": settings.rsync.secluded_args => rsync.secluded_args;
         "rsync.bwlimit": settings.rsync.bwlimit => rsync.bwlimit;
         "rsync.timeout": settings.rsync.timeout => rsync.timeout;

@@ -186,6 +186,9 @@ pub struct RsyncSettings {
     pub one_file_system: bool,
     /// Keep devices, sockets and fifos: false, they are skipped.
     pub specials: bool,
+    /// Keep owners, modes and devices as extended attributes, for a user who may not set them: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fake_super: bool,
     /// Send names to the host where its shell never sees them: true. `rrsync` refuses that.
     #[serde(default = "yes")]
     pub secluded_args: bool,
@@ -208,6 +211,7 @@ impl Default for RsyncSettings {
             acls: true,
             one_file_system: false,
             specials: false,
+            fake_super: false,
             secluded_args: true,
             bwlimit: None,
             timeout: Span::from_seconds(600),
