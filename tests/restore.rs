@@ -478,14 +478,7 @@ fn a_full_target_is_told_before_it_is_full_and_a_second_run_goes_on() {
     fixture.back_up();
     let target = fixture.program.path("small");
     std::fs::create_dir(&target).unwrap();
-    let mount = |options: &str| {
-        let mut command = Command::new("mount");
-        command
-            .args(["-t", "tmpfs", "-o", options, "none"])
-            .arg(&target);
-        assert!(command.status().unwrap().success());
-    };
-    mount("size=1m");
+    mount_at(&target, "size=1m");
     let restore = [
         "restore",
         "web",
@@ -494,9 +487,44 @@ fn a_full_target_is_told_before_it_is_full_and_a_second_run_goes_on() {
         "--to",
         target.to_str().unwrap(),
     ];
-    let said = fixture.program.ends(10, &restore);
-    assert!(said.err.contains("would be written"), "{}", said.err);
+    for dry in [&["--dry-run"][..], &[]] {
+        let args = [&restore[..], dry].concat();
+        let said = fixture.program.ends(10, &args);
+        assert!(said.err.contains("would be written"), "{}", said.err);
+    }
     assert!(names_below(&target).is_empty());
+    // A host says nothing before, and then what came to be.
+    let to = format!("spare:{}", target.display());
+    let args = [
+        "restore",
+        "web",
+        fixture.source(),
+        "--flat",
+        "--to-host",
+        &to,
+    ];
+    let told = fixture.program.json(1, &args);
+    let message = told["message"].as_str().unwrap();
+    assert!(message.contains("the target is full"), "{told}");
+    // The directory and two files.
+    assert_eq!(told["restored"]["made"], 3, "{told}");
+    assert_eq!(told["restored"]["bytes"], 800_000, "{told}");
+    let said = fixture.program.ends(1, &args);
+    assert!(said.err.contains("the target is full"), "{}", said.err);
+    // Where it goes is another disk than where the target begins.
+    let below = target.join("source");
+    std::fs::remove_dir_all(&below).unwrap();
+    std::fs::create_dir(&below).unwrap();
+    mount_at(&below, "size=4m");
+    fixture.program.ends(0, &restore);
+    assert_same_tree(&fixture.source, &below);
+    unmount(&below);
+    // One that takes no writes at all.
+    unmount(&target);
+    mount_at(&target, "ro");
+    let said = fixture.program.ends(1, &restore);
+    assert!(said.out.starts_with("Restored nothing"), "{}", said.out);
+    assert!(said.err.contains("Read-only file system"), "{}", said.err);
     // One that is cut off for another reason: files may not be that large.
     let said = fixture.program.run_under(
         &["prlimit", "--fsize=300000"],
@@ -512,13 +540,18 @@ fn a_full_target_is_told_before_it_is_full_and_a_second_run_goes_on() {
         .program
         .ends(0, &[&restore[..5], &[cut.to_str().unwrap()]].concat());
     assert_same_tree(&fixture.source, &cut.join("source"));
-    assert!(
-        Command::new("umount")
-            .arg(&target)
-            .status()
-            .unwrap()
-            .success()
-    );
+    unmount(&target);
+}
+
+fn mount_at(place: &Path, options: &str) {
+    let mut command = Command::new("mount");
+    command.args(["-t", "tmpfs", "-o", options, "none"]);
+    assert!(command.arg(place).status().unwrap().success());
+}
+
+fn unmount(place: &Path) {
+    let done = Command::new("umount").arg(place).status();
+    assert!(done.unwrap().success());
 }
 
 #[test]

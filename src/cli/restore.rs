@@ -103,6 +103,7 @@ fn tell_item(seen: &Seen) {
         Seen::New(item) => ('+', item, ""),
         Seen::Replaced(item) => ('~', item, ""),
         Seen::Converted(item) => ('~', item, "  in the place of something of another kind"),
+        Seen::Attributes(item) => ('~', item, "  attributes alone"),
         _ => return,
     };
     let size = item
@@ -112,7 +113,7 @@ fn tell_item(seen: &Seen) {
     print(&format!("{sign} /{path}{size}{more}\n"));
 }
 
-/// More damage than this is counted on a terminal; JSON has it.
+/// More damage or complaints than this are counted on a terminal; JSON has them.
 const SHOWN: usize = 20;
 
 /// What has to be known before hours are spent on it.
@@ -188,11 +189,12 @@ fn tell(done: &RestoreReport, notes_told: usize, output: &Output) {
     if let Some(problem) = &done.problem {
         output.say(&format!("error: {}", visible(problem)));
     }
-    for line in &done.complaints {
+    for line in done.complaints.iter().take(SHOWN) {
         output.say(&format!("  {}", visible(line)));
     }
-    if done.more_complaints > 0 {
-        output.say(&format!("  and {} more", done.more_complaints));
+    let more = done.complaints.len().saturating_sub(SHOWN) as u64 + done.more_complaints;
+    if more > 0 {
+        output.say(&format!("  and {more} more"));
     }
 }
 
@@ -200,6 +202,8 @@ fn summary(done: &RestoreReport) -> String {
     let (r, begun) = (&done.restored, &done.begun);
     let verb = if begun.dry_run {
         "Would restore"
+    } else if done.is_nothing() {
+        "Restored nothing"
     } else if done.problem.is_some() {
         "Restored in part"
     } else {
@@ -219,6 +223,9 @@ fn summary(done: &RestoreReport) -> String {
     }
     if r.other_kind > 0 {
         text.push_str(&format!(" ({} of another kind)", r.other_kind));
+    }
+    if r.attributes > 0 {
+        text.push_str(&format!("; attributes alone of {}", r.attributes));
     }
     if r.same > 0 {
         text.push_str(&format!("; {} there already", r.same));

@@ -31,6 +31,7 @@ mod manifest;
 mod marker;
 mod marks;
 mod meta;
+mod mounts;
 mod place;
 mod process;
 mod process_name;
@@ -66,6 +67,7 @@ pub use manifest::{
 pub use marker::Marker;
 pub use marks::Suspect;
 pub use meta::{MetaError, SnapshotMeta};
+pub use mounts::MountPoints;
 pub use process_name::ProcessName;
 pub use root::{HostEntries, Root, RootState};
 pub use root_view::RootView;

@@ -55,6 +55,7 @@ mod repair;
 mod replace;
 mod restore;
 mod restore_damage;
+mod restore_room;
 mod restored;
 mod retention;
 mod room;

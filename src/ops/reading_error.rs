@@ -201,7 +201,7 @@ impl ReadingError {
                 nearest: Some(name),
                 ..
             } => format!("did you mean {name}?"),
-            Self::NoneSoEarly { .. } => "pobsync ls HOST --snapshots lists them".into(),
+            Self::NoneSoEarly { host, .. } => format!("pobsync ls {host} --snapshots lists them"),
             Self::NoSuchSnapshot { instead, .. } if !instead.is_empty() => {
                 format!("there is {}", instead.join(", "))
             }

@@ -8,25 +8,26 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::fs::statvfs;
 
 use super::attempt::FAKE_SUPER;
 use super::context::{ServerLookup, known_hosts_in, state_folder_of};
 use super::pull::{Resolved, resolve, resolve_settings};
 use super::reading_error::ReadingError;
 use super::restore_damage::{DamagedPath, damage_of};
-use super::restored::{Done, Restored, converted, without_slash};
+use super::restore_room::{nearest_there, places, room};
+use super::restored::{Missing, Restored, converted, without_slash};
 use super::shelf::{HostShelf, OnDisk, Shelf};
 use super::{Context, Error, tree_paths};
 use crate::core::model::{
     AbsolutePath, HostName, SnapshotKind, SnapshotName, SnapshotPick, Timestamp,
 };
 use crate::core::plan::Outcome;
-use crate::disk::{Reached, SnapshotInUse, Tree, TreeDir, TreeKind, TreeName};
+use crate::disk::{Reached, SnapshotInUse, Tree, TreeKind, TreeName};
 use crate::rsync::{
-    Class, Ended, Restore, RestoreTarget, Seen, Stop, restore_complaints, restored,
+    Class, Ended, Restore, RestoreTarget, Seen, Stop, is_full, restore_complaints, restored,
 };
 use crate::store::{DatabaseAddress, StoreError};
 
@@ -132,11 +133,17 @@ pub struct RestoreReport {
 }
 
 impl RestoreReport {
+    /// Nothing at all came of it, though something should have.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.problem.is_some() && !self.begun.dry_run && self.restored.is_nothing()
+    }
+
     /// How a command ends with it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let is_as_backed_up = self.begun.damage.is_empty();
-        if self.is_cut_off {
+        if self.is_cut_off || self.is_nothing() {
             Outcome::Failed
         } else if self.problem.is_some() || self.restored.differs > 0 || !is_as_backed_up {
             Outcome::PartlyDone
@@ -146,6 +153,8 @@ impl RestoreReport {
     }
 }
 
+/// Somebody who has stopped a restore waits for its end.
+const LONGEST_LAST_LOOK: Duration = Duration::from_secs(10);
 /// So many lines of rsync are told with an error.
 const TOLD: usize = 20;
 
@@ -196,8 +205,11 @@ pub fn restore(request: RestoreRequest<'_>) -> Result<RestoreReport, Error> {
     let missing = work.missing_parents()?;
     let (mut report, other_kinds) = work.look(begun, Rc::clone(&request.told))?;
     if let RestoreTarget::Folder(folder) = &restore.target {
-        let note = room(folder, &report.restored, &tree, &wanted.paths)?;
-        report.begun.notes.extend(note);
+        let places = places(folder, &wanted.paths, request.flat);
+        report
+            .begun
+            .notes
+            .extend(room(&tree, &places, report.restored.bytes)?);
     }
     if request.dry_run {
         return Ok(report);
@@ -419,11 +431,8 @@ fn reached(
 /// Demands that a target of this machine is a directory, or can become one, and is not the root.
 fn check_folder(shelf: &HostShelf, folder: &Path) -> Result<(), Error> {
     let there = nearest_there(folder);
-    if there == folder && !folder.is_dir() {
-        return Err(ReadingError::NotADirectory {
-            path: shown(folder),
-        }
-        .into());
+    if !there.is_dir() {
+        return Err(ReadingError::NotADirectory { path: shown(there) }.into());
     }
     let real = there.canonicalize().map_err(|source| Error::File {
         doing: "look at",
@@ -453,13 +462,6 @@ fn refuse_whole_system(target: &RestoreTarget) -> Result<(), Error> {
     }
 }
 
-/// The path, or what leads to it and is there.
-fn nearest_there(path: &Path) -> &Path {
-    path.ancestors()
-        .find(|above| above.symlink_metadata().is_ok())
-        .unwrap_or(Path::new("/"))
-}
-
 fn make_folder(folder: &Path) -> Result<(), Error> {
     let mut builder = std::fs::DirBuilder::new();
     // What was backed up is nobody else's business until somebody opens it.
@@ -469,71 +471,6 @@ fn make_folder(folder: &Path) -> Result<(), Error> {
         path: shown(folder),
         source,
     })
-}
-
-/// Demands that what is written fits. A file that counts more bytes than it takes up on disk is asked about before it is
-/// refused; a note tells of a file system that does not say.
-fn room(
-    folder: &Path,
-    found: &Restored,
-    tree: &Tree,
-    wanted: &[Vec<TreeName>],
-) -> Result<Option<String>, Error> {
-    let there = nearest_there(folder);
-    let Ok(vfs) = statvfs(there) else {
-        return Ok(Some(format!(
-            "how much is free at {} cannot be told",
-            shown(there)
-        )));
-    };
-    let free = vfs.f_bavail.saturating_mul(vfs.f_frsize);
-    if found.bytes <= free {
-        return Ok(None);
-    }
-    let needed = found.bytes.min(bytes_on_disk(tree, wanted)?);
-    if needed <= free {
-        return Ok(None);
-    }
-    Err(ReadingError::NoRoom {
-        path: shown(folder),
-        free,
-        needed,
-    }
-    .into())
-}
-
-/// What the paths take up on disk, each inode once.
-fn bytes_on_disk(tree: &Tree, wanted: &[Vec<TreeName>]) -> Result<u64, Error> {
-    let mut seen = BTreeSet::new();
-    let mut bytes = 0;
-    for names in wanted {
-        let Some((last, above)) = names.split_last() else {
-            continue;
-        };
-        let Some(dir) = tree.dir(above)? else {
-            continue;
-        };
-        let mut left: Vec<(TreeDir, Option<TreeName>)> = vec![(dir, Some(last.clone()))];
-        while let Some((dir, only)) = left.pop() {
-            let nodes = match only {
-                Some(name) => dir
-                    .node(&name)?
-                    .map(|node| (name, node))
-                    .into_iter()
-                    .collect(),
-                None => dir.nodes()?,
-            };
-            for (name, node) in nodes {
-                if node.kind == TreeKind::Directory {
-                    left.extend(dir.dir(&name)?.map(|inner| (inner, None)));
-                }
-                if node.links < 2 || seen.insert(node.inode) {
-                    bytes += node.bytes_on_disk;
-                }
-            }
-        }
-    }
-    Ok(bytes)
 }
 
 /// The passes of one restore.
@@ -627,11 +564,17 @@ impl Work<'_> {
         let heard = Rc::clone(&found);
         let ended = self
             .restore
-            .look_at_kinds(self.in_use.stdin()?, &mark()?, self.stop, move |seen| {
-                if let Seen::OtherKind(path) = seen {
-                    heard.borrow_mut().insert(path);
-                }
-            })
+            .look_at_kinds(
+                self.in_use.stdin()?,
+                &mark()?,
+                self.stop,
+                Duration::MAX,
+                move |seen| {
+                    if let Seen::OtherKind(path) = seen {
+                        heard.borrow_mut().insert(path);
+                    }
+                },
+            )
             .map_err(no_rsync)?;
         self.looked(&ended)?;
         Ok(found.take())
@@ -672,15 +615,15 @@ impl Work<'_> {
         progress: &mut dyn FnMut(RestorePhase),
     ) -> Result<(), Error> {
         let total = report.restored.bytes;
-        let done = Rc::new(RefCell::new(Done::default()));
-        let heard = Rc::clone(&done);
+        let sent = Rc::new(RefCell::new(Restored::default()));
+        let heard = Rc::clone(&sent);
         let ended = self
             .restore
             .transfer(
                 self.in_use.stdin()?,
                 &mark()?,
                 self.stop,
-                move |seen| heard.borrow_mut().take(converted(seen, &other_kinds)),
+                move |seen| heard.borrow_mut().take(&converted(seen, &other_kinds)),
                 &mut |seen| {
                     progress(RestorePhase::Writing {
                         done: seen.bytes,
@@ -689,24 +632,55 @@ impl Work<'_> {
                 },
             )
             .map_err(no_rsync)?;
-        let (class, message) = match restored(&ended, self.to_host) {
-            Some((class, message)) => (Some(class), Some(message)),
-            None => (None, None),
+        let Some((class, message)) = restored(&ended, self.to_host) else {
+            return Ok(());
         };
-        if matches!(class, Some(Class::Failed | Class::Cancelled)) {
-            let mut done = done.take();
-            if let RestoreTarget::Folder(folder) = &self.restore.target {
-                done.look_at(folder);
-            }
-            if class == Some(Class::Failed) && done.is_nothing() {
-                return Err(failed(message.unwrap_or_default(), &ended));
-            }
-            report.is_cut_off = true;
-            report.restored = std::mem::take(&mut report.restored).stopped(&done);
+        // A target that nobody reaches any more is asked nothing more.
+        let still = match class {
+            Class::Failed if self.to_host && !is_full(&ended) => None,
+            _ => self.still_missing(class == Class::Cancelled)?,
+        };
+        let found = std::mem::take(&mut report.restored);
+        report.restored = found.in_part(&sent.take(), still.as_ref());
+        if class == Class::Failed && report.restored.is_nothing() {
+            return Err(failed(message, &ended));
         }
-        report.problem = message;
+        report.is_cut_off = class != Class::Partial;
+        report.problem = Some(message);
         (report.complaints, report.more_complaints) = restore_complaints(&ended);
         Ok(())
+    }
+
+    /// What is not at the target after all; nothing if it takes too long to say while somebody waits for the end.
+    fn still_missing(&self, is_stopped: bool) -> Result<Option<Missing>, Error> {
+        if is_stopped && self.stop.is_hurried() {
+            return Ok(None);
+        }
+        let unasked = Stop::new();
+        let (stop, deadline) = match is_stopped {
+            true => (&unasked, LONGEST_LAST_LOOK),
+            false => (self.stop, Duration::MAX),
+        };
+        let found = Rc::new(RefCell::new(Missing::default()));
+        let heard = Rc::clone(&found);
+        let ended = self
+            .restore
+            .look_at_kinds(
+                self.in_use.stdin()?,
+                &mark()?,
+                stop,
+                deadline,
+                move |seen| {
+                    heard.borrow_mut().take(&seen);
+                },
+            )
+            .map_err(no_rsync)?;
+        let is_whole = !ended.timed_out
+            && matches!(
+                restored(&ended, self.to_host),
+                None | Some((Class::Partial, _))
+            );
+        Ok(is_whole.then(|| found.take()))
     }
 }
 
@@ -738,6 +712,6 @@ fn shown_target(to: &RestoreTo) -> String {
     }
 }
 
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     tree_paths::bytes_shown(path.as_os_str().as_bytes())
 }

@@ -1,13 +1,11 @@
 //! What a restore finds and does, counted.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use super::tree_paths::bytes_shown;
-use crate::rsync::{Item, Seen};
+use crate::rsync::Seen;
 
 /// What a restore came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -16,6 +14,9 @@ pub struct Restored {
     pub made: u64,
     /// Bytes of the files among them, and of those that were replaced.
     pub bytes: u64,
+    /// Bytes of the former alone.
+    #[serde(skip)]
+    made_bytes: u64,
     /// Files that were there and were replaced.
     pub replaced: u64,
     /// Those among them that were something of another kind, a directory in the place of a file.
@@ -30,7 +31,7 @@ pub struct Restored {
     pub below: u64,
     /// The first of what stays.
     pub first_differing: Vec<Staying>,
-    /// Directories and files whose attributes alone were set.
+    /// Directories and files that were there, and whose attributes alone were set.
     pub attributes: u64,
 }
 
@@ -84,6 +85,7 @@ impl Restored {
             Seen::New(item) => {
                 self.made += 1;
                 self.bytes += item.bytes.unwrap_or(0);
+                self.made_bytes += item.bytes.unwrap_or(0);
             }
             Seen::Replaced(item) => {
                 self.replaced += 1;
@@ -126,56 +128,48 @@ impl Restored {
         }
     }
 
-    /// What was written before it was stopped, beside what a look had found to stay.
-    pub(super) fn stopped(self, done: &Done) -> Self {
+    /// What was written of what a look had found, where not all of it was: `sent` is what was sent on its way, and `still`
+    /// what is missing afterwards, if that is known.
+    pub(super) fn in_part(self, sent: &Self, still: Option<&Missing>) -> Self {
+        let (made, bytes) = match still {
+            None => (sent.made, sent.bytes),
+            Some(still) => (
+                self.made.saturating_sub(still.things),
+                self.made_bytes.saturating_sub(still.bytes) + sent.bytes - sent.made_bytes,
+            ),
+        };
         Self {
-            made: done.restored.made,
-            bytes: done.restored.bytes,
-            replaced: done.restored.replaced,
-            other_kind: done.restored.other_kind,
-            attributes: done.restored.attributes,
+            made,
+            bytes,
+            replaced: sent.replaced,
+            other_kind: sent.other_kind,
+            attributes: sent.attributes,
             ..self
-        }
-    }
-}
-
-/// More than fits into the pipe between two rsyncs: what was sent last may never have been written.
-const ON_THE_WAY: usize = 16 * 1024;
-
-/// What a restore has written so far, as the sending side tells it.
-#[derive(Debug, Default)]
-pub(super) struct Done {
-    /// The counts.
-    pub(super) restored: Restored,
-    /// What was made last.
-    last: VecDeque<Item>,
-}
-
-impl Done {
-    pub(super) fn take(&mut self, seen: Seen) {
-        self.restored.take(&seen);
-        if let Seen::New(item) = seen {
-            if self.last.len() == ON_THE_WAY {
-                self.last.pop_front();
-            }
-            self.last.push_back(item);
         }
     }
 
     /// Nothing at all was changed.
     pub(super) fn is_nothing(&self) -> bool {
-        let r = &self.restored;
-        r.made + r.replaced + r.attributes == 0
+        self.made + self.replaced + self.attributes == 0
     }
+}
 
-    /// Takes back what was sent and never came to be.
-    pub(super) fn look_at(&mut self, folder: &Path) {
-        for item in self.last.drain(..) {
-            let path = folder.join(std::ffi::OsStr::from_bytes(&item.path));
-            if path.symlink_metadata().is_err() {
-                self.restored.made -= 1;
-                self.restored.bytes -= item.bytes.unwrap_or(0);
+/// What is not at the target.
+#[derive(Debug, Default)]
+pub(super) struct Missing {
+    things: u64,
+    bytes: u64,
+}
+
+impl Missing {
+    pub(super) fn take(&mut self, seen: &Seen) {
+        match seen {
+            Seen::New(item) => {
+                self.things += 1;
+                self.bytes += item.bytes.unwrap_or(0);
             }
+            Seen::Below => self.things += 1,
+            _ => {}
         }
     }
 }
@@ -196,6 +190,8 @@ pub(super) fn without_slash(path: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::rsync::Item;
 
     fn item(path: &str, bytes: Option<u64>) -> Item {
         Item {
@@ -220,13 +216,15 @@ mod tests {
 
     #[test]
     fn what_was_sent_and_never_written_does_not_count() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a"), "x").unwrap();
-        let mut done = Done::default();
-        for name in ["a", "b"] {
-            done.take(Seen::New(item(name, Some(1))));
+        let mut found = Restored::default();
+        for (name, bytes) in [("dir/", None), ("dir/a", Some(3)), ("dir/b", Some(5))] {
+            found.take(&Seen::New(item(name, bytes)));
         }
-        done.look_at(folder.path());
-        assert_eq!((done.restored.made, done.restored.bytes), (1, 1));
+        found.take(&Seen::Replaced(item("c", Some(7))));
+        let sent = found.clone();
+        let mut still = Missing::default();
+        still.take(&Seen::New(item("dir/b", Some(5))));
+        let done = found.in_part(&sent, Some(&still));
+        assert_eq!((done.made, done.bytes, done.replaced), (2, 10, 1));
     }
 }

@@ -32,7 +32,7 @@ pub use hook::{HookCall, HookError};
 pub use hooks_folder::{HOOKS, HookProblem, HooksFolder};
 pub use keyscan::{OfferedKey, add_known_host, scan};
 pub use listed::{Brought, brought};
-pub use outcome::{Class, Room, Verdict, classify, restore_complaints, restored};
+pub use outcome::{Class, Room, Verdict, classify, is_full, restore_complaints, restored};
 pub use probe::{MINIMUM_VERSION, Version, local_version, probe_remote, probe_sources};
 pub use process::{Ended, Progress, Started, Transfer, bring, compare, heard, run};
 pub use restore::{Item, Restore, RestoreTarget, Seen};

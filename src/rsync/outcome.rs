@@ -146,6 +146,7 @@ pub fn restored(ended: &Ended, to_host: bool) -> Option<(Class, String)> {
         // All that it complains about was understood: things that stay as they are.
         23 if ended.understood > 0 && restore_complaints(ended).0.is_empty() => None,
         23 | 24 => Some((Class::Partial, "some of it could not be written".to_owned())),
+        2 if to_host => failed(noisy()),
         10 | 12 | 30 | 35 | 127 | 255 if to_host => failed(unreachable_host(ended, exit).message),
         _ => failed(format!("rsync failed with exit {exit}: {}", last(ended))),
     }
@@ -226,7 +227,9 @@ fn complaint_of_server(ended: &Ended) -> Option<&str> {
         .find(|line| is_here(line) && !OF_ONE_FILE.iter().any(|why| line.contains(why)))
 }
 
-fn is_full(ended: &Ended) -> bool {
+/// The disk that is written to takes no more.
+#[must_use]
+pub fn is_full(ended: &Ended) -> bool {
     complaint(ended, &["No space left on device", "Disk quota exceeded"]).is_some()
 }
 

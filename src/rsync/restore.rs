@@ -111,7 +111,7 @@ impl Restore {
         self.call(&argv, stdin, stop, listening(mark, told), &mut |_| {})
     }
 
-    /// Looks for what is there as something of another kind, and reads no file.
+    /// Looks for what is missing, and for what is there as something of another kind; reads no file.
     ///
     /// # Errors
     /// When rsync cannot be started or waited for.
@@ -120,6 +120,7 @@ impl Restore {
         stdin: Stdio,
         mark: &str,
         stop: &Stop,
+        deadline: Duration,
         told: impl FnMut(Seen) + 'static,
     ) -> std::io::Result<Ended> {
         let mut argv = self.begin();
@@ -127,7 +128,14 @@ impl Restore {
         argv.push(telling(mark));
         argv.extend(PASSING_OVER.map(OsString::from));
         self.end(&mut argv, &self.paths);
-        self.call(&argv, stdin, stop, listening(mark, told), &mut |_| {})
+        self.call_within(
+            deadline,
+            &argv,
+            stdin,
+            stop,
+            listening(mark, told),
+            &mut |_| {},
+        )
     }
 
     /// Looks at the directories that lead to what is restored, as they are at the target.
@@ -267,8 +275,21 @@ impl Restore {
         });
     }
 
+    /// A person waits for it, and can end it.
     fn call(
         &self,
+        argv: &[OsString],
+        stdin: Stdio,
+        stop: &Stop,
+        ear: Ear,
+        on_progress: &mut dyn FnMut(Progress),
+    ) -> std::io::Result<Ended> {
+        self.call_within(Duration::MAX, argv, stdin, stop, ear, on_progress)
+    }
+
+    fn call_within(
+        &self,
+        deadline: Duration,
         argv: &[OsString],
         stdin: Stdio,
         stop: &Stop,
@@ -283,8 +304,7 @@ impl Restore {
         let task = Task {
             command: &mut command,
             input: Vec::new(),
-            // A person waits for it, and can end it.
-            deadline: Duration::MAX,
+            deadline,
             stop,
             ceiling: None,
         };
@@ -343,12 +363,18 @@ fn seen(line: &str, mark: &str) -> Option<Seen> {
             .then(|| length.parse().ok())
             .flatten(),
     };
+    if (update, kind) == ('.', 'd') && letters.as_str() == TIME_ALONE {
+        return None;
+    }
     Some(match update {
         '.' => Seen::Attributes(item),
         _ if letters.as_str().starts_with('+') => Seen::New(item),
         _ => Seen::Replaced(item),
     })
 }
+
+/// Of a directory: whatever comes into it changes its time, which it then gets again.
+const TIME_ALONE: &str = "..t......";
 
 fn passed_over(line: &str) -> Option<Seen> {
     if line.ends_with(" exists (uptodate)") {
@@ -483,8 +509,9 @@ mod tests {
     #[case("M 0 cd+++++++++ 4096 etc/", Some(Seen::New(item(b"etc/", None))))]
     #[case("M 0 cL+++++++++ 7 a -> b", Some(Seen::New(item(b"a -> b", None))))]
     #[case("M 9 <fcst...... 7  M 0", Some(Seen::Replaced(item(b" M 0", Some(7)))))]
+    #[case("M 0 .d..t...... 4096 etc/", None)]
     #[case(
-        "M 0 .d..t...... 4096 etc/",
+        "M 0 .d..tp..... 4096 etc/",
         Some(Seen::Attributes(item(b"etc/", None)))
     )]
     #[case(
