@@ -18,7 +18,12 @@ pub(super) fn run(
 ) -> Result<Outcome, Error> {
     let path = file_path(common, args.path.as_ref());
     if !ops::looks_like_a_plan(&path) {
-        return configuration(context, ops::load(&path)?, args, output);
+        return configuration(
+            context,
+            ops::load_remembering(&path, &context.state_folder)?,
+            args,
+            output,
+        );
     }
     if !args.allow.is_empty() || args.max_delete.is_some() {
         return Err(Error::PlanWithOptions);

@@ -8,7 +8,7 @@ use super::args::{Common, DriftArgs};
 use super::configure::tell_edit;
 use super::output::Output;
 use super::report::counted;
-use super::{Ended, file_path};
+use super::{Ended, file_path, load};
 use crate::config::{EditedFile, RefusedField};
 use crate::core::diff::{DriftReport, FieldDrift, Standing};
 use crate::core::model::visible;
@@ -34,7 +34,7 @@ pub(super) fn run(
     let is_named = args.file.path.is_some() || common.file.is_some();
     // Without a file there are still two sides to compare.
     let loaded = if is_named || args.adopt || path.exists() {
-        Some(ops::load(&path)?)
+        Some(load(common, &path)?)
     } else {
         None
     };

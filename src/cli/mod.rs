@@ -43,7 +43,7 @@ mod wishes;
 
 use std::process::ExitCode;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -53,7 +53,7 @@ use output::Output;
 
 use crate::core::model::{Invalid, Span, visible};
 use crate::core::plan::Outcome;
-use crate::ops::{Context, Error};
+use crate::ops::{Configuration, Context, Error};
 use crate::store::DatabaseAddress;
 
 /// How a verb ended: its outcome, and whether the exit code tells changes apart.
@@ -328,6 +328,15 @@ fn placed(common: &Common, mut context: Context) -> Context {
 /// The first imperative command makes the database: a first backup needs no file and no `init`.
 fn create_context(common: &Common) -> Result<Context, Error> {
     Ok(placed(common, Context::create(&database_address(common)?)?))
+}
+
+/// Reads and checks the configuration at `path`.
+fn load(common: &Common, path: &Utf8Path) -> Result<Configuration, Error> {
+    match database_address(common) {
+        Ok(address) => crate::ops::load_remembering(path, &crate::ops::state_folder_of(&address)),
+        // Whoever needs the database says what is wrong with its address.
+        Err(_) => crate::ops::load(path),
+    }
 }
 
 /// The configuration that the command line, the environment or the house rules name.

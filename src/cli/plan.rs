@@ -4,7 +4,7 @@ use camino::Utf8Path;
 
 use super::args::{Common, InventoryArgs, PlanArgs, SavedPlanArg, ShowPlanArg};
 use super::output::{Output, print_document};
-use super::{Ended, file_path, open_context, remote};
+use super::{Ended, file_path, load, open_context, remote};
 use crate::core::model::{PlanId, visible};
 use crate::core::plan::{Outcome, Plan, Selection};
 use crate::ops::{self, Asked, Configuration, Context, Error, FileKind, Staleness};
@@ -50,7 +50,7 @@ fn made_here(
     output: &Output,
 ) -> Result<(Plan, Configuration), Error> {
     let file = file_path(common, args.file.path.as_ref());
-    let loaded = ops::load(&file)?;
+    let loaded = load(common, &file)?;
     let (mut facts, context) = match &args.inventory {
         Some(path) => (ops::read_inventory(path)?, None),
         None => {

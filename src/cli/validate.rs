@@ -1,11 +1,11 @@
 //! `validate`.
 
 use super::args::{Common, FileArg};
-use super::file_path;
 use super::output::Output;
 use super::report::counted;
+use super::{file_path, load};
 use crate::core::plan::Outcome;
-use crate::ops::{self, Error};
+use crate::ops::Error;
 
 #[derive(serde::Serialize)]
 struct Valid {
@@ -17,7 +17,7 @@ struct Valid {
 
 pub(super) fn run(common: &Common, args: &FileArg, output: &Output) -> Result<Outcome, Error> {
     let path = file_path(common, args.path.as_ref());
-    let loaded = ops::load(&path)?;
+    let loaded = load(common, &path)?;
     let (hosts, files) = (loaded.desired.hosts.len(), loaded.source.files.len());
     for warning in &loaded.warnings {
         output.say(warning);

@@ -18,9 +18,9 @@ const SAID: usize = 3;
 
 pub(super) fn run(common: &Common, args: &WatchArgs, output: &Output) -> Result<Outcome, Error> {
     // A wrong database is told at once, and not only with the first change.
-    open_context(common)?;
+    let folder = open_context(common)?.state_folder;
     let path = file_path(common, args.file.path.as_ref());
-    let mut watch = Watch::new(&path)?;
+    let mut watch = Watch::new(&path, &folder)?;
     let ender = watch.ender();
     signals::listen(move || ender.end())?;
     let output = &output.by_line();

@@ -8,12 +8,26 @@ use super::guard;
 use crate::core::desired::{At, Finding};
 
 /// What sixteen levels need, many times over, also without optimisation.
-const STACK: usize = 64 << 20;
+pub(super) const STACK: usize = 64 << 20;
 /// More of the parser's errors are echoes of the first.
 const MOST: usize = 100;
 
 /// Parses `text`, the file number `file`.
 pub(super) fn parse(file: usize, text: &str) -> Result<KdlDocument, Vec<Finding>> {
+    let parsed = std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(STACK);
+        builder
+            .spawn_scoped(scope, || parse_here(file, text))
+            .map(std::thread::ScopedJoinHandle::join)
+    });
+    match parsed {
+        Ok(Ok(parsed)) => parsed,
+        Ok(Err(_)) | Err(_) => Err(vec![gave_up(file)]),
+    }
+}
+
+/// The same for a thread that has [`STACK`] bytes of stack already; the parser may panic.
+pub(super) fn parse_here(file: usize, text: &str) -> Result<KdlDocument, Vec<Finding>> {
     let at = |range: Range<usize>| At {
         file,
         offset: range.start,
@@ -31,23 +45,23 @@ pub(super) fn parse(file: usize, text: &str) -> Result<KdlDocument, Vec<Finding>
         });
         return Err(findings.collect());
     }
-    let parsed = std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().stack_size(STACK);
-        builder
-            .spawn_scoped(scope, || KdlDocument::parse_v2(text))
-            .map(std::thread::ScopedJoinHandle::join)
-    });
-    match parsed {
-        Ok(Ok(Ok(document))) => Ok(document),
-        Ok(Ok(Err(error))) => Err(findings(file, text, &error)),
-        Ok(Err(_)) | Err(_) => Err(vec![Finding::error(
-            "parser-failed",
-            at(0..0),
-            "the parser gave up on this file",
-            "",
-            "take it apart to find the place, and report it",
-        )]),
-    }
+    KdlDocument::parse_v2(text).map_err(|error| findings(file, text, &error))
+}
+
+/// What is told when the parser panics, or there is no thread for it.
+pub(super) fn gave_up(file: usize) -> Finding {
+    let start = At {
+        file,
+        offset: 0,
+        len: 0,
+    };
+    Finding::error(
+        "parser-failed",
+        start,
+        "the parser gave up on this file",
+        "",
+        "take it apart to find the place, and report it",
+    )
 }
 
 /// What the parser says itself; the guard tells of nearly everything before it.

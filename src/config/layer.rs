@@ -1,8 +1,7 @@
 //! The settings that `global`, a group and a host share.
 
-use kdl::KdlNode;
-
 use super::node::Reader;
+use super::syntax::{Entry, Node, Scalar, Word};
 use crate::core::desired::{
     HooksPart, Layer, LimitsPart, ListPart, Maybe, RetentionPart, RetentionUse, RsyncPart,
     SchedulePart, ScheduleUse, Spanned, SshPart, VerifyPart,
@@ -33,7 +32,7 @@ pub(super) const SHARED: [&str; 16] = [
 
 impl Reader<'_> {
     /// Reads a node of a layer; false if it is none.
-    pub(super) fn layer_node(&mut self, layer: &mut Layer, node: &KdlNode) -> bool {
+    pub(super) fn layer_node(&mut self, layer: &mut Layer, node: &Node<'_>) -> bool {
         match node.name().value() {
             "ssh" => self.ssh(&mut layer.ssh, node),
             "rsync" => self.rsync(&mut layer.rsync, node),
@@ -91,7 +90,7 @@ impl Reader<'_> {
         true
     }
 
-    pub(super) fn timezone(&mut self, entry: &kdl::KdlEntry) -> Option<Spanned<chrono_tz::Tz>> {
+    pub(super) fn timezone(&mut self, entry: &Entry<'_>) -> Option<Spanned<chrono_tz::Tz>> {
         let text = self.text(entry)?;
         match text.value.parse() {
             Ok(value) => Some(Spanned { value, at: text.at }),
@@ -110,8 +109,8 @@ impl Reader<'_> {
     }
 
     /// `30` or `"30%"`.
-    pub(super) fn percent(&mut self, entry: &kdl::KdlEntry) -> Option<Spanned<Percent>> {
-        if matches!(entry.value(), kdl::KdlValue::Integer(_)) {
+    pub(super) fn percent(&mut self, entry: &Entry<'_>) -> Option<Spanned<Percent>> {
+        if matches!(entry.value(), Scalar::Integer(_)) {
             let number = self.number(entry, 0, 100)?;
             return Some(Spanned {
                 value: Percent::clamped(u8::try_from(number.value).unwrap_or(100)),
@@ -121,11 +120,11 @@ impl Reader<'_> {
         self.parsed(entry)
     }
 
-    fn list<T: std::str::FromStr<Err = Invalid>>(&mut self, node: &KdlNode) -> ListPart<T> {
+    fn list<T: std::str::FromStr<Err = Invalid>>(&mut self, node: &Node<'_>) -> ListPart<T> {
         self.shape(node, usize::MAX - 1, &["reset"]);
         self.no_block(node);
         let reset = self.reset(node);
-        let entries: Vec<&kdl::KdlEntry> = self.arguments(node).collect();
+        let entries: Vec<&Entry<'_>> = self.arguments(node).collect();
         if entries.is_empty() && !reset {
             self.first(node, "at least one value");
         }
@@ -139,14 +138,14 @@ impl Reader<'_> {
         }
     }
 
-    fn reset(&mut self, node: &KdlNode) -> bool {
+    fn reset(&mut self, node: &Node<'_>) -> bool {
         let entry = self.property(node, "reset");
         entry
             .and_then(|entry| self.truth(entry))
             .is_some_and(|value| value.value)
     }
 
-    fn ssh(&mut self, part: &mut SshPart, node: &KdlNode) {
+    fn ssh(&mut self, part: &mut SshPart, node: &Node<'_>) {
         const KNOWN: [&str; 5] = ["user", "port", "identity", "known-hosts", "proxy-jump"];
         self.shape(node, 0, &[]);
         for child in node.iter_children() {
@@ -190,7 +189,7 @@ impl Reader<'_> {
         }
     }
 
-    fn rsync(&mut self, part: &mut RsyncPart, node: &KdlNode) {
+    fn rsync(&mut self, part: &mut RsyncPart, node: &Node<'_>) {
         const KNOWN: [&str; 11] = [
             "xattrs",
             "acls",
@@ -256,7 +255,7 @@ impl Reader<'_> {
         }
     }
 
-    fn hooks(&mut self, part: &mut HooksPart, node: &KdlNode) {
+    fn hooks(&mut self, part: &mut HooksPart, node: &Node<'_>) {
         const KNOWN: [&str; 5] = [
             "before",
             "after",
@@ -296,7 +295,7 @@ impl Reader<'_> {
     }
 
     /// `verify every="30d"`, or the same in a block.
-    fn verify(&mut self, part: &mut VerifyPart, node: &KdlNode) {
+    fn verify(&mut self, part: &mut VerifyPart, node: &Node<'_>) {
         const KNOWN: [&str; 2] = ["every", "sample"];
         self.shape(node, 0, &KNOWN);
         if let Some(entry) = self.property(node, "every") {
@@ -340,7 +339,7 @@ impl Reader<'_> {
         }
     }
 
-    fn limits(&mut self, part: &mut LimitsPart, node: &KdlNode) {
+    fn limits(&mut self, part: &mut LimitsPart, node: &Node<'_>) {
         const KNOWN: [&str; 3] = ["max-size", "max-files", "quota"];
         self.shape(node, 0, &[]);
         for child in node.iter_children() {
@@ -364,7 +363,7 @@ impl Reader<'_> {
         }
     }
 
-    fn limit_of_size(&mut self, node: &KdlNode) -> Maybe<ByteCount> {
+    fn limit_of_size(&mut self, node: &Node<'_>) -> Maybe<ByteCount> {
         let size: Maybe<ByteCount> = self
             .value(node, "a size")
             .and_then(|entry| self.parsed(entry));
@@ -375,13 +374,13 @@ impl Reader<'_> {
         size
     }
 
-    fn retention_use(&mut self, layer: &mut Layer, node: &KdlNode) {
+    fn retention_use(&mut self, layer: &mut Layer, node: &Node<'_>) {
         self.shape(node, 1, &[]);
         let at = self.at_node(node);
         let entry = self.arguments(node).next();
         let name = entry.and_then(|entry| self.parsed::<Label>(entry));
         let part = self.retention_part(node);
-        if entry.is_none() && node.children().is_none_or(|block| block.nodes().is_empty()) {
+        if entry.is_none() && !node.has_children() {
             self.wrong(
                 "missing-value",
                 at,
@@ -401,7 +400,7 @@ impl Reader<'_> {
         layer.retention = Some(RetentionUse { at, name, part });
     }
 
-    pub(super) fn retention_part(&mut self, node: &KdlNode) -> RetentionPart {
+    pub(super) fn retention_part(&mut self, node: &Node<'_>) -> RetentionPart {
         const KNOWN: [&str; 4] = ["keep", "protect-bases", "kinds", "incomplete-after"];
         let mut part = RetentionPart::default();
         for child in node.iter_children() {
@@ -427,14 +426,14 @@ impl Reader<'_> {
         part
     }
 
-    fn kinds(&mut self, node: &KdlNode) -> Option<Spanned<Kinds>> {
+    fn kinds(&mut self, node: &Node<'_>) -> Option<Spanned<Kinds>> {
         let at = self.at_node(node);
         let kinds: Vec<Spanned<Kinds>> = self.list(node).items;
         let all: Vec<_> = kinds.iter().flat_map(|kind| kind.value.iter()).collect();
         Kinds::try_from(all).ok().map(|value| Spanned { value, at })
     }
 
-    fn keep(&mut self, part: &mut RetentionPart, node: &KdlNode) {
+    fn keep(&mut self, part: &mut RetentionPart, node: &Node<'_>) {
         let counts: Vec<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
         let withins: Vec<String> = Rule::ALL
             .iter()
@@ -463,7 +462,7 @@ impl Reader<'_> {
             );
         }
         for entry in node.entries() {
-            let Some(name) = entry.name().map(kdl::KdlIdentifier::value) else {
+            let Some(name) = entry.name().map(Word::value) else {
                 continue;
             };
             if let Some(rule) = Rule::ALL.into_iter().find(|rule| rule.as_str() == name) {
@@ -479,8 +478,8 @@ impl Reader<'_> {
     }
 
     /// A number, `"unlimited"`, or 0 to take an inherited rule away.
-    fn count(&mut self, entry: &kdl::KdlEntry) -> Option<Spanned<Option<Count>>> {
-        if let kdl::KdlValue::String(word) = entry.value() {
+    fn count(&mut self, entry: &Entry<'_>) -> Option<Spanned<Option<Count>>> {
+        if let Scalar::Text(word) = entry.value() {
             let at = self.at(entry.span());
             if word == "unlimited" {
                 return Some(Spanned {
@@ -503,7 +502,7 @@ impl Reader<'_> {
         })
     }
 
-    fn schedule_use(&mut self, layer: &mut Layer, node: &KdlNode) {
+    fn schedule_use(&mut self, layer: &mut Layer, node: &Node<'_>) {
         self.shape(node, 1, &["cron", "jitter", "prune", "reset"]);
         let at = self.at_node(node);
         let name = self
@@ -531,7 +530,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn schedule_part(&mut self, node: &KdlNode) -> SchedulePart {
+    pub(super) fn schedule_part(&mut self, node: &Node<'_>) -> SchedulePart {
         const KNOWN: [&str; 3] = ["cron", "jitter", "prune"];
         let mut part = SchedulePart::default();
         if let Some(entry) = self.property(node, "cron") {

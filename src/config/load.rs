@@ -5,11 +5,13 @@ use std::io::Read as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{Mode, OFlags};
-use sha2::{Digest, Sha256};
 
+use super::ahead::{Job, Parsed, ReadFile, read_all};
 use super::bundle::Bundle;
 use super::include::{self, IncludeError, MOST_FILES};
 use super::lines::Lines;
+use super::memory::{Key, Memory};
+use super::packed::unpack;
 use super::parse::{self, Include};
 use super::{Report, Watched, document, guard};
 use crate::core::desired::{At, DesiredState, Finding, Parts, Places, named_policies, resolve};
@@ -55,13 +57,18 @@ pub struct Loaded {
 /// Reads the configuration at `path` with its includes.
 #[must_use]
 pub fn load(path: &Utf8Path) -> Loaded {
-    load_as(path, path)
+    Loader::default().root(path, path)
 }
 
-/// Reads the configuration at `path` with its includes; messages call it `shown`.
+/// Reads the configuration at `path` with its includes; messages call it `shown`. What the parser makes of its files is
+/// kept in `folder`, that of the database, and not asked for again.
 #[must_use]
-pub fn load_as(path: &Utf8Path, shown: &Utf8Path) -> Loaded {
-    Loader::default().root(path, shown)
+pub fn load_remembering(path: &Utf8Path, shown: &Utf8Path, folder: &Utf8Path) -> Loaded {
+    let loader = Loader {
+        memory: Memory::of(folder),
+        ..Loader::default()
+    };
+    loader.root(path, shown)
 }
 
 /// Reads the configuration at `path` as it would be with the texts of `instead`, by real path.
@@ -89,7 +96,8 @@ pub fn load_text(name: &str, text: impl Into<Vec<u8>>) -> Loaded {
         includes: Includes::Refused,
         ..Loader::default()
     };
-    loader.text(Utf8PathBuf::from(name), None, text.into());
+    let read = loader.read(Job::Given(text.into()));
+    loader.text(Utf8PathBuf::from(name), None, read);
     loader.finish()
 }
 
@@ -138,6 +146,12 @@ struct Loader {
     watched: Watched,
     /// Those that kept something from being read.
     unread: Vec<Finding>,
+    /// What the parser made of files before.
+    memory: Memory,
+    /// What it made of each of `files`; nothing if the memory has it.
+    packed: Vec<(Key, Option<Vec<u8>>)>,
+    /// Files that were read before their turn, by real path.
+    ahead: HashMap<Utf8PathBuf, ReadFile>,
 }
 
 impl Loader {
@@ -167,6 +181,7 @@ impl Loader {
     }
 
     fn finish(self) -> Loaded {
+        self.remember();
         let lines: Vec<Lines> = self
             .files
             .iter()
@@ -232,28 +247,83 @@ impl Loader {
         ));
     }
 
+    /// Has what was parsed now remembered, with all that this configuration needs besides.
+    fn remember<'a>(&'a self) {
+        if self.packed.iter().all(|(_, packed)| packed.is_none()) {
+            return;
+        }
+        let find = |(key, packed): &'a (Key, Option<Vec<u8>>)| match packed {
+            Some(packed) => Some((*key, &packed[..])),
+            None => Some((*key, self.memory.find(key)?)),
+        };
+        let all: Vec<_> = self.packed.iter().filter_map(find).collect();
+        let sum = self.files.iter().map(|file| file.text.len()).sum();
+        self.memory.keep(&all, sum);
+    }
+
+    fn job(&mut self, real: &Utf8Path) -> Job {
+        match (&self.includes, self.instead.remove(real)) {
+            (Includes::Within(bundle), _) => Job::Given(bundle.bytes(real)),
+            (_, Some(text)) => Job::Given(text.into_bytes()),
+            (_, None) => Job::Disk(real.to_owned()),
+        }
+    }
+
+    fn read(&self, job: Job) -> Option<ReadFile> {
+        read_all(vec![job], &self.memory, LARGEST_SUM)
+            .pop()
+            .flatten()
+    }
+
+    /// Reads files that are to be read next, side by side.
+    fn read_ahead(&mut self, files: &[Utf8PathBuf]) {
+        let files: Vec<&Utf8PathBuf> = files
+            .iter()
+            .filter(|path| !self.real.contains(*path) && !self.ahead.contains_key(*path))
+            .collect();
+        if files.len() < 2 {
+            return;
+        }
+        let jobs = files.iter().map(|path| self.job(path)).collect();
+        let read = read_all(jobs, &self.memory, LARGEST_SUM.saturating_sub(self.sum));
+        let found = files.into_iter().zip(read);
+        self.ahead
+            .extend(found.filter_map(|(path, read)| Some((path.clone(), read?))));
+    }
+
     fn file(&mut self, real: &Utf8Path, from: Option<At>) {
-        let (on_disk, read) = match (&self.includes, self.instead.remove(real)) {
-            (Includes::Within(bundle), _) => (None, Ok(bundle.bytes(real))),
-            (_, Some(text)) => (Some(real), Ok(text.into_bytes())),
-            (_, None) => (Some(real), read_bounded(real)),
-        };
-        let bytes = match read {
-            Ok(bytes) => bytes,
-            Err(error) => return self.unreadable(&self.shown(real), &error, from),
-        };
+        let on_disk = (!matches!(self.includes, Includes::Within(_))).then_some(real);
+        let mut read = self.ahead.remove(real);
+        if read.is_none() {
+            let job = self.job(real);
+            read = self.read(job);
+        }
+        if let Some(Err(error)) = read.as_ref().map(|read| &read.bytes) {
+            return self.unreadable(&self.shown(real), error, from);
+        }
         self.real.insert(real.to_owned());
         self.open.push(real.to_owned());
-        self.text(self.shown(real), on_disk, bytes);
+        self.text(self.shown(real), on_disk, read);
         self.open.pop();
     }
 
-    fn text(&mut self, path: Utf8PathBuf, real: Option<&Utf8Path>, bytes: Vec<u8>) {
+    /// Takes in a file that was read; nothing stands for one that no thread could be had for.
+    fn text(&mut self, path: Utf8PathBuf, real: Option<&Utf8Path>, read: Option<ReadFile>) {
         let file = self.files.len();
-        let sha256 = Sha256::digest(&bytes)
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let Some((read, bytes)) = read.and_then(|mut read| {
+            let bytes = std::mem::replace(&mut read.bytes, Ok(Vec::new())).ok()?;
+            Some((read, bytes))
+        }) else {
+            self.files.push(SourceFile {
+                path,
+                sha256: String::new(),
+                text: String::new(),
+                real: None,
+            });
+            self.unread.push(document::gave_up(file));
+            return;
+        };
+        let sha256 = read.sha256;
         self.sum += bytes.len() as u64;
         let start = At {
             file,
@@ -301,22 +371,64 @@ impl Loader {
                 return;
             }
         };
+        let mut parsed = read.parsed;
+        let mut includes = self.take_in(file, &text, &read.key, &parsed);
+        if includes.is_none() && matches!(parsed, Parsed::Before) {
+            // What is remembered is not what this program packs: parsing it tells.
+            let again = read_all(
+                vec![Job::Given(text.clone().into_bytes())],
+                &Memory::default(),
+                LARGEST_SUM,
+            );
+            parsed = again
+                .into_iter()
+                .flatten()
+                .next()
+                .map_or(Parsed::Unread, |read| read.parsed);
+            includes = self.take_in(file, &text, &read.key, &parsed);
+        }
         self.files.push(SourceFile {
             path,
             sha256,
-            text: text.clone(),
+            text,
             real: real.map(Utf8Path::to_owned),
         });
-        let includes = match document::parse(file, &text) {
-            Ok(document) => parse::read(file, &document, &mut self.parts, &mut self.findings),
-            Err(found) => {
-                self.unread.extend(found);
-                return;
-            }
-        };
-        for include in includes {
+        match parsed {
+            Parsed::Before => self.packed.push((read.key, None)),
+            Parsed::Packed(packed) => self.packed.push((read.key, Some(packed))),
+            Parsed::Refused(found) => self.unread.extend(found.into_iter().map(|mut finding| {
+                for (at, _) in &mut finding.labels {
+                    at.file = file;
+                }
+                finding
+            })),
+            Parsed::Unread => self.unread.push(document::gave_up(file)),
+        }
+        for include in includes.into_iter().flatten() {
             self.include(&include);
         }
+    }
+
+    /// Reads the nodes of a file into parts and tells what it includes; nothing if it has no nodes to read.
+    fn take_in(
+        &mut self,
+        file: usize,
+        text: &str,
+        key: &Key,
+        parsed: &Parsed,
+    ) -> Option<Vec<Include>> {
+        let packed = match parsed {
+            Parsed::Before => self.memory.find(key)?,
+            Parsed::Packed(packed) => packed,
+            Parsed::Refused(_) | Parsed::Unread => return None,
+        };
+        let nodes = unpack(packed, text)?;
+        Some(parse::read(
+            file,
+            &nodes,
+            &mut self.parts,
+            &mut self.findings,
+        ))
     }
 
     fn include(&mut self, include: &Include) {
@@ -345,7 +457,10 @@ impl Loader {
                 let help = "correct the pattern, or add `optional=#true`";
                 self.wrong(include, "no-match", "no file matches this include", help);
             }
-            Ok(found) => found.iter().for_each(|path| self.included(path, include)),
+            Ok(found) => {
+                self.read_ahead(&found);
+                found.iter().for_each(|path| self.included(path, include));
+            }
             Err(error) => self.not_included(error, include),
         }
     }
@@ -418,7 +533,7 @@ impl Loader {
     }
 }
 
-fn read_bounded(path: &Utf8Path) -> std::io::Result<Vec<u8>> {
+pub(super) fn read_bounded(path: &Utf8Path) -> std::io::Result<Vec<u8>> {
     // Opening a pipe waits for its writer unless told not to.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = std::fs::File::from(rustix::fs::open(path.as_str(), flags, Mode::empty())?);

@@ -3,6 +3,7 @@
 //! Owns the language: what a file may say, and how mistakes are told. Reads files below the configuration's folder, or
 //! below the prefix of the older service, and nothing else; runs no command; resolves nothing.
 
+mod ahead;
 mod bundle;
 mod document;
 mod edit;
@@ -16,7 +17,9 @@ mod legacy;
 mod lexer;
 mod lines;
 mod load;
+mod memory;
 mod node;
+mod packed;
 mod page;
 mod parse;
 mod report;
@@ -24,6 +27,7 @@ mod report;
 mod samples;
 mod smtp;
 mod starter;
+mod syntax;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -42,7 +46,7 @@ pub use legacy::{
     Legacy, LegacyFile, LegacyFolderError, LegacyNote, LegacyText, Weight, legacy_files,
     read_legacy, write_legacy,
 };
-pub use load::{Loaded, SourceFile, load, load_as, load_bundle, load_text};
+pub use load::{Loaded, SourceFile, load, load_bundle, load_remembering, load_text};
 pub use report::Report;
 pub use starter::starter;
 pub use watched::Watched;

@@ -2,8 +2,7 @@
 
 use std::str::FromStr;
 
-use kdl::{KdlEntry, KdlNode, KdlValue};
-
+use super::syntax::{Entry, Node, Scalar, Stretch};
 use crate::core::desired::{At, Finding, Maybe, Spanned};
 use crate::core::model::{AbsolutePath, Invalid, Value, visible};
 
@@ -14,16 +13,16 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub(super) fn at(&self, span: miette::SourceSpan) -> At {
+    pub(super) fn at(&self, span: Stretch) -> At {
         At {
             file: self.file,
-            offset: span.offset(),
-            len: span.len(),
+            offset: span.offset,
+            len: span.len,
         }
     }
 
     /// The place of a node is its name: its span would be all of its block.
-    pub(super) fn at_node(&self, node: &KdlNode) -> At {
+    pub(super) fn at_node(&self, node: &Node<'_>) -> At {
         self.at(node.name().span())
     }
 
@@ -52,7 +51,7 @@ impl Reader<'_> {
     }
 
     /// Checks that `node` has `arguments` values at most and only properties of `known`, each once.
-    pub(super) fn shape(&mut self, node: &KdlNode, arguments: usize, known: &[&str]) {
+    pub(super) fn shape(&mut self, node: &Node<'_>, arguments: usize, known: &[&str]) {
         if let Some(annotation) = node.ty() {
             let at = self.at(annotation.span());
             self.wrong(
@@ -110,11 +109,8 @@ impl Reader<'_> {
     }
 
     /// Tells that `node` takes no block.
-    pub(super) fn no_block(&mut self, node: &KdlNode) {
-        if node
-            .children()
-            .is_some_and(|block| !block.nodes().is_empty())
-        {
+    pub(super) fn no_block(&mut self, node: &Node<'_>) {
+        if node.has_children() {
             let at = self.at_node(node);
             self.wrong(
                 "no-block",
@@ -126,7 +122,7 @@ impl Reader<'_> {
     }
 
     /// Tells that a node of the block of `parent` is not known there.
-    pub(super) fn unknown(&mut self, node: &KdlNode, parent: &str, known: &[&str]) {
+    pub(super) fn unknown(&mut self, node: &Node<'_>, parent: &str, known: &[&str]) {
         let at = self.at_node(node);
         let name = visible(node.name().value());
         self.push(Finding::error(
@@ -141,13 +137,13 @@ impl Reader<'_> {
     /// The values without a name, in order.
     pub(super) fn arguments<'n>(
         &self,
-        node: &'n KdlNode,
-    ) -> impl Iterator<Item = &'n KdlEntry> + use<'n> {
+        node: &'n Node<'n>,
+    ) -> impl Iterator<Item = &'n Entry<'n>> + use<'n> {
         node.entries().iter().filter(|entry| entry.name().is_none())
     }
 
     /// The first value, which has to be there.
-    pub(super) fn first<'n>(&mut self, node: &'n KdlNode, what: &str) -> Option<&'n KdlEntry> {
+    pub(super) fn first<'n>(&mut self, node: &'n Node<'n>, what: &str) -> Option<&'n Entry<'n>> {
         let entry = self.arguments(node).next();
         if entry.is_none() {
             let at = self.at_node(node);
@@ -163,14 +159,14 @@ impl Reader<'_> {
         entry
     }
 
-    pub(super) fn property<'n>(&self, node: &'n KdlNode, name: &str) -> Option<&'n KdlEntry> {
+    pub(super) fn property<'n>(&self, node: &'n Node<'n>, name: &str) -> Option<&'n Entry<'n>> {
         node.entries()
             .iter()
             .rev()
             .find(|entry| entry.name().is_some_and(|n| n.value() == name))
     }
 
-    fn no_annotation(&mut self, entry: &KdlEntry) -> bool {
+    fn no_annotation(&mut self, entry: &Entry<'_>) -> bool {
         let Some(annotation) = entry.ty() else {
             return true;
         };
@@ -187,18 +183,18 @@ impl Reader<'_> {
     }
 
     /// A value as text.
-    pub(super) fn text(&mut self, entry: &KdlEntry) -> Maybe<String> {
+    pub(super) fn text(&mut self, entry: &Entry<'_>) -> Maybe<String> {
         if !self.no_annotation(entry) {
             return None;
         }
         self.plain_text(entry)
     }
 
-    fn plain_text(&mut self, entry: &KdlEntry) -> Maybe<String> {
+    fn plain_text(&mut self, entry: &Entry<'_>) -> Maybe<String> {
         let at = self.at(entry.span());
         match entry.value() {
-            KdlValue::String(text) => Some(Spanned {
-                value: text.clone(),
+            Scalar::Text(text) => Some(Spanned {
+                value: text.clone().into_owned(),
                 at,
             }),
             other => {
@@ -208,12 +204,12 @@ impl Reader<'_> {
         }
     }
 
-    fn wrong_type(&mut self, at: At, value: &KdlValue, expected: &str, help: &str) {
+    fn wrong_type(&mut self, at: At, value: &Scalar<'_>, expected: &str, help: &str) {
         let kind = match value {
-            KdlValue::String(_) => "text",
-            KdlValue::Integer(_) | KdlValue::Float(_) => "a number",
-            KdlValue::Bool(_) => "a truth value",
-            KdlValue::Null => "nothing",
+            Scalar::Text(_) => "text",
+            Scalar::Integer(_) | Scalar::Float => "a number",
+            Scalar::Bool(_) => "a truth value",
+            Scalar::Null => "nothing",
         };
         self.push(Finding::error(
             "wrong-type",
@@ -225,7 +221,7 @@ impl Reader<'_> {
     }
 
     /// A value that is checked where it enters.
-    pub(super) fn parsed<T: FromStr<Err = Invalid>>(&mut self, entry: &KdlEntry) -> Maybe<T> {
+    pub(super) fn parsed<T: FromStr<Err = Invalid>>(&mut self, entry: &Entry<'_>) -> Maybe<T> {
         let text = self.text(entry)?;
         match text.value.parse() {
             Ok(value) => Some(Spanned { value, at: text.at }),
@@ -239,7 +235,7 @@ impl Reader<'_> {
     /// A value or a reference.
     pub(super) fn referable<T: FromStr<Err = Invalid>>(
         &mut self,
-        entry: &KdlEntry,
+        entry: &Entry<'_>,
     ) -> Maybe<Value<T>> {
         let annotation = entry.ty().map(|ty| ty.value().to_owned());
         match annotation.as_deref() {
@@ -287,18 +283,18 @@ impl Reader<'_> {
     }
 
     /// `#true` or `#false`.
-    pub(super) fn truth(&mut self, entry: &KdlEntry) -> Maybe<bool> {
+    pub(super) fn truth(&mut self, entry: &Entry<'_>) -> Maybe<bool> {
         if !self.no_annotation(entry) {
             return None;
         }
         let at = self.at(entry.span());
         match entry.value() {
-            KdlValue::Bool(value) => Some(Spanned { value: *value, at }),
+            Scalar::Bool(value) => Some(Spanned { value: *value, at }),
             other => {
                 let help = match other {
-                    KdlValue::String(word)
+                    Scalar::Text(word)
                         if matches!(
-                            word.as_str(),
+                            word.as_ref(),
                             "true" | "false" | "yes" | "no" | "on" | "off"
                         ) =>
                     {
@@ -313,7 +309,7 @@ impl Reader<'_> {
     }
 
     /// A node that says yes by standing there, or `#true` or `#false`.
-    pub(super) fn switch(&mut self, node: &KdlNode) -> Maybe<bool> {
+    pub(super) fn switch(&mut self, node: &Node<'_>) -> Maybe<bool> {
         self.shape(node, 1, &[]);
         self.no_block(node);
         match self.arguments(node).next() {
@@ -326,13 +322,13 @@ impl Reader<'_> {
     }
 
     /// A whole number between `least` and `most`.
-    pub(super) fn number(&mut self, entry: &KdlEntry, least: u32, most: u32) -> Maybe<u32> {
+    pub(super) fn number(&mut self, entry: &Entry<'_>, least: u32, most: u32) -> Maybe<u32> {
         if !self.no_annotation(entry) {
             return None;
         }
         let at = self.at(entry.span());
         match entry.value() {
-            KdlValue::Integer(n) => match u32::try_from(*n)
+            Scalar::Integer(n) => match u32::try_from(*n)
                 .ok()
                 .filter(|n| (least..=most).contains(n))
             {
@@ -355,14 +351,14 @@ impl Reader<'_> {
     }
 
     /// A value node: one value, no properties, no block.
-    pub(super) fn value<'n>(&mut self, node: &'n KdlNode, what: &str) -> Option<&'n KdlEntry> {
+    pub(super) fn value<'n>(&mut self, node: &'n Node<'n>, what: &str) -> Option<&'n Entry<'n>> {
         self.shape(node, 1, &[]);
         self.no_block(node);
         self.first(node, what)
     }
 
     /// Sets a slot once; a second time is told with both places.
-    pub(super) fn set<T>(&mut self, slot: &mut Maybe<T>, node: &KdlNode, value: Maybe<T>) {
+    pub(super) fn set<T>(&mut self, slot: &mut Maybe<T>, node: &Node<'_>, value: Maybe<T>) {
         let at = self.at_node(node);
         if let Some(first) = slot {
             let finding = Finding::error(

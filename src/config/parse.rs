@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use kdl::{KdlDocument, KdlNode};
-
 use super::layer::SHARED;
 use super::node::Reader;
+use super::syntax::Node;
 use crate::core::desired::{
     At, Finding, GlobalPart, GroupPart, GuardPart, HostPart, Layer, Parts, RemovedPart,
     RetentionNode, ScheduleNode, ServerPart, SmtpPart, Spanned,
@@ -34,13 +33,13 @@ const TOP: [&str; 8] = [
 /// Reads every node of the file number `file` into `parts`; includes are told and not followed.
 pub(super) fn read(
     file: usize,
-    document: &KdlDocument,
+    nodes: &[Node<'_>],
     parts: &mut Parts,
     findings: &mut Vec<Finding>,
 ) -> Vec<Include> {
     let mut reader = Reader { file, findings };
     let mut includes = Vec::new();
-    for node in document.nodes() {
+    for node in nodes {
         match node.name().value() {
             "global" => reader.global(parts, node),
             "server" => reader.server(parts, node),
@@ -57,7 +56,7 @@ pub(super) fn read(
 }
 
 impl Reader<'_> {
-    fn global(&mut self, parts: &mut Parts, node: &KdlNode) {
+    fn global(&mut self, parts: &mut Parts, node: &Node<'_>) {
         const OWN: [&str; 5] = ["backup-root", "max-concurrent", "guard", "notify", "smtp"];
         /// What says something about one host alone.
         const NOT_HERE: [&str; 3] = ["source", "enabled", "protect"];
@@ -113,7 +112,7 @@ impl Reader<'_> {
         parts.globals.push(part);
     }
 
-    fn server(&mut self, parts: &mut Parts, node: &KdlNode) {
+    fn server(&mut self, parts: &mut Parts, node: &Node<'_>) {
         const KNOWN: [&str; 2] = ["backup-root", "max-concurrent"];
         self.shape(node, 1, &[]);
         let name = self
@@ -144,7 +143,7 @@ impl Reader<'_> {
         }));
     }
 
-    fn guard(&mut self, part: &mut GuardPart, node: &KdlNode) {
+    fn guard(&mut self, part: &mut GuardPart, node: &Node<'_>) {
         const KNOWN: [&str; 5] = [
             "max-delete",
             "max-delete-percent",
@@ -178,7 +177,7 @@ impl Reader<'_> {
         }
     }
 
-    fn notify(&mut self, node: &KdlNode) -> Option<Spanned<Notify>> {
+    fn notify(&mut self, node: &Node<'_>) -> Option<Spanned<Notify>> {
         const KNOWN: [&str; 4] = ["webhook", "email", "ping", "command"];
         self.shape(node, 1, &["on"]);
         let at = self.at_node(node);
@@ -240,7 +239,7 @@ impl Reader<'_> {
         })
     }
 
-    fn retention(&mut self, parts: &mut Parts, node: &KdlNode) {
+    fn retention(&mut self, parts: &mut Parts, node: &Node<'_>) {
         self.shape(node, 1, &[]);
         let part = self.retention_part(node);
         if let Some(name) = self
@@ -261,7 +260,7 @@ impl Reader<'_> {
         }
     }
 
-    fn schedule(&mut self, parts: &mut Parts, node: &KdlNode) {
+    fn schedule(&mut self, parts: &mut Parts, node: &Node<'_>) {
         self.shape(node, 1, &["cron", "jitter", "prune"]);
         let part = self.schedule_part(node);
         if let Some(name) = self
@@ -279,7 +278,7 @@ impl Reader<'_> {
         }
     }
 
-    fn group(&mut self, parts: &mut Parts, node: &KdlNode) {
+    fn group(&mut self, parts: &mut Parts, node: &Node<'_>) {
         self.shape(node, 1, &[]);
         let name = self
             .first(node, "a name")
@@ -295,7 +294,7 @@ impl Reader<'_> {
             .extend(name.map(|name| GroupPart { name, layer }));
     }
 
-    fn host(&mut self, parts: &mut Parts, node: &KdlNode) {
+    fn host(&mut self, parts: &mut Parts, node: &Node<'_>) {
         self.shape(node, 1, &["group", "was", "server"]);
         let name = self
             .first(node, "a name")
@@ -355,7 +354,7 @@ impl Reader<'_> {
         }));
     }
 
-    fn removed(&mut self, parts: &mut Parts, node: &KdlNode) {
+    fn removed(&mut self, parts: &mut Parts, node: &Node<'_>) {
         self.shape(node, 1, &["snapshots"]);
         self.no_block(node);
         let name = self
@@ -385,7 +384,7 @@ impl Reader<'_> {
         }
     }
 
-    fn include(&mut self, node: &KdlNode) -> Option<Include> {
+    fn include(&mut self, node: &Node<'_>) -> Option<Include> {
         self.shape(node, 1, &["optional"]);
         self.no_block(node);
         let optional = self

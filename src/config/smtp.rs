@@ -1,13 +1,12 @@
 //! The `smtp` node.
 
-use kdl::KdlNode;
-
 use super::node::Reader;
+use super::syntax::Node;
 use crate::core::desired::{Finding, SmtpPart, Spanned};
 use crate::core::model::{SmtpTls, is_this_machine};
 
 impl Reader<'_> {
-    pub(super) fn smtp(&mut self, part: &mut SmtpPart, node: &KdlNode) {
+    pub(super) fn smtp(&mut self, part: &mut SmtpPart, node: &Node<'_>) {
         const KNOWN: [&str; 6] = ["host", "port", "tls", "from", "user", "password"];
         self.shape(node, 0, &[]);
         let at = self.at_node(node);

@@ -722,3 +722,52 @@ fn the_time_of_hooks_is_ten_minutes_or_what_is_nearest_to_the_host() {
             .contains("no hook can end in no time")
     );
 }
+
+/// What a file says is the same whether it was parsed now or before, places and mistakes included; and only what was
+/// changed is parsed again.
+#[test]
+fn what_is_remembered_says_the_same() {
+    let many: String = (0..900)
+        .map(|i| format!("host \"h{i}\" group=\"web\" {{ address \"h{i}.example.net\"; exclude #\"a\\b\"# \"\\u{{e9}}\" }}\n"))
+        .collect();
+    let group = "group \"web\" { source \"/\"; retention { keep daily=7 } }\n";
+    let folder = Folder::of(&[
+        ("pobsync.kdl", "include \"hosts/*.kdl\"\n"),
+        ("hosts/many.kdl", &many),
+        ("hosts/web.kdl", group),
+        ("state/here", ""),
+    ]);
+    let (file, state) = (
+        folder.path().join("pobsync.kdl"),
+        folder.path().join("state"),
+    );
+    let told = |loaded: Loaded| {
+        let shas: Vec<String> = loaded.files.iter().map(|f| f.sha256.clone()).collect();
+        (loaded.state, loaded.report.text(false, 100), shas)
+    };
+    let remembering = || told(load_remembering(&file, &file, &state));
+    let kept = || std::fs::read(state.join("parsed-kdl")).unwrap();
+
+    let first = remembering();
+    assert!(first.0.is_some(), "{}", first.1);
+    assert_eq!(first, told(folder.load()));
+    let before = kept();
+    assert_eq!((remembering(), kept()), (first, before.clone()));
+
+    let wrong = "group \"web\" { source \"/\"; sauce \"/\" }\nhost \"h7\" { address \"x y\" }\n";
+    std::fs::write(folder.path().join("hosts/web.kdl"), wrong).unwrap();
+    let second = remembering();
+    assert_eq!(second, told(folder.load()));
+    assert!(
+        second.0.is_none() && second.1.contains("hosts/many.kdl:8"),
+        "{}",
+        second.1
+    );
+    assert_ne!(kept(), before);
+    assert_eq!(remembering(), second);
+
+    // A text that does not parse is nothing to remember.
+    std::fs::write(folder.path().join("hosts/web.kdl"), "group {{\n").unwrap();
+    let third = remembering();
+    assert_eq!((remembering(), &third), (told(folder.load()), &third));
+}

@@ -539,7 +539,8 @@ pub fn default_database() -> DatabaseAddress {
 }
 
 /// Where this server keeps what belongs to it alone: beside its database, or in the default folder if that is elsewhere.
-pub(super) fn state_folder_of(address: &DatabaseAddress) -> Utf8PathBuf {
+#[must_use]
+pub fn state_folder_of(address: &DatabaseAddress) -> Utf8PathBuf {
     match address {
         DatabaseAddress::File(path) => path
             .parent()

@@ -32,6 +32,14 @@ pub fn load(path: &Utf8Path) -> Result<Configuration, Error> {
     config::load(path).try_into()
 }
 
+/// The same; what the parser makes of its files is kept in `folder`, that of the database, and not asked for again.
+///
+/// # Errors
+/// With the report of every mistake.
+pub fn load_remembering(path: &Utf8Path, folder: &Utf8Path) -> Result<Configuration, Error> {
+    config::load_remembering(path, path, folder).try_into()
+}
+
 impl TryFrom<config::Loaded> for Configuration {
     type Error = Error;
 

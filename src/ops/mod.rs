@@ -97,7 +97,7 @@ pub use clock::now;
 pub use configure::{
     GlobalEdit, HostEdit, ScheduleEdit, configure_global, configure_host, schedule,
 };
-pub use context::{Context, Facts, default_database, hooks_folder};
+pub use context::{Context, Facts, default_database, hooks_folder, state_folder_of};
 pub use copy_database::{DatabaseCopy, copy_database};
 pub use cut_off::FinishedDeletion;
 pub use damage_notes::damage_notes;
@@ -114,7 +114,7 @@ pub use hold::{acknowledge, hold, unhold};
 pub use init::init;
 pub use inventory::{Inventory, inventory, read_inventory};
 pub use legacy::{LegacyImport, export_legacy, import_legacy, legacy_as_kdl, load_legacy};
-pub use load::{Configuration, desired_host, load};
+pub use load::{Configuration, desired_host, load, load_remembering};
 pub use look::{Taken, look_inside, taken};
 pub use ls::{ListRequest, list};
 pub use metrics::metrics;

@@ -68,6 +68,8 @@ impl Ender {
 pub struct Watch {
     path: Utf8PathBuf,
     shown: Utf8PathBuf,
+    /// Where what was parsed is kept.
+    folder: Utf8PathBuf,
     wake: Sender<Wake>,
     woken: Receiver<Wake>,
     watcher: Option<RecommendedWatcher>,
@@ -89,11 +91,12 @@ struct Told {
 }
 
 impl Watch {
-    /// Prepares to wait for the configuration at `path`. Its first news is what it says now.
+    /// Prepares to wait for the configuration at `path`. Its first news is what it says now. What the parser makes of its
+    /// files is kept in `folder`.
     ///
     /// # Errors
     /// When `path` cannot be made absolute: this folder is gone.
-    pub fn new(path: &Utf8Path) -> Result<Self, Error> {
+    pub fn new(path: &Utf8Path, folder: &Utf8Path) -> Result<Self, Error> {
         let absolute = camino::absolute_utf8(path).map_err(|source| Error::File {
             doing: "find",
             path: path.to_string(),
@@ -104,6 +107,7 @@ impl Watch {
             // This folder may go and come again.
             path: absolute,
             shown: path.to_owned(),
+            folder: folder.to_owned(),
             wake,
             woken,
             watcher: None,
@@ -219,7 +223,7 @@ impl Watch {
             let watcher = self.watcher();
             // Now that the new one is there, the old one can go.
             self.watcher = watcher;
-            let loaded = config::load_as(&self.path, &self.shown);
+            let loaded = config::load_remembering(&self.path, &self.shown, &self.folder);
             rounds += 1;
             if loaded.watched == self.watched || rounds == ROUNDS {
                 return loaded;
