@@ -1,6 +1,6 @@
 //! Where results go: stdout for data, stderr for log and progress.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufWriter, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,9 @@ use super::args::{Color, Common, Format};
 use crate::core::model::HostName;
 use crate::core::plan::Plan;
 use crate::ops::Error;
-use crate::render::{BUDGET, Style, document, line, plan_html, plan_markdown, plan_text};
+use crate::render::{
+    BUDGET, Style, document, line, plan_html, plan_markdown, plan_pieces, write_document,
+};
 
 /// How this call of the program prints.
 #[derive(Debug, Clone, Copy)]
@@ -101,8 +103,20 @@ impl Output {
     /// Prints a plan in the form asked for.
     pub(super) fn plan(&self, plan: &Plan) {
         match self.format {
-            Format::Text => print(&plan_text(plan, &self.style)),
-            Format::Json => self.json(plan),
+            Format::Text => print_with(|out| {
+                let mut written = Ok(());
+                plan_pieces(plan, &self.style, &mut |piece| {
+                    if written.is_ok() {
+                        written = out.write_all(piece.as_bytes());
+                    }
+                });
+                written
+            }),
+            Format::Json if self.lines => self.json(plan),
+            Format::Json => {
+                DOCUMENTS.fetch_add(1, Ordering::Relaxed);
+                print_with(|out| write_document(out, plan));
+            }
             Format::Markdown => print(&plan_markdown(plan, BUDGET)),
             Format::Html => print(&plan_html(plan)),
         }
@@ -125,14 +139,22 @@ impl Output {
 
 /// What stdout refused first, until somebody tells of it.
 static REFUSED: Mutex<Option<std::io::Error>> = Mutex::new(None);
+/// Bytes that are written at a time.
+const PIECE: usize = 64 << 10;
 /// How many documents were printed for programs, which read one.
 static DOCUMENTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Writes to stdout. A reader that has gone away, such as `head`, is no error; what else goes wrong is kept for
 /// [`heard`].
 pub(super) fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    print_with(|out| out.write_all(text.as_bytes()));
+}
+
+/// The same for what is written piece by piece.
+fn print_with(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) {
+    // Larger pieces than a line at a time, and each of them at once.
+    let mut out = BufWriter::with_capacity(PIECE, std::io::stdout().lock());
+    let written = write(&mut out).and_then(|()| out.flush());
     match written {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,6 @@
 //! Two versions of the configuration on the same snapshots: what a change does, whatever SQL holds today.
 
+use std::collections::HashMap;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::process::{Command, Stdio};
 
@@ -9,7 +10,7 @@ use super::context::Facts;
 use super::{Error, load, random_bytes};
 use crate::core::desired::DesiredState;
 use crate::core::model::{
-    HostId, ManagedBy, Policy, SnapshotsOnRemoval, SqlGlobal, SqlHost, Timestamp,
+    HostId, HostName, ManagedBy, Policy, SnapshotsOnRemoval, SqlGlobal, SqlHost, Timestamp,
 };
 
 /// Reads the version that `base` names: a file, or a revision of the repository that holds `file`, includes too.
@@ -45,10 +46,9 @@ pub fn as_if_applied(facts: Facts, base: &DesiredState) -> Facts {
         changed_at: epoch,
         changed_by: String::new(),
     });
-    let row_of = |name: &crate::core::model::HostName| {
-        old.iter()
-            .find(|host| host.name == *name && host.retired.is_none())
-    };
+    let live = old.iter().filter(|host| host.retired.is_none());
+    let by_name: HashMap<&HostName, &SqlHost> = live.map(|host| (&host.name, host)).collect();
+    let row_of = |name: &HostName| by_name.get(name).copied();
     for (i, host) in base.hosts.iter().enumerate() {
         let row = row_of(&host.name).or_else(|| host.was.as_ref().and_then(row_of));
         state.hosts.push(SqlHost {

@@ -1,6 +1,6 @@
 //! What every use case is given.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -443,18 +443,19 @@ impl Facts {
     /// The rows of every snapshot that `plan` lists for deletion.
     #[must_use]
     pub fn listed(&self, plan: &Plan) -> Vec<SnapshotId> {
+        let by_directory: HashMap<&HostName, &SqlHost> = self
+            .state
+            .hosts
+            .iter()
+            .map(|host| (&host.directory, host))
+            .collect();
         let mut rows = Vec::new();
         for retention in plan
             .retention
             .iter()
             .filter(|retention| !retention.delete.is_empty())
         {
-            let Some(host) = self
-                .state
-                .hosts
-                .iter()
-                .find(|host| host.directory == retention.directory)
-            else {
+            let Some(host) = by_directory.get(&retention.directory) else {
                 continue;
             };
             let by_name = match &retention.root {

@@ -11,6 +11,18 @@ pub fn document<T: Serialize>(value: &T) -> String {
     text
 }
 
+/// Writes what [`document`] says to `out`, piece by piece.
+///
+/// # Errors
+/// When `out` takes no more.
+pub fn write_document<T: Serialize>(
+    mut out: &mut dyn std::io::Write,
+    value: &T,
+) -> std::io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, value)?;
+    out.write_all(b"\n")
+}
+
 /// Writes `value` for programs that read a document a line: no line end but the last.
 #[must_use]
 pub fn line<T: Serialize>(value: &T) -> String {

@@ -1,5 +1,7 @@
 //! What changed in SQL since the last apply, held against the file as it is now.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -97,8 +99,12 @@ pub fn drift(actual: &SqlState, desired: Option<&DesiredState>) -> DriftReport {
         );
     }
     let live = || actual.hosts.iter().filter(|host| host.retired.is_none());
+    let by_name: Option<HashMap<_, _>> =
+        desired.map(|state| state.hosts.iter().map(|host| (&host.name, host)).collect());
     for host in live() {
-        let asked = desired.map(|state| state.hosts.iter().find(|wanted| wanted.name == host.name));
+        let asked = by_name
+            .as_ref()
+            .map(|by_name| by_name.get(&host.name).copied());
         if host.managed_by != ManagedBy::Kdl {
             if !matches!(asked, Some(Some(_))) {
                 report.unmanaged.push(host.name.clone());
@@ -119,10 +125,11 @@ pub fn drift(actual: &SqlState, desired: Option<&DesiredState>) -> DriftReport {
         let by = (host.changed_at, host.changed_by.as_str());
         push(&mut report, Object::Host, host.name.as_str(), by, fields);
     }
+    let names: HashSet<String> = actual.hosts.iter().map(|host| host.name.folded()).collect();
+    let live_names: HashSet<String> = live().map(|host| host.name.folded()).collect();
     for wanted in desired.iter().flat_map(|state| &state.hosts) {
-        let is = |name: &HostName| name.folded() == wanted.name.folded();
-        let has_left = actual.hosts.iter().any(|host| is(&host.name));
-        if has_left && !live().any(|host| is(&host.name)) {
+        let name = wanted.name.folded();
+        if names.contains(&name) && !live_names.contains(&name) {
             report.retired.push(wanted.name.clone());
         }
     }

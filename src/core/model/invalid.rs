@@ -23,7 +23,7 @@ impl Invalid {
     }
 }
 
-/// Implements the text traits of a checked newtype over `String` whose `FromStr` does the checking.
+/// Implements the text traits of a checked newtype over a string whose `FromStr` does the checking.
 macro_rules! text_newtype {
     ($name:ident) => {
         impl $name {
@@ -50,7 +50,7 @@ macro_rules! text_newtype {
 
         impl From<$name> for String {
             fn from(value: $name) -> Self {
-                value.0
+                value.0.into()
             }
         }
 

@@ -17,7 +17,9 @@ use crate::core::model::{
     AbsolutePath, Fingerprint, Guard, HostId, HostName, Kinds, Label, Policy, RootId, Schedule,
     Snapshot, SnapshotName, SnapshotStatus, SnapshotsOnRemoval, Span, SqlHost, SqlState, Timestamp,
 };
-use crate::core::retention::{EmptyPolicy, Mode, Question, Reason, Side, Verdict, plan_host};
+use crate::core::retention::{
+    Decision, EmptyPolicy, Mode, Question, Reason, Side, Verdict, plan_host,
+};
 use crate::core::schedule::upcoming;
 use crate::core::usage::{Frees, Key, Present, Usage};
 
@@ -273,17 +275,14 @@ impl<'a> Planner<'a> {
             .collect();
         let by_name: BTreeMap<&HostName, &DesiredHost> =
             desired.hosts.iter().map(|h| (&h.name, h)).collect();
+        let by_text: HashMap<&str, &DesiredHost> =
+            desired.hosts.iter().map(|h| (h.name.as_str(), h)).collect();
         let renamed: BTreeMap<&HostName, &DesiredHost> = compared
             .changes
             .iter()
             .filter_map(|change| {
-                Some((
-                    change.was.as_ref()?,
-                    desired
-                        .hosts
-                        .iter()
-                        .find(|h| h.name.as_str() == change.name)?,
-                ))
+                let host = by_text.get(change.name.as_str()).copied()?;
+                Some((change.was.as_ref()?, host))
             })
             .collect();
         let includes = |name: &HostName| {
@@ -413,8 +412,7 @@ impl<'a> Planner<'a> {
             now: self.as_of,
             upcoming,
         })?;
-        let mut keep = Vec::new();
-        let mut delete = Vec::new();
+        let (mut keep, mut delete) = room(&decided.decisions);
         for decision in decided.decisions {
             let s = decision.snapshot;
             match decision.verdict {
@@ -436,7 +434,7 @@ impl<'a> Planner<'a> {
                         bytes: s.bytes,
                         rescued,
                         suspect: s.suspect,
-                        hold: s.hold.clone().filter(|_| is_held),
+                        hold: s.hold.clone().filter(|_| is_held).map(Box::new),
                     });
                 }
                 Verdict::Delete {
@@ -638,6 +636,16 @@ impl<'a> HostSides<'a> {
             schedules: &host.settings.schedules,
         }
     }
+}
+
+/// Lists with room for what they will hold and no more.
+fn room(decisions: &[Decision<'_>]) -> (Vec<KeepEntry>, Vec<DeleteEntry>) {
+    let stays = |decision: &&Decision<'_>| matches!(decision.verdict, Verdict::Keep { .. });
+    let keep = decisions.iter().filter(stays).count();
+    (
+        Vec::with_capacity(keep),
+        Vec::with_capacity(decisions.len() - keep),
+    )
 }
 
 fn side_in_force(sql: &SqlHost) -> Side<'_> {

@@ -3,9 +3,9 @@
 //! Its JSON is a contract: `schema/plan.schema.json`, `format_version` 1. New fields may be added; none changes its
 //! meaning.
 
-use chrono::NaiveDate;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{Allow, Outcome};
@@ -242,7 +242,7 @@ pub struct KeepEntry {
     pub suspect: bool,
     /// Who holds it, why, and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hold: Option<Hold>,
+    pub hold: Option<Box<Hold>>,
 }
 
 /// A snapshot that goes.
@@ -512,36 +512,33 @@ impl Plan {
     }
 
     fn listed_deletions_fingerprint(&self) -> Fingerprint {
-        let deletions: Vec<_> = self
-            .retention
-            .iter()
-            .flat_map(|r| {
-                r.delete
-                    .iter()
-                    .map(|d| (&r.host, &r.directory, d.kind, &d.snapshot, d.reason))
-            })
-            .collect();
-        Fingerprint::of(&deletions)
+        Fingerprint::of_rows(self.retention.iter().flat_map(|r| {
+            r.delete
+                .iter()
+                .map(|d| (&r.host, &r.directory, d.kind, &d.snapshot, d.reason))
+        }))
     }
 
     /// Takes off every deletion that `saved` did not list.
     pub fn only_what_was_listed(&mut self, saved: &Self) {
+        let by_host: HashMap<_, _> = saved
+            .retention
+            .iter()
+            .map(|s| ((&s.host, &s.directory, &s.root), s))
+            .collect();
         let today = std::mem::take(&mut self.retention);
         self.retention = today
             .into_iter()
-            .map(|plan| {
-                let listed = saved.retention.iter().find(|s| {
-                    s.host == plan.host && s.directory == plan.directory && s.root == plan.root
-                });
-                match listed {
+            .map(
+                |plan| match by_host.get(&(&plan.host, &plan.directory, &plan.root)) {
                     Some(listed) => super::intersect(listed, plan),
                     None => RetentionPlan {
                         delete: Vec::new(),
                         totals: Totals::of(&plan.keep, &[]),
                         ..plan
                     },
-                }
-            })
+                },
+            )
             .collect();
         self.reseal();
     }

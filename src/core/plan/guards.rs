@@ -1,6 +1,6 @@
 //! The limits a plan is held against. Each refusal names the limit, the ratio, where it is set, and what would lift it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Allow, Refusal, RefusalScope, RetentionPlan, RootFacts};
 use crate::core::desired::DesiredState;
@@ -99,13 +99,22 @@ pub(super) fn refusals(limits: &Limits<'_>, asked: &Asked<'_>) -> Vec<Refusal> {
     found.extend(max_retire(limits, asked));
     found.extend(fleet_delete(limits, asked));
     // What an apply does not prune does not stand in its way.
-    let is_left_alone =
-        |plan: &RetentionPlan| !plan.approved && asked.compared.unmanaged.contains(&plan.host);
+    let unmanaged: HashSet<&HostName> = asked.compared.unmanaged.iter().collect();
+    let is_left_alone = |plan: &RetentionPlan| !plan.approved && unmanaged.contains(&plan.host);
     let pruned = asked.retention.iter().filter(|plan| !is_left_alone(plan));
     let pruned: Vec<&RetentionPlan> = pruned.collect();
+    let mut waiting: HashMap<&HostName, Vec<&RetentionPlan>> = HashMap::new();
+    for plan in pruned.iter().filter(|plan| !plan.approved) {
+        waiting.entry(&plan.host).or_default().push(plan);
+    }
+    let looser = Limits {
+        guard: asked.desired.global.guard,
+        ..limits.clone()
+    };
     let of_prune = prune_refusals(limits, pruned.iter().copied());
     found.extend(of_prune.into_iter().map(|mut refusal| {
-        if is_lifted_by_this_change(limits, asked, &pruned, &refusal) {
+        let of_host = refusal.host.as_ref().and_then(|host| waiting.get(host));
+        if is_lifted_by_this_change(&looser, of_host.map_or(&[], Vec::as_slice), &refusal) {
             // The next night would have the looser limit: what it stood against is refused now.
             refusal.scope = RefusalScope::Apply;
             refusal
@@ -117,23 +126,15 @@ pub(super) fn refusals(limits: &Limits<'_>, asked: &Asked<'_>) -> Vec<Refusal> {
     found
 }
 
-/// Says that a limit stands against deletions that wait for this change, and that the same change raises the limit so
-/// far that it would not.
+/// Says that a limit stands against deletions that wait for this change, those of `waiting`, and that the same change
+/// raises the limit so far, to `looser`, that it would not.
 fn is_lifted_by_this_change(
-    limits: &Limits<'_>,
-    asked: &Asked<'_>,
-    pruned: &[&RetentionPlan],
+    looser: &Limits<'_>,
+    waiting: &[&RetentionPlan],
     refusal: &Refusal,
 ) -> bool {
-    let looser = Limits {
-        guard: asked.desired.global.guard,
-        ..limits.clone()
-    };
-    let of_host = pruned
-        .iter()
-        .filter(|plan| refusal.host.as_ref() == Some(&plan.host) && !plan.approved);
-    of_host.into_iter().any(|plan| {
-        let still = [max_delete(&looser, plan), max_delete_percent(&looser, plan)];
+    waiting.iter().any(|plan| {
+        let still = [max_delete(looser, plan), max_delete_percent(looser, plan)];
         !still
             .into_iter()
             .flatten()

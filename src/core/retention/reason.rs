@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::core::model::{CalendarSpan, Count, Invalid, Rule, SnapshotName};
 
 /// Why a snapshot stays.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Reason {
     /// It is the newest complete one of its host, whatever its kind.
     Newest,
@@ -110,9 +110,9 @@ impl TryFrom<String> for Reason {
     }
 }
 
-impl From<Reason> for String {
-    fn from(reason: Reason) -> Self {
-        reason.to_string()
+impl Serialize for Reason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

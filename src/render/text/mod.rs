@@ -27,21 +27,31 @@ use crate::core::plan::{Plan, Refusal, RetentionPlan};
 #[must_use]
 pub fn plan_text(plan: &Plan, style: &Style) -> String {
     let mut out = String::new();
+    plan_pieces(plan, style, &mut |piece| out.push_str(piece));
+    out
+}
+
+/// The whole plan, handed to `write` in pieces of some lines each: that of a large fleet is larger than what it was made
+/// from.
+pub fn plan_pieces(plan: &Plan, style: &Style, write: &mut dyn FnMut(&str)) {
+    let mut out = String::new();
     refusals(&mut out, &plan.refusals, style);
+    write(&fold::fold(&out, style.width));
     let (touched, quiet): (Vec<&RetentionPlan>, Vec<&RetentionPlan>) = plan
         .retention
         .iter()
         .partition(|r| !r.delete.is_empty() || r.totals.rescued > 0);
     for retention in &touched {
-        out.push_str(&retention_text(retention, style));
-        out.push('\n');
+        write(&retention_text(retention, style));
+        write("\n");
     }
     if style.verbose {
         for retention in quiet.iter().filter(|r| !r.keep.is_empty()) {
-            out.push_str(&retention_text(retention, style));
-            out.push('\n');
+            write(&retention_text(retention, style));
+            write("\n");
         }
     }
+    out.clear();
     changes::drift(&mut out, &plan.drift, style);
     for change in &plan.changes {
         out.push_str(&change_lines(change, style));
@@ -51,7 +61,7 @@ pub fn plan_text(plan: &Plan, style: &Style) -> String {
     }
     notes(&mut out, plan, &quiet, style);
     out.push_str(&summary_lines(plan));
-    fold::fold(&out, style.width)
+    write(&fold::fold(&out, style.width));
 }
 
 fn refusals(out: &mut String, refusals: &[Refusal], style: &Style) {
