@@ -10,7 +10,13 @@ use super::FieldChange;
 /// A list is one field: its order has a meaning, and a change of it is shown as a diff of lines. `None` is an object
 /// without fields. A value that cannot be written as JSON is `null`; no settings are such.
 #[must_use]
-pub fn changed_fields<T: Serialize>(old: Option<&T>, new: Option<&T>) -> Vec<FieldChange> {
+pub fn changed_fields<T: Serialize + PartialEq>(
+    old: Option<&T>,
+    new: Option<&T>,
+) -> Vec<FieldChange> {
+    if old == new {
+        return Vec::new();
+    }
     let as_json = |side: Option<&T>| {
         side.and_then(|v| serde_json::to_value(v).ok())
             .unwrap_or(Value::Null)

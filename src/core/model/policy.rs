@@ -1,5 +1,7 @@
 //! Retention policies.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use chrono_tz::Tz;
@@ -352,8 +354,25 @@ impl Policy {
     /// SHA-256 over the canonical JSON of everything that decides: approvals are given to this value.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(self)
+        FINGERPRINTS.with_borrow_mut(|known| {
+            if let Some(fingerprint) = known.get(self) {
+                return fingerprint.clone();
+            }
+            let fingerprint = Fingerprint::of(self);
+            if known.len() < REMEMBERED {
+                known.insert(self.clone(), fingerprint.clone());
+            }
+            fingerprint
+        })
     }
+}
+
+/// A fleet has some dozens of policies; the fingerprint of one beyond so many is computed each time.
+const REMEMBERED: usize = 256;
+
+thread_local! {
+    /// Fingerprints that were computed: each host of a fleet is asked for that of one of a few policies.
+    static FINGERPRINTS: RefCell<HashMap<Policy, Fingerprint>> = RefCell::default();
 }
 
 #[cfg(test)]

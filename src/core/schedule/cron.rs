@@ -1,6 +1,9 @@
 //! One crontab line.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use chrono::{
     DateTime, LocalResult, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _, Utc,
@@ -22,12 +25,34 @@ pub struct Cron {
 /// A leap day on one day of the week comes every forty years at worst (across 2100, which has none).
 const LONGEST_WAIT: i64 = 366 * 41;
 
+/// A fleet has some dozens of lines; what is longer, or beyond so many, is read each time it is asked about.
+const REMEMBERED: usize = 1024;
+const LONGEST_REMEMBERED: usize = 256;
+
+thread_local! {
+    /// Lines that were read: ten thousand hosts share a few, and each of them is asked about every minute.
+    static READ: RefCell<HashMap<String, Arc<Cron>>> = RefCell::default();
+}
+
 impl Cron {
     /// Reads five fields or an `@` word.
     ///
     /// # Errors
     /// When it is not crontab(5), or can never fire.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
+    pub fn parse(text: &str) -> Result<Arc<Self>, Invalid> {
+        if let Some(cron) = READ.with_borrow(|read| read.get(text).cloned()) {
+            return Ok(cron);
+        }
+        let cron = Arc::new(Self::read(text)?);
+        READ.with_borrow_mut(|read| {
+            if read.len() < REMEMBERED && text.len() <= LONGEST_REMEMBERED {
+                read.insert(text.to_owned(), Arc::clone(&cron));
+            }
+        });
+        Ok(cron)
+    }
+
+    fn read(text: &str) -> Result<Self, Invalid> {
         let refused = |help: &str| Invalid::new(text, "a crontab line", help);
         if text.chars().any(char::is_control) {
             return Err(refused("it holds a line end or another control character"));

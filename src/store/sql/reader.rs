@@ -94,6 +94,15 @@ impl<'r> Reader<'r> {
         column: &'static str,
     ) -> Result<T, StoreError> {
         let text = self.text(column)?;
+        self.read_json(column, text)
+    }
+
+    /// The value of a column whose text was read before.
+    pub(super) fn read_json<T: DeserializeOwned>(
+        &self,
+        column: &'static str,
+        text: &str,
+    ) -> Result<T, StoreError> {
         serde_json::from_str(text).map_err(|e| self.error(column, e))
     }
 

@@ -1,6 +1,8 @@
 //! The configuration, read.
 
-use crate::core::model::{HostId, Pause, Retirement, Schedule, Span, SqlGlobal, SqlHost, SqlState};
+use crate::core::model::{
+    HostId, HostSettings, Pause, Retirement, Schedule, Span, SqlGlobal, SqlHost, SqlState,
+};
 use crate::store::session::{Row, Session, Val, all, args, first};
 use crate::store::{HostKey, HostSchedule, StoreError};
 
@@ -170,13 +172,25 @@ pub(super) fn schedules(
 
 fn read_host(row: &dyn Row) -> Result<SqlHost, StoreError> {
     let mut row = Reader::new(row, "hosts");
+    let id = HostId(row.int("id")?);
+    let name = row.parse("name")?;
+    let directory = row.parse("directory")?;
+    let managed_by = row.parse("managed_by")?;
+    let text = row.text("settings")?;
+    let settings: HostSettings = row.read_json("settings", text)?;
+    // Nearly always the same: nobody has changed it by another way.
+    let applied = match row.opt_text("applied")? {
+        Some(same) if same == text => Some(settings.clone()),
+        Some(other) => Some(row.read_json("applied", other)?),
+        None => None,
+    };
     Ok(SqlHost {
-        id: HostId(row.int("id")?),
-        name: row.parse("name")?,
-        directory: row.parse("directory")?,
-        managed_by: row.parse("managed_by")?,
-        settings: row.json("settings")?,
-        applied: row.opt_json("applied")?,
+        id,
+        name,
+        directory,
+        managed_by,
+        settings,
+        applied,
         retired: read_retirement(&mut row)?,
         pause: read_pause(&mut row)?,
         approved_policy: row.opt_parse("approved_policy")?,
