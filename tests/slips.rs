@@ -256,3 +256,78 @@ fn the_plan_of_a_removal_speaks_of_the_host_that_leaves_and_not_of_an_older_one_
     assert!(plan.out.contains("delete 3 of 3 snapshots"), "{}", plan.out);
     assert_eq!(left(&program), 3);
 }
+
+#[test]
+fn a_snapshot_is_named_in_one_way_by_all_who_take_one() {
+    let program = with_snapshots("last=9", 3);
+    let begins = &name(1)[..8];
+    let kind = format!("scheduled/{begins}");
+    let named = |which: &str| -> Vec<Vec<String>> {
+        [
+            &["hold", "web", which, "--reason", "audit"][..],
+            &["unhold", "web", which],
+            &["du", "web", which],
+            &["verify", &format!("web:{which}")],
+            &["ls", &format!("web:{which}")],
+        ]
+        .iter()
+        .map(|args| args.iter().map(|word| (*word).to_owned()).collect())
+        .collect()
+    };
+    let run = |code: i32, args: &[String]| {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        program.ends(code, &args)
+    };
+    for which in [begins, &kind, &name(1), "latest"] {
+        for args in named(which) {
+            run(0, &args);
+        }
+    }
+    for args in named("20") {
+        let said = run(64, &args);
+        assert!(said.err.contains("of 3 snapshots of web"), "{}", said.err);
+        assert!(said.err.contains(&name(3)), "{}", said.err);
+    }
+    for args in named("2035") {
+        let said = run(64, &args);
+        assert!(said.err.contains("2035"), "{}", said.err);
+    }
+    let said = run(0, &named(begins)[0]);
+    assert!(said.err.contains(&name(1)), "{}", said.err);
+    let said = run(0, &named("latest")[1]);
+    let text = format!("There was no hold on {}.", name(3));
+    assert!(said.err.contains(&text), "{}", said.err);
+}
+
+#[test]
+fn a_hold_says_when_it_ends_by_the_clock_of_the_host() {
+    let program = with_snapshots("last=9", 2);
+    let zone = "timezone \"Europe/Amsterdam\"";
+    program.write("pobsync.kdl", &file("last=9", zone));
+    program.ends(0, &["apply", "--yes"]);
+    let hold = |until: &str| {
+        let first = name(1);
+        program.run(&["hold", "web", &first, "--reason", "audit", "--until", until])
+    };
+    // The day itself is the last one: it ends with it.
+    let said = hold("2036-07-01");
+    assert_eq!(said.code, 0, "{}", said.err);
+    let text = "before Wed 2036-07-02 00:00 CEST (Europe/Amsterdam)";
+    assert!(said.err.contains(text), "{}", said.err);
+    let rows = program.json(0, &["snapshots", "web"]);
+    assert!(
+        rows.to_string().contains("2036-07-01T22:00:00Z"),
+        "{rows:#}"
+    );
+    let said = hold("2036-01-01T12:00:00+01:00");
+    let text = "before Tue 2036-01-01 12:00 CET (Europe/Amsterdam)";
+    assert!(said.err.contains(text), "{}", said.err);
+    for past in ["2020-01-01", "2020-01-01T00:00:00Z"] {
+        let said = hold(past);
+        assert_eq!(said.code, 65);
+        assert!(said.err.contains("time to come"), "{}", said.err);
+    }
+    let said = hold("tomorrow");
+    assert_eq!(said.code, 64);
+    assert!(said.err.contains("a day or a time"), "{}", said.err);
+}

@@ -6,16 +6,27 @@ use crate::core::plan::Outcome;
 use crate::ops::{self, Context, Error};
 
 pub(super) fn hold(context: &Context, args: &HoldArgs, output: &Output) -> Result<Outcome, Error> {
-    ops::hold(
+    let held = ops::hold(
         context,
         &args.host,
-        &args.snapshot.parse()?,
+        &args.snapshot,
         &args.reason,
         args.until,
     )?;
+    let until = match held.until {
+        None => String::new(),
+        Some(until) => {
+            let there = until.utc().with_timezone(&held.timezone);
+            format!(
+                " before {} ({})",
+                there.format("%a %Y-%m-%d %H:%M %Z"),
+                held.timezone.name()
+            )
+        }
+    };
     output.say(&format!(
-        "Held: no prune deletes {} of {}.",
-        args.snapshot, args.host
+        "Held: no prune deletes {} of {}{until}.",
+        held.name, args.host
     ));
     Ok(Outcome::Done)
 }
@@ -25,11 +36,11 @@ pub(super) fn unhold(
     args: &UnholdArgs,
     output: &Output,
 ) -> Result<Outcome, Error> {
-    let was_held = ops::unhold(context, &args.host, &args.snapshot.parse()?)?;
-    output.say(if was_held {
-        "The hold is off."
+    let (name, was_held) = ops::unhold(context, &args.host, &args.snapshot)?;
+    output.say(&if was_held {
+        format!("The hold on {name} is off.")
     } else {
-        "There was no hold on it."
+        format!("There was no hold on {name}.")
     });
     Ok(if was_held {
         Outcome::Done

@@ -1,10 +1,56 @@
 //! Pins on snapshots: in SQL, which decides, and beside the snapshot's metadata, so that a lost database loses none.
 
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
 use super::context::Facts;
+use super::pick::pick;
 use super::root::open_root;
 use super::{Context, Error};
-use crate::core::model::{Hold, HostName, Invalid, Snapshot, SnapshotName, SqlHost, Timestamp};
+use crate::core::model::{
+    Hold, HostName, Invalid, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost,
+    Timestamp, Which, end_of_day,
+};
 use crate::disk::HostDir;
+
+/// When a hold ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldEnd {
+    /// At this moment.
+    At(Timestamp),
+    /// With this day, in the time zone of the host.
+    With(NaiveDate),
+}
+
+impl std::str::FromStr for HoldEnd {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if let Ok(day) = text.parse() {
+            return Ok(Self::With(day));
+        }
+        text.parse().map(Self::At).map_err(|_| {
+            Invalid::new(
+                text,
+                "a day or a time",
+                "write a day, its end is meant: 2026-12-31; or RFC 3339: 2026-12-31T12:00:00Z",
+            )
+        })
+    }
+}
+
+/// A snapshot that was pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its kind.
+    pub kind: SnapshotKind,
+    /// Its name.
+    pub name: SnapshotName,
+    /// Until when; nothing for good.
+    pub until: Option<Timestamp>,
+    /// The time zone of the host.
+    pub timezone: Tz,
+}
 
 /// Pins a snapshot.
 ///
@@ -13,16 +59,28 @@ use crate::disk::HostDir;
 pub fn hold(
     context: &Context,
     host: &HostName,
-    name: &SnapshotName,
+    which: &Which,
     reason: &str,
-    until: Option<Timestamp>,
-) -> Result<(), Error> {
+    until: Option<HoldEnd>,
+) -> Result<Held, Error> {
     let facts = context.own_facts_about(|other| other.name == *host)?;
-    let (host, snapshot) = find(&facts, host, name)?;
+    let (host, snapshot) = find(&facts, host, which)?;
     let now = super::clock::now();
     if reason.trim().is_empty() {
         return Err(Invalid::new(reason, "a reason", "say why, for whoever finds it").into());
     }
+    let timezone = host.settings.timezone;
+    let until = match until {
+        None => None,
+        Some(HoldEnd::At(at)) => Some(at),
+        Some(HoldEnd::With(day)) => Some(end_of_day(day, timezone).ok_or_else(|| {
+            Invalid::new(
+                day.to_string(),
+                "a day",
+                "there is none after it; name none to pin for good",
+            )
+        })?),
+    };
     if let Some(end) = until.filter(|end| *end <= now) {
         let help = "it would pin nothing; name a time to come, or none to pin for good";
         return Err(Invalid::new(end.to_string(), "a time to come", help).into());
@@ -36,28 +94,38 @@ pub fn hold(
     // SQL first: from here on no prune takes it. The copy on disk is for the day SQL is lost.
     context.store.hold(snapshot.id, &hold)?;
     if let Some(dir) = directory(context, &facts, host, now)?
-        && dir.has_snapshot(snapshot.kind, name)?
+        && dir.has_snapshot(snapshot.kind, &snapshot.name)?
     {
-        dir.write_hold(snapshot.kind, name, &hold)?;
+        dir.write_hold(snapshot.kind, &snapshot.name, &hold)?;
     }
-    Ok(())
+    Ok(Held {
+        kind: snapshot.kind,
+        name: snapshot.name.clone(),
+        until,
+        timezone,
+    })
 }
 
-/// Takes the pin off; says whether there was one.
+/// Takes the pin off; says of which snapshot, and whether there was one.
 ///
 /// # Errors
 /// As [`hold`].
-pub fn unhold(context: &Context, host: &HostName, name: &SnapshotName) -> Result<bool, Error> {
+pub fn unhold(
+    context: &Context,
+    host: &HostName,
+    which: &Which,
+) -> Result<(SnapshotName, bool), Error> {
     let facts = context.own_facts_about(|other| other.name == *host)?;
-    let (host, snapshot) = find(&facts, host, name)?;
+    let (host, snapshot) = find(&facts, host, which)?;
     let now = super::clock::now();
     // The copy first: one that stayed behind would come back with the next discovery.
     if let Some(dir) = directory(context, &facts, host, now)?
-        && dir.has_snapshot(snapshot.kind, name)?
+        && dir.has_snapshot(snapshot.kind, &snapshot.name)?
     {
-        dir.remove_hold(snapshot.kind, name)?;
+        dir.remove_hold(snapshot.kind, &snapshot.name)?;
     }
-    Ok(context.store.unhold(snapshot.id, &context.actor, now)?)
+    let was_held = context.store.unhold(snapshot.id, &context.actor, now)?;
+    Ok((snapshot.name.clone(), was_held))
 }
 
 /// Takes the suspect marks off every snapshot of a host; says how many had one.
@@ -88,22 +156,27 @@ pub fn acknowledge(context: &Context, host: &HostName) -> Result<usize, Error> {
         .len())
 }
 
+/// The snapshot that is meant of those on disk; an incomplete one by its name alone.
 fn find<'a>(
     facts: &'a Facts,
     host: &HostName,
-    name: &SnapshotName,
+    which: &Which,
 ) -> Result<(&'a SqlHost, &'a Snapshot), Error> {
     let host = facts.host(host)?;
-    let snapshots = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
-    let found = snapshots
-        .iter()
-        .find(|s| s.name == *name && s.status.is_on_disk());
-    found
-        .map(|snapshot| (host, snapshot))
-        .ok_or_else(|| Error::UnknownSnapshot {
-            host: host.name.clone(),
-            name: name.clone(),
-        })
+    let mut on_disk: Vec<&Snapshot> = facts
+        .snapshots
+        .get(&host.id)
+        .into_iter()
+        .flatten()
+        .filter(|snapshot| snapshot.status.is_on_disk())
+        .collect();
+    on_disk.sort_by(|a, b| (b.started_at, &b.name).cmp(&(a.started_at, &a.name)));
+    fn key<'k>(one: &'k &Snapshot) -> (SnapshotKind, &'k SnapshotName) {
+        (one.kind, &one.name)
+    }
+    let is_complete = |one: &&Snapshot| one.status == SnapshotStatus::Complete;
+    let found = *pick(&host.name, which, &on_disk, key, is_complete)?;
+    Ok((host, found))
 }
 
 fn directory(

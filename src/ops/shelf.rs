@@ -4,6 +4,7 @@
 use camino::Utf8Path;
 
 use super::context::nearest;
+use super::pick::pick;
 use super::reading_error::ReadingError;
 use super::{Context, Error};
 use crate::core::model::{
@@ -45,6 +46,12 @@ pub struct OnDisk {
     pub started_at: Timestamp,
     /// Why it is suspect, if it is.
     pub suspect: Option<String>,
+}
+
+impl OnDisk {
+    fn key(&self) -> (SnapshotKind, &SnapshotName) {
+        (self.kind, &self.name)
+    }
 }
 
 impl Shelf {
@@ -157,54 +164,22 @@ fn whole(found: Found) -> Option<OnDisk> {
     })
 }
 
-/// So many names are listed where one was meant.
-const LISTED: usize = 8;
-
 impl HostShelf {
     /// The snapshot that is meant; with `as_of`, the newest that began no later.
     ///
     /// # Errors
     /// When there is none, or several.
     pub fn pick(&self, which: &Which, as_of: Option<Timestamp>) -> Result<&OnDisk, Error> {
-        let Which::Named { kind, begins } = which else {
+        if *which == Which::Latest {
             return self.newest(as_of);
-        };
+        }
         if as_of.is_some() {
             return Err(ReadingError::NamedAndAsOf {
                 asked: which.to_string(),
             }
             .into());
         }
-        let of_kind = |s: &&OnDisk| kind.is_none_or(|kind| s.kind == kind);
-        let mut found: Vec<&OnDisk> = self.snapshots.iter().filter(of_kind).collect();
-        if let [one] = found
-            .iter()
-            .filter(|s| s.name.as_str() == begins)
-            .collect::<Vec<_>>()[..]
-        {
-            return Ok(one);
-        }
-        found.retain(|s| s.name.as_str().starts_with(begins.as_str()));
-        let names = |found: &[&OnDisk]| {
-            let newest = found.iter().take(LISTED);
-            newest.map(|s| format!("{}/{}", s.kind, s.name)).collect()
-        };
-        match found[..] {
-            [one] => Ok(one),
-            [] => Err(ReadingError::NoSuchSnapshot {
-                host: self.host.clone(),
-                asked: which.to_string(),
-                instead: names(&self.like(begins)),
-            }
-            .into()),
-            _ => Err(ReadingError::Ambiguous {
-                host: self.host.clone(),
-                asked: which.to_string(),
-                count: found.len(),
-                candidates: names(&found),
-            }
-            .into()),
-        }
+        pick(&self.host, which, &self.snapshots, OnDisk::key, |_| true)
     }
 
     fn newest(&self, as_of: Option<Timestamp>) -> Result<&OnDisk, Error> {
@@ -224,18 +199,6 @@ impl HostShelf {
             }
             .into()),
         }
-    }
-
-    /// The snapshots whose names are most like it, best first.
-    fn like(&self, begins: &str) -> Vec<&OnDisk> {
-        let mut all: Vec<(f64, &OnDisk)> = self
-            .snapshots
-            .iter()
-            .map(|s| (strsim::jaro_winkler(begins, s.name.as_str()), s))
-            .filter(|(like, _)| *like > 0.7)
-            .collect();
-        all.sort_by(|a, b| b.0.total_cmp(&a.0));
-        all.into_iter().take(3).map(|(_, s)| s).collect()
     }
 
     /// Takes a snapshot into use, so that no prune moves it away meanwhile.

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::context::Facts;
+use super::pick::pick;
 use super::root::{lock_host, open_root};
 use super::{Context, Error};
 use crate::core::model::{
-    AbsolutePath, ByteCount, HostName, RootId, SnapshotKind, SnapshotName, SqlHost, Timestamp,
+    AbsolutePath, ByteCount, HostName, RootId, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost,
+    Timestamp, Which,
 };
 use crate::core::usage::{Frees, Key, Present, Usage};
-use crate::disk::{HostDir, HostLock, Measured, Root};
+use crate::disk::{HostDir, HostLock, Measured, Place, Root};
 use crate::rsync::Stop;
 use crate::store::HostKey;
 
@@ -19,8 +21,8 @@ use crate::store::HostKey;
 /// measure of a host with many is for whoever asks for it.
 const MOST_AFTER_BACKUP: usize = 4;
 
-/// When snapshots began: their names tell seconds alone.
-type Starts = BTreeMap<Key, Timestamp>;
+/// When snapshots began, since their names tell seconds alone, and whether they are complete.
+type Starts = BTreeMap<Key, (Timestamp, bool)>;
 
 /// What is asked of one host.
 #[derive(Debug, Clone)]
@@ -28,7 +30,7 @@ pub struct UsageRequest {
     /// The host.
     pub host: HostName,
     /// These snapshots, to be told what deleting them frees; none for what each holds.
-    pub snapshots: Vec<SnapshotName>,
+    pub snapshots: Vec<Which>,
     /// Walk all snapshots, and not only those that are new.
     pub anew: bool,
 }
@@ -103,7 +105,10 @@ pub fn disk_usage(
     let rows = facts.snapshots.get(&host.id).map_or(&[][..], Vec::as_slice);
     let starts = rows
         .iter()
-        .map(|row| ((row.kind, row.name.clone()), row.started_at))
+        .map(|row| {
+            let is_complete = row.status == SnapshotStatus::Complete;
+            ((row.kind, row.name.clone()), (row.started_at, is_complete))
+        })
         .collect();
     let lock = match lock_host(&dir, host, "du", now) {
         Ok(lock) => lock,
@@ -152,12 +157,15 @@ fn starts_below(dir: &HostDir, usage: &Usage) -> Starts {
     if let Ok(scan) = dir.scan() {
         let found = scan.found.into_iter();
         return found
-            .map(|found| ((found.kind, found.name), found.started_at))
+            .map(|found| {
+                let is_complete = found.place == Place::Visible;
+                ((found.kind, found.name), (found.started_at, is_complete))
+            })
             .collect();
     }
     let began = |key: &Key| {
         let meta = dir.read_meta(key.0, &key.1).ok().flatten()?;
-        Some((key.clone(), meta.started_at?))
+        Some((key.clone(), (meta.started_at?, true)))
     };
     usage.snapshots.iter().filter_map(began).collect()
 }
@@ -250,7 +258,10 @@ fn told(
     is_now: bool,
 ) -> Result<DiskUsage, Error> {
     let mut order: Vec<(usize, &Key)> = usage.snapshots.iter().enumerate().collect();
-    let started = |key: &Key| starts.get(key).copied().or_else(|| key.1.time());
+    let started = |key: &Key| {
+        let known = starts.get(key).map(|(started, _)| *started);
+        known.or_else(|| key.1.time())
+    };
     order.sort_by_key(|(_, key)| (started(key), &key.1, key.0));
     let present: Vec<Present<'_>> = usage
         .snapshots
@@ -273,19 +284,17 @@ fn told(
         })
         .collect();
     let mut asked: BTreeSet<&Key> = BTreeSet::new();
-    for name in &request.snapshots {
-        let mut found = usage
-            .snapshots
-            .iter()
-            .filter(|key| key.1 == *name)
-            .peekable();
-        if found.peek().is_none() {
-            return Err(Error::UnknownSnapshot {
-                host: request.host.clone(),
-                name: name.clone(),
-            });
-        }
-        asked.extend(found);
+    let newest_first: Vec<&Key> = order.iter().rev().map(|(_, key)| *key).collect();
+    for which in &request.snapshots {
+        let is_complete = |key: &&Key| starts.get(key).is_some_and(|(_, complete)| *complete);
+        let found = pick(
+            &request.host,
+            which,
+            &newest_first,
+            kind_and_name,
+            is_complete,
+        )?;
+        asked.insert(*found);
     }
     Ok(DiskUsage {
         host: request.host.clone(),
@@ -308,6 +317,10 @@ fn told(
             .collect(),
         frees: (!asked.is_empty()).then(|| usage.frees(&present, &asked)),
     })
+}
+
+fn kind_and_name<'k>(key: &'k &Key) -> (SnapshotKind, &'k SnapshotName) {
+    (key.0, &key.1)
 }
 
 impl Facts {

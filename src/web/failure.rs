@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::layout;
 use crate::core::model::visible;
 use crate::core::plan::{Outcome, Refusal};
-use crate::ops::Error;
+use crate::ops::{Error, ReadingError};
 use crate::store::StoreError;
 
 /// A request that is not answered as asked.
@@ -90,6 +90,7 @@ impl From<Error> for Failure {
             (
                 Error::UnknownHost { .. }
                 | Error::UnknownSnapshot { .. }
+                | Error::Reading(ReadingError::NoSuchSnapshot { .. })
                 | Error::UnknownRun { .. }
                 | Error::UnknownPlan { .. }
                 | Error::NoLog { .. }

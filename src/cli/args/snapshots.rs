@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use crate::core::model::{HostName, Timestamp};
+use crate::core::model::{HostName, Which};
+use crate::ops::HoldEnd;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DiscoverArgs {
@@ -15,22 +16,22 @@ pub(in crate::cli) struct DiscoverArgs {
 pub(in crate::cli) struct HoldArgs {
     /// The host
     pub(in crate::cli) host: HostName,
-    /// The snapshot
-    pub(in crate::cli) snapshot: String,
+    /// The snapshot: a name, how one name alone begins, or latest
+    pub(in crate::cli) snapshot: Which,
     /// Why
     #[arg(long)]
     pub(in crate::cli) reason: String,
-    /// When the pin ends by itself, RFC 3339
-    #[arg(long, value_name = "TIME")]
-    pub(in crate::cli) until: Option<Timestamp>,
+    /// When the pin ends by itself: with a day in the time zone of the host, 2026-12-31, or at a time, RFC 3339
+    #[arg(long, value_name = "DAY|TIME")]
+    pub(in crate::cli) until: Option<HoldEnd>,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct UnholdArgs {
     /// The host
     pub(in crate::cli) host: HostName,
-    /// The snapshot
-    pub(in crate::cli) snapshot: String,
+    /// The snapshot: a name, how one name alone begins, or latest
+    pub(in crate::cli) snapshot: Which,
 }
 
 #[derive(Debug, Args)]

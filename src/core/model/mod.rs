@@ -56,7 +56,7 @@ pub use smtp::{SmtpSettings, SmtpTls, is_this_machine};
 pub use snapshot::{Hold, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus};
 pub use state::{ManagedBy, Pause, Retirement, SnapshotsOnRemoval, SqlGlobal, SqlHost, SqlState};
 pub use suspicion::{Earlier, Pulled};
-pub use time::Timestamp;
+pub use time::{Timestamp, end_of_day};
 pub use transfer_list::{
     DirIndex, OddList, TransferEntry, TransferKind, TransferList, TransferListBuilder,
 };

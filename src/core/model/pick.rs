@@ -25,6 +25,17 @@ pub enum Which {
     },
 }
 
+impl Which {
+    /// That one.
+    #[must_use]
+    pub fn exactly(kind: SnapshotKind, name: &super::SnapshotName) -> Self {
+        Self::Named {
+            kind: Some(kind),
+            begins: name.to_string(),
+        }
+    }
+}
+
 impl std::str::FromStr for Which {
     type Err = Invalid;
 

@@ -1,6 +1,7 @@
 //! Moments.
 
-use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::{Invalid, Span};
@@ -47,6 +48,19 @@ impl Timestamp {
     pub fn minus(self, span: Span) -> Self {
         Self::from_millis(self.0.saturating_sub(span.millis()))
     }
+}
+
+/// The end of a day by the wall clock of a zone; nothing for the last day that there is.
+#[must_use]
+pub fn end_of_day(day: NaiveDate, zone: Tz) -> Option<Timestamp> {
+    let midnight = day.succ_opt()?.and_time(NaiveTime::MIN);
+    let at = midnight.and_local_timezone(zone).earliest().or_else(|| {
+        // A midnight that a change of clocks skips begins an hour later.
+        (midnight + chrono::TimeDelta::hours(1))
+            .and_local_timezone(zone)
+            .earliest()
+    })?;
+    Some(at.to_utc().into())
 }
 
 impl From<DateTime<Utc>> for Timestamp {

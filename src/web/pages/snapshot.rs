@@ -3,7 +3,7 @@
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use chrono::{NaiveDate, NaiveTime};
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -12,9 +12,10 @@ use super::host::named;
 use super::host_actions::Nothing;
 use super::snapshots::address;
 use crate::core::model::{
-    ByteCount, HostName, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp, visible,
+    ByteCount, HostName, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp, Which, end_of_day,
+    visible,
 };
-use crate::ops::{self, Session, Taken};
+use crate::ops::{self, HoldEnd, Session, Taken};
 use crate::web::access::Asker;
 use crate::web::app::App;
 use crate::web::failure::Failure;
@@ -76,8 +77,17 @@ pub(super) async fn hold(
         day => Some(end_of(day, app.zone(), ops::now())?),
     };
     let to = back(&host, kind, &name);
-    app.call(move |context| ops::hold(&context.acting_as(asker.0), &host, &name, &reason, until))
-        .await?;
+    let which = Which::exactly(kind, &name);
+    app.call(move |context| {
+        ops::hold(
+            &context.acting_as(asker.0),
+            &host,
+            &which,
+            &reason,
+            until.map(HoldEnd::At),
+        )
+    })
+    .await?;
     Ok(Redirect::to(&to).into_response())
 }
 
@@ -90,7 +100,8 @@ pub(super) async fn unhold(
 ) -> Result<Response, Failure> {
     let (host, kind, name) = snapshot_named(&path)?;
     let to = back(&host, kind, &name);
-    app.call(move |context| ops::unhold(&context.acting_as(asker.0), &host, &name).map(drop))
+    let which = Which::exactly(kind, &name);
+    app.call(move |context| ops::unhold(&context.acting_as(asker.0), &host, &which).map(drop))
         .await?;
     Ok(Redirect::to(&to).into_response())
 }
@@ -108,19 +119,7 @@ fn refused(message: &str) -> Failure {
 fn end_of(day: &str, zone: Tz, now: Timestamp) -> Result<Timestamp, Failure> {
     let unread = || refused("The day is not one like 2026-12-31.");
     let day: NaiveDate = day.parse().map_err(|_| unread())?;
-    let next = day.succ_opt().ok_or_else(unread)?;
-    // A midnight that a change of clocks skips begins an hour later.
-    let midnight = next.and_time(NaiveTime::MIN);
-    let at = midnight
-        .and_local_timezone(zone)
-        .earliest()
-        .or_else(|| {
-            (midnight + chrono::TimeDelta::hours(1))
-                .and_local_timezone(zone)
-                .earliest()
-        })
-        .ok_or_else(unread)?;
-    let end = Timestamp::from(at.to_utc());
+    let end = end_of_day(day, zone).ok_or_else(unread)?;
     if end <= now {
         return Err(refused("That day is over: such a hold would pin nothing."));
     }
