@@ -226,9 +226,23 @@ fn what_is_linked_from_elsewhere_is_not_freed_and_the_unmeasured_is_not_promised
     std::fs::remove_dir_all(program.path("state")).unwrap();
     configure(&program, &source, 2);
     program.ends(0, &["adopt-root", "--yes"]);
+    // The ledger beside the snapshots was lost too.
+    let ledger = program.root().join("web/.usage");
+    std::fs::remove_file(&ledger).unwrap_or_default();
     program.ends(0, &["discover-snapshots"]);
     let said = program.ends(0, &["plan"]);
     assert!(said.out.contains("Frees at most about "), "{}", said.out);
+    // Only the database was lost: what was measured is found beside them.
+    let told = du(&program, &[]);
+    assert!(ledger.exists());
+    std::fs::remove_dir_all(program.path("state")).unwrap();
+    configure(&program, &source, 2);
+    program.ends(0, &["adopt-root", "--yes"]);
+    program.ends(0, &["discover-snapshots"]);
+    let plan = program.json(0, &["plan"]);
+    let frees = &plan["retention"][0]["totals"]["frees"];
+    assert_eq!(frees["exact"], true, "{plan:#}");
+    assert_eq!(du(&program, &[])["snapshots"], told["snapshots"]);
     program.ends(64, &["du", "web", "20200101-000000Z__aaaaaa"]);
     program.ends(64, &["du", "nobody"]);
 }

@@ -188,6 +188,25 @@ fn a_link_in_the_place_of_a_host_is_told_and_hides_no_other_host() {
 }
 
 #[test]
+fn a_link_where_a_renamed_host_was_hides_no_other_host_from_discovery() {
+    let program = program();
+    // What a lost database knew: the host db has its snapshots elsewhere. Its own place is a link.
+    program.plant("db", "manual", &name(6));
+    let old = program.root().join("db");
+    std::fs::rename(&old, program.root().join("older-name")).unwrap();
+    std::os::unix::fs::symlink(program.path("elsewhere"), &old).unwrap();
+    program.plant("web", "manual", &name(5));
+    let said = program.ends(13, &["discover-snapshots"]);
+    let link = format!("{} is a symbolic link", old.display());
+    assert!(said.out.contains(&link), "{}", said.out);
+    assert_eq!(status(&program, 5), "complete");
+    // Without the link it gets its directory.
+    std::fs::remove_file(&old).unwrap();
+    program.ends(0, &["discover-snapshots"]);
+    assert_eq!(status(&program, 6), "complete");
+}
+
+#[test]
 fn a_host_that_somebody_works_on_is_left_alone() {
     let program = program();
     std::fs::rename(

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::context::Facts;
 use super::root::open_root_to_read;
+use super::usage::take_over_usage;
 use super::{Context, Error};
 use crate::core::model::{HostName, SnapshotId, SnapshotStatus, SqlHost, Timestamp};
 use crate::disk::{Found, HostDir, Place, Record, Root, Scan};
@@ -167,6 +168,9 @@ fn record_host(
         .map(|row| row.id)
         .collect();
     let missing = context.store.mark_missing(&gone)?;
+    if !facts.usage.contains_key(&host.id) && !rows.is_empty() {
+        take_over_usage(context, host, root);
+    }
     let strange = scan
         .strange
         .iter()
@@ -212,7 +216,8 @@ pub(super) fn claims(root: &Root, facts: &Facts) -> Result<Vec<Claim>, Error> {
         if hosts.iter().any(|host| host.directory == directory) {
             continue;
         }
-        let Some((at, name)) = newest(root, &directory)? else {
+        // What cannot be read holds nothing that could be given to a host; discovery tells it.
+        let Ok(Some((at, name))) = newest(root, &directory) else {
             continue;
         };
         let Some(host) = hosts.iter().find(|host| {
@@ -224,7 +229,10 @@ pub(super) fn claims(root: &Root, facts: &Facts) -> Result<Vec<Claim>, Error> {
             continue;
         };
         // What lies under its own name is its own, unless that is older: then the name was another host's before.
-        let own = newest(root, &host.directory)?;
+        // Where that cannot be read nobody knows, and the host keeps its place.
+        let Ok(own) = newest(root, &host.directory) else {
+            continue;
+        };
         if own.is_some_and(|(own, _)| own >= at) {
             continue;
         }
@@ -368,13 +376,17 @@ fn unknown_directories(root: &Root, hosts: &[SqlHost]) -> Result<Vec<HostDiscove
         if hosts.iter().any(|host| host.directory == directory) {
             continue;
         }
-        let snapshots = root
-            .find_host_dir(&directory)?
-            .map_or(Ok(0), |dir| dir.scan().map(|scan| scan.found.len()))?;
-        if snapshots > 0 {
-            let problem = format!(
+        let counted = root
+            .find_host_dir(&directory)
+            .and_then(|dir| dir.map_or(Ok(0), |dir| dir.scan().map(|scan| scan.found.len())));
+        let problem = match counted {
+            Ok(0) => None,
+            Ok(snapshots) => Some(format!(
                 "{snapshots} snapshots of no known host; add the host {directory} and discover again"
-            );
+            )),
+            Err(error) => Some(super::sentence(&error.into())),
+        };
+        if let Some(problem) = problem {
             found.push(HostDiscovery {
                 host: directory.to_string(),
                 problems: vec![problem],

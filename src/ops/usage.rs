@@ -239,6 +239,28 @@ pub(super) fn check_quota(
     })
 }
 
+/// Takes over what was measured before, from beside the snapshots, where the database that knew it was lost. Plans are
+/// right without it too, and less exact.
+pub(super) fn take_over_usage(context: &Context, host: &SqlHost, root: &Root) {
+    let done = || -> Result<(), Error> {
+        let dir = root.find_host_dir(&host.directory)?;
+        let Some(usage) = dir.and_then(|dir| dir.measured_before()) else {
+            return Ok(());
+        };
+        let at = super::clock::now();
+        Ok(context
+            .store
+            .record_usage(host.id, root.id(), at, &usage.to_text())?)
+    };
+    if let Err(error) = done() {
+        tracing::warn!(
+            "{}: what snapshots take was not taken over: {}",
+            host.name,
+            super::sentence(&error)
+        );
+    }
+}
+
 fn record(
     context: &Context,
     host: &SqlHost,

@@ -60,6 +60,15 @@ impl HostLock {
 }
 
 impl HostDir {
+    /// What was measured before of exactly the snapshots that are there, from the ledger beside them: walks nothing. Nothing
+    /// where there is no ledger, or it lacks one of them.
+    #[must_use]
+    pub fn measured_before(&self) -> Option<Usage> {
+        let (_, measured) = measure(self, file::read(self.dir()), 0, &|| false)?;
+        let usage = measured.usage;
+        (usage.left_out.is_empty() && !usage.snapshots.is_empty()).then_some(usage)
+    }
+
     /// Measures all snapshots and writes nothing. What a run at work changes meanwhile may be missed. Nothing if it was
     /// stopped.
     pub fn measure_and_forget(&self, stop: &dyn Fn() -> bool) -> Option<Measured> {
