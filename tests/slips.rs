@@ -331,3 +331,32 @@ fn a_hold_says_when_it_ends_by_the_clock_of_the_host() {
     assert_eq!(said.code, 64);
     assert!(said.err.contains("a day or a time"), "{}", said.err);
 }
+
+#[test]
+fn what_somebody_moved_away_was_not_deleted_by_a_prune() {
+    let program = with_snapshots("last=1", 3);
+    let first = program.root().join("web/scheduled").join(name(1));
+    std::fs::rename(&first, program.path("elsewhere")).unwrap();
+    let told = program.json(13, &["retention", "web", "--apply", "--yes"]);
+    let pruned = &told["pruned"];
+    assert_eq!(pruned["deleted"], serde_json::json!([name(2)]));
+    assert_eq!(pruned["left"][0]["snapshot"], name(1).as_str());
+    let why = pruned["left"][0]["why"].as_str().unwrap();
+    assert!(why.contains("not on disk"), "{why}");
+    let rows = program.json(0, &["snapshots", "web", "--all"]);
+    let row = |n: u32| {
+        let rows = rows.as_array().unwrap();
+        let row = rows.iter().find(|row| row["name"] == name(n).as_str());
+        row.unwrap()["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        (row(1), row(2)),
+        ("missing".to_owned(), "deleted".to_owned())
+    );
+    // It is back: nothing was lost.
+    std::fs::rename(program.path("elsewhere"), &first).unwrap();
+    program.ends(0, &["discover-snapshots"]);
+    assert_eq!(program.visible("web", "scheduled"), [name(1), name(3)]);
+    let rows = program.json(0, &["snapshots", "web"]);
+    assert_eq!(rows.as_array().unwrap().len(), 2);
+}

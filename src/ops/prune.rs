@@ -260,6 +260,17 @@ fn carry_out(
             report.left.push((deletion.name.clone(), why));
             continue;
         }
+        if deletion.status == SnapshotStatus::Complete
+            && !lock.has_snapshot(deletion.kind, &deletion.name)?
+        {
+            // Somebody has moved it away, or a disk has lost it: it was not deleted, and nothing came free.
+            context.store.mark_missing(&[row])?;
+            report.left.push((
+                deletion.name.clone(),
+                "it is not on disk, and nothing was deleted: recorded as missing".to_owned(),
+            ));
+            continue;
+        }
         match context
             .store
             .mark_deleting(row, order.plan(), lock.lease(), now)?
