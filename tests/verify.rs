@@ -133,6 +133,34 @@ fn one_bit_is_named_with_all_that_share_it_and_a_whole_copy() {
 }
 
 #[test]
+fn damage_found_in_one_snapshot_is_known_of_all_that_share_it() {
+    let fixture = Fixture::new(3);
+    let names = fixture.names();
+    flip(&fixture.at(&names[0], "etc/motd"));
+    let one = format!("web:{}", names[0]);
+    fixture.program.json(1, &["verify", &one]);
+    let damaged = || -> Vec<u64> {
+        let rows = fixture.program.json(0, &["snapshots", "web"]);
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| row["damaged"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(damaged(), [1, 1, 1]);
+    // Somebody has looked, and the snapshot that it was found in goes.
+    fixture.program.ends(0, &["ack", "web"]);
+    fixture
+        .program
+        .ends(0, &["retention", "web", "--apply", "--yes"]);
+    assert_eq!(fixture.names(), names[1..]);
+    assert_eq!(damaged(), [1, 1]);
+    let status = fixture.program.json(1, &["status"]);
+    let told = &status["hosts"][0]["verification"];
+    assert_eq!(told["damaged_snapshots"], 2, "{status:#}");
+    // A look at all of it says the same.
+    fixture.verify(1, &[]);
+    assert_eq!(damaged(), [1, 1]);
+}
+
+#[test]
 fn where_a_file_is_whole_is_told_apart_from_where_nobody_knows() {
     let fixture = Fixture::new(2);
     let state = |found: &Value| found["damage"][0]["intact"].clone();

@@ -105,6 +105,15 @@ pub trait Inspections {
         damage: &[NewDamage],
     ) -> Result<usize, StoreError>;
 
+    /// Records what a snapshot that was not looked at itself is known to share with one that was; what is recorded of it
+    /// already stays as it is. It makes nothing suspect: the one that was looked at is.
+    fn record_shared_damage(
+        &self,
+        snapshot: SnapshotId,
+        at: Timestamp,
+        damage: &[NewDamage],
+    ) -> Result<(), StoreError>;
+
     /// Records that all snapshots of a host have been looked at, and where the next sample begins.
     fn record_inspected(
         &self,

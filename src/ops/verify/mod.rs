@@ -274,6 +274,18 @@ fn record(
                 .unwrap_or_else(|error| tracing::warn!("{}: {error}", host.name));
         }
     }
+    // Where one snapshot alone was looked at, others have the damage too: when that one is deleted it is still there.
+    for (row, subject) in rows {
+        let was_seen = |seen: &SnapshotVerification| {
+            let is_settled = matches!(seen.state, State::Sound | State::Damaged);
+            is_settled && seen.kind == subject.kind && seen.snapshot == subject.name
+        };
+        let damage = report.damage_of(subject.kind, &subject.name);
+        if !damage.is_empty() && !report.snapshots.iter().any(was_seen) {
+            let at = super::clock::now();
+            context.store.record_shared_damage(*row, at, &damage)?;
+        }
+    }
     Ok(())
 }
 

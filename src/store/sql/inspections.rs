@@ -29,6 +29,15 @@ impl<D: Database> Inspections for D {
         self.write(|s| record(s, look, sample, damage))
     }
 
+    fn record_shared_damage(
+        &self,
+        snapshot: SnapshotId,
+        at: Timestamp,
+        damage: &[NewDamage],
+    ) -> Result<(), StoreError> {
+        self.write(|s| record_shared(s, snapshot, at, damage))
+    }
+
     fn record_inspected(
         &self,
         host: HostId,
@@ -161,25 +170,9 @@ fn record(
     }
     let mut news = 0;
     for found in damage {
-        let inode = found.inode.and_then(|inode| i64::try_from(inode).ok());
-        let before = since
-            .get(&(found.path.clone(), found.problem, inode))
-            .copied();
+        let before = since.get(&key_of(found)).copied();
         news += usize::from(before.is_none());
-        session.insert(
-            "INSERT INTO damage (snapshot_id, path, slot, inode, problem, detail, intact, found_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            args![
-                look.snapshot,
-                found.path.as_str(),
-                found.slot,
-                inode,
-                found.problem.as_str(),
-                found.detail.as_str(),
-                found.intact.as_ref().map(SnapshotName::as_str),
-                before.unwrap_or(look.at),
-            ],
-        )?;
+        insert(session, look.snapshot, found, before.unwrap_or(look.at))?;
     }
     if news > 0 {
         session.execute(
@@ -192,6 +185,53 @@ fn record(
         host_status::due(session, record.host)?;
     }
     Ok(news)
+}
+
+fn insert(
+    session: &mut dyn Session,
+    snapshot: SnapshotId,
+    found: &NewDamage,
+    since: Timestamp,
+) -> Result<(), StoreError> {
+    let (path, problem, inode) = key_of(found);
+    session.insert(
+        "INSERT INTO damage (snapshot_id, path, slot, inode, problem, detail, intact, found_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        args![
+            snapshot,
+            path.as_str(),
+            found.slot,
+            inode,
+            problem.as_str(),
+            found.detail.as_str(),
+            found.intact.as_ref().map(SnapshotName::as_str),
+            since,
+        ],
+    )?;
+    Ok(())
+}
+
+fn record_shared(
+    session: &mut dyn Session,
+    snapshot: SnapshotId,
+    at: Timestamp,
+    damage: &[NewDamage],
+) -> Result<(), StoreError> {
+    let known = known_damage(session, snapshot)?;
+    for found in damage {
+        let key = key_of(found);
+        let mut same = known.iter().filter(|known| known.damaged == key).peekable();
+        let since = same.peek().map_or(at, |first| first.found_at);
+        if !same.any(|known| known.snapshot == snapshot) {
+            insert(session, snapshot, found, since)?;
+        }
+    }
+    snapshots::host_is_due(session, snapshot)
+}
+
+fn key_of(found: &NewDamage) -> Damaged {
+    let inode = found.inode.and_then(|inode| i64::try_from(inode).ok());
+    (found.path.clone(), found.problem, inode)
 }
 
 /// What makes damage the same: path, problem, inode.

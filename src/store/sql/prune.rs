@@ -99,6 +99,8 @@ pub(super) fn mark_deleted(
          WHERE id = ? AND status = 'deleting'",
         args![at, snapshot],
     )?;
+    // What is damaged of it is gone with it.
+    snapshots::host_is_due(session, snapshot)?;
     Ok(met == 1)
 }
 

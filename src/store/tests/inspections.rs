@@ -2,7 +2,7 @@
 
 use crate::core::manifest::Sample;
 use crate::core::model::{HostId, ProblemKind, RunId, SnapshotId};
-use crate::store::{NewDamage, SnapshotFilter, Store, Verification};
+use crate::store::{Marking, NewDamage, SnapshotFilter, Store, Verification};
 
 use super::support::*;
 
@@ -104,6 +104,56 @@ fn damage_of_a_snapshot_that_has_gone_is_no_news_any_more() {
     store.mark_missing(&[id]).unwrap();
     assert!(paths(&*store, web).is_empty());
     assert!(!store.inspected().unwrap().contains_key(&web));
+}
+
+#[test]
+fn damage_that_others_share_outlives_the_snapshot_that_it_was_found_in() {
+    let store = fresh();
+    let web = with_host(&*store);
+    let [one, two] = ["one", "two"].map(|name| complete(&*store, web, name));
+    let run = begin_run(&*store, web);
+    let bad = [damage("etc/hosts", ProblemKind::Content)];
+    store
+        .record_verification(&look(one, run, 1), Sample::ALL, &bad)
+        .unwrap();
+    for later in [200, 300] {
+        store.record_shared_damage(two, at(later), &bad).unwrap();
+    }
+    let found = store.damage(Some(web), 9).unwrap();
+    assert_eq!(found.len(), 2);
+    assert!(found.iter().all(|damage| damage.found_at == at(100)));
+    assert!(!is_suspect(&*store, two));
+    assert!(!store.verifications(Some(web)).unwrap().contains_key(&two));
+
+    // It goes by a prune, and whoever looks between the prune and its end is told the truth.
+    let plan = record(&*store, vec![one]);
+    let damaged = || store.reading(web).unwrap().unwrap().verified.damage.unwrap();
+    assert_eq!(damaged().snapshots, 2);
+    let marked = mark_deleting(&*store, one, plan, at(400));
+    assert_eq!(marked, Marking::Marked);
+    assert_eq!(damaged().snapshots, 2);
+    assert!(mark_deleted(&*store, one, at(401)));
+    assert_eq!(damaged().snapshots, 1);
+    assert_eq!(store.inspected().unwrap()[&web].damaged_files, 1);
+}
+
+#[test]
+fn a_whole_copy_that_has_gone_is_named_no_more() {
+    let store = fresh();
+    let web = with_host(&*store);
+    let [one, whole] = ["one", "whole"].map(|name| complete(&*store, web, name));
+    let run = begin_run(&*store, web);
+    let bad = NewDamage {
+        intact: Some("whole".parse().unwrap()),
+        ..damage("etc/hosts", ProblemKind::Content)
+    };
+    store
+        .record_verification(&look(one, run, 1), Sample::ALL, &[bad])
+        .unwrap();
+    let intact = || store.damage(Some(web), 9).unwrap()[0].damage.intact.clone();
+    assert!(intact().is_some());
+    store.mark_missing(&[whole]).unwrap();
+    assert_eq!(intact(), None);
 }
 
 #[test]
