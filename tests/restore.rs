@@ -12,11 +12,13 @@ use std::process::{Command, Stdio};
 use common::program::{Program, names_below};
 use common::{Sshd, assert_same_tree, build_tree, is_root};
 
-/// A host whose source is `source` in the folder of the program.
+/// A host whose source is `source` in the folder of the program, and another one to restore to.
 struct Fixture {
     program: Program,
     source: PathBuf,
     sshd: Sshd,
+    /// Has a key of its own, lets in another one, and its `/srv` is `srv` in the folder of the program, for root.
+    spare: Sshd,
 }
 
 impl Fixture {
@@ -25,21 +27,31 @@ impl Fixture {
     }
 
     fn with(host_settings: &str) -> Self {
+        let program = Program::new();
+        let srv = program.path("srv");
+        std::fs::create_dir(&srv).unwrap();
         let fixture = Self {
             source: PathBuf::new(),
-            program: Program::new(),
+            program,
             sshd: Sshd::start(),
+            spare: match is_root() {
+                true => Sshd::with_srv(&srv),
+                false => Sshd::start(),
+            },
         };
         let source = fixture.program.path("source");
         std::fs::create_dir(&source).unwrap();
         let text = format!(
             "global {{ backup-root \"ROOT\"; ssh {{ port {}; identity \"{}\"; known-hosts \"{}\" }} }}\n\
              host \"web\" {{ address \"127.0.0.1\"; source \"{}\"\n {host_settings}\n retention {{ keep last=1; kinds \"manual\" }} }}\n\
-             host \"spare\" {{ address \"127.0.0.1\"; source \"/etc/hostname\" }}",
+             host \"spare\" {{ address \"127.0.0.1\"; source \"/etc/hostname\"\n ssh {{ port {}; identity \"{}\"; known-hosts \"{}\" }} }}",
             fixture.sshd.port,
             fixture.sshd.identity.display(),
             fixture.sshd.known_hosts.display(),
             source.display(),
+            fixture.spare.port,
+            fixture.spare.identity.display(),
+            fixture.spare.known_hosts.display(),
         );
         fixture.program.write("pobsync.kdl", &text);
         fixture.program.ends(0, &["init"]);
@@ -81,8 +93,14 @@ fn everything_comes_back_as_it_was_here_and_on_another_host() {
     }
     fixture.back_up();
     let program = &fixture.program;
-    let (here, there) = (program.path("here"), program.path("there"));
-    let at_host = format!("spare:{}", there.display());
+    let here = program.path("here");
+    let (there, at_host) = match is_root() {
+        true => (program.path("srv/there"), "spare:/srv/there".to_owned()),
+        false => {
+            let there = program.path("there");
+            (there.clone(), format!("spare:{}", there.display()))
+        }
+    };
     for to in [["--to", here.to_str().unwrap()], ["--to-host", &at_host]] {
         let said = program.ends(0, &["restore", "web", fixture.source(), to[0], to[1]]);
         assert!(said.out.starts_with("Restored from web:"), "{}", said.out);
@@ -90,6 +108,7 @@ fn everything_comes_back_as_it_was_here_and_on_another_host() {
     }
     assert_same_tree(&fixture.source, &fixture.below(&here));
     assert_same_tree(&fixture.source, &fixture.below(&there));
+    assert!(!Path::new("/srv/there").exists(), "it went to this machine");
     let sparse = fixture.below(&there).join("sparse").metadata().unwrap();
     assert!(sparse.blocks() < 100, "{} blocks", sparse.blocks());
     assert!(!program.path("pwned").exists());
@@ -494,7 +513,7 @@ fn a_full_target_is_told_before_it_is_full_and_a_second_run_goes_on() {
     }
     assert!(names_below(&target).is_empty());
     // A host says nothing before, and then what came to be.
-    let to = format!("spare:{}", target.display());
+    let to = format!("web:{}", target.display());
     let args = [
         "restore",
         "web",

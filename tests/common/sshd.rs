@@ -61,6 +61,13 @@ impl Sshd {
 }
 
 impl Sshd {
+    /// One of another machine, as far as its disk goes: what is `/srv` to it is `srv` to everybody else.
+    pub fn with_srv(srv: &Path) -> Self {
+        let bind = format!("mount --bind '{}' /srv && exec \"$@\"", srv.display());
+        let words = ["unshare", "--mount", "sh", "-c", &bind, "sh"];
+        Self::within(&words.map(String::from), "127.0.0.1", &[])
+    }
+
     /// Lets the holder of another key in.
     pub fn let_in(&self, key: &Path) {
         let file = self.folder.path().join("authorized_keys");
