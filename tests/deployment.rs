@@ -464,3 +464,26 @@ fn the_package_holds_a_program_that_runs_and_units_that_find_it() {
         "{fields}"
     );
 }
+
+#[test]
+fn the_bill_of_materials_names_what_is_built_in_and_what_pins_it() {
+    let output = Command::new(repository().join(".ci/sbom"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let bill: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lock = read("Cargo.lock");
+    let components = bill["components"].as_array().unwrap();
+    for component in components {
+        let name = component["name"].as_str().unwrap();
+        let sum = component["hashes"][0]["content"].as_str().unwrap();
+        assert!(lock.contains(sum), "{component}");
+        let is_licensed = component["licenses"][0]["expression"].is_string();
+        // Its manifest says nothing; `.deny.toml` says what its file is.
+        assert!(is_licensed || name == "webpki", "{component}");
+    }
+    let has = |name: &str| components.iter().any(|component| component["name"] == name);
+    assert!(has("rusqlite") && has("kdl"));
+    assert!(!has("proptest"), "what only tests use");
+    assert_eq!(bill["metadata"]["component"]["name"], "pobsync");
+}

@@ -155,6 +155,38 @@ fn a_database_on_a_read_only_disk_is_told_as_such_and_nothing_is_pulled() {
 }
 
 #[test]
+fn a_database_whose_disk_becomes_read_only_half_way_says_so_and_loses_nothing() {
+    let program = Program::new();
+    let image = program.path("image");
+    let state = program.path("state");
+    let Some(mount) = Mount::ext4(&state, &image, 32 << 20, "errors=remount-ro") else {
+        return;
+    };
+    std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let rig = Rig::prepared(program, LOCAL, "");
+    let pull = rig.half_way(LOCAL, 2);
+    mount.remount("abort");
+    let said = Said::of(pull.wait_with_output().unwrap());
+    eprintln!("seen: exit {} | {}", said.code, said.err.trim_end());
+    assert_eq!(said.code, 69, "{}", said.err);
+    rig.check_let_go();
+    let made = rig.program.visible("web", "manual");
+    drop(mount);
+    let Some(_mount) = Mount::again(&state, &image, "rw") else {
+        return;
+    };
+    rig.recovers();
+    let rows = rig.program.json(0, &["snapshots", "--all"]);
+    let rows = rows.as_array().unwrap();
+    for name in made {
+        let row = rows.iter().find(|row| row["name"] == name.as_str());
+        assert_eq!(row.unwrap()["status"], "complete", "{rows:#?}");
+    }
+    let is_settled = |row: &serde_json::Value| row["status"] != "running";
+    assert!(rows.iter().all(is_settled), "{rows:#?}");
+}
+
+#[test]
 fn a_damaged_database_is_refused_and_left_as_it_is() {
     let rig = Rig::local();
     let path = database(&rig);
