@@ -156,6 +156,9 @@ pub enum ReadingError {
         /// Bytes that would be written.
         needed: u64,
     },
+    /// Somebody stopped it before it began to write.
+    #[error("it was stopped before anything was written")]
+    StoppedBefore,
     /// rsync did not do it.
     #[error("{message}")]
     Transfer {
@@ -184,6 +187,7 @@ impl ReadingError {
             Self::NoSnapshot { .. }
             | Self::GoneAway { .. }
             | Self::Transfer { .. }
+            | Self::StoppedBefore
             | Self::ParentInTheWay { .. } => Outcome::Failed,
             Self::NoRoom { .. } | Self::InsideRoot { .. } | Self::WholeSystem => Outcome::Refused,
             _ => Outcome::Usage,

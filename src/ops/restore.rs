@@ -217,10 +217,11 @@ pub fn restore(request: RestoreRequest<'_>) -> Result<RestoreReport, Error> {
     if let RestoreTarget::Folder(folder) = &restore.target {
         make_folder(folder)?;
     }
-    work.make_parents(&missing)?;
+    work.make_parents(&missing, request.stop)?;
     work.transfer(&mut report, other_kinds, request.progress)?;
     if !report.is_cut_off {
-        work.make_parents(&missing)?;
+        // All is there by now: their times are a moment's work that nobody has to wait for long.
+        work.make_parents(&missing, &Stop::new())?;
     }
     Ok(report)
 }
@@ -592,17 +593,18 @@ impl Work<'_> {
         match restored(ended, self.to_host) {
             None => Ok(false),
             Some((Class::Partial, _)) => Ok(true),
+            Some((Class::Cancelled, _)) => Err(ReadingError::StoppedBefore.into()),
             Some((_, message)) => Err(failed(message, ended)),
         }
     }
 
-    fn make_parents(&self, missing: &[OsString]) -> Result<(), Error> {
+    fn make_parents(&self, missing: &[OsString], stop: &Stop) -> Result<(), Error> {
         if missing.is_empty() {
             return Ok(());
         }
         let ended = self
             .restore
-            .make_parents(missing, self.in_use.stdin()?, self.stop)
+            .make_parents(missing, self.in_use.stdin()?, stop)
             .map_err(no_rsync)?;
         self.looked(&ended).map(|_| ())
     }

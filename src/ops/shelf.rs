@@ -189,7 +189,12 @@ impl HostShelf {
             .ok_or_else(|| ReadingError::NoSnapshot {
                 host: self.host.clone(),
             })?;
-        let is_early = |s: &&OnDisk| as_of.is_none_or(|as_of| s.started_at <= as_of);
+        // The name of a snapshot says its second alone, and people write no more: it takes in what began within it.
+        let until = |as_of: Timestamp| match as_of.millis() % 1000 {
+            0 => Timestamp::from_millis(as_of.millis().saturating_add(999)),
+            _ => as_of,
+        };
+        let is_early = |s: &&OnDisk| as_of.is_none_or(|as_of| s.started_at <= until(as_of));
         match (self.snapshots.iter().find(is_early), as_of) {
             (Some(newest), _) => Ok(newest),
             (None, as_of) => Err(ReadingError::NoneSoEarly {

@@ -107,7 +107,7 @@ pub(in crate::cli) struct RestoreArgs {
     /// Files and directories, as the host has them; / for all
     #[arg(required = true, value_name = "PATH")]
     pub(in crate::cli) paths: Vec<OsString>,
-    /// A directory of this machine: /etc/passwd becomes DIR/etc/passwd; with / everything lands where it was
+    /// A directory of this machine: /etc/passwd becomes DIR/etc/passwd; with / what you name lands where it was
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) to: Option<PathBuf>,
     /// A directory of another machine that is a configured host, over the same ssh as its backups; the key must be
@@ -120,7 +120,8 @@ pub(in crate::cli) struct RestoreArgs {
     /// Print what would be written, and write nothing
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
-    /// Replace what is there and differs; without this it stays, is told, and the command ends with 13
+    /// Replace what is there and differs, but for directories that hold something; without this it stays, is told, and
+    /// the command ends with 13
     #[arg(long)]
     pub(in crate::cli) overwrite: bool,
     /// Put /etc/passwd at DIR/passwd
