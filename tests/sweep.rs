@@ -4,6 +4,7 @@
 //! ```text
 //! POBSYNC_SWEEP=all cargo test --locked --test sweep -- --nocapture     every call; a sample runs with all tests
 //! POBSYNC_SWEEP=apply …                                                 those of one job: apply, backup, retention, discover
+//! POBSYNC_SWEEP=1800 …                                                  any of them by chance, for so many seconds
 //! ```
 //!
 //! And the same jobs with MariaDB, whose server is killed while the program waits for its answer, at every call to it.
@@ -15,6 +16,7 @@ mod common;
 mod server;
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use common::checker::{Checker, Event};
 use common::mariadb::Server;
@@ -238,6 +240,37 @@ fn write(program: &Program, keep: u32) {
     );
 }
 
+/// Chance, for as long as somebody has said.
+struct Chance {
+    until: Instant,
+    state: usize,
+}
+
+impl Chance {
+    fn of(sweep: Option<&str>) -> Option<Self> {
+        let seconds = sweep?.parse().ok()?;
+        let state = std::process::id() as usize;
+        println!("seed {state}");
+        Some(Self {
+            until: Instant::now() + Duration::from_secs(seconds),
+            state,
+        })
+    }
+
+    fn goes_on(&self) -> bool {
+        Instant::now() < self.until
+    }
+
+    /// Knuth's MMIX, whose high bits are good enough.
+    fn below(&mut self, n: usize) -> usize {
+        self.state = self
+            .state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.state >> 33) % n
+    }
+}
+
 /// What was broken, and how many faults there were.
 #[derive(Default)]
 struct Found {
@@ -250,11 +283,13 @@ impl Found {
     fn one(&mut self, bench: &mut Bench, job: Job, call: &str, fault: &str, n: usize) -> bool {
         let done = std::panic::AssertUnwindSafe(|| bench.fails_at(job, call, fault, n));
         let is_hit = std::panic::catch_unwind(done).unwrap_or_else(|_| {
+            println!("BROKEN {job:?} {call} {n} {fault}");
             self.broken.push(format!("{job:?} {call} {n} {fault}"));
             *bench = Bench::new();
             true
         });
-        *self.hits.entry(format!("{job:?} {fault}")).or_default() += u32::from(is_hit);
+        let hits = self.hits.entry(format!("{job:?} {fault}")).or_default();
+        *hits += u32::from(is_hit);
         is_hit
     }
 }
@@ -268,6 +303,18 @@ fn no_call_that_fails_or_kills_breaks_a_promise() {
     };
     let mut bench = Bench::new();
     let mut found = Found::default();
+    if let Some(mut chance) = Chance::of(whole.as_deref()) {
+        while chance.goes_on() {
+            let (job, call) = (
+                JOBS[chance.below(JOBS.len())],
+                CALLS[chance.below(CALLS.len())],
+            );
+            let fault = FAULTS[chance.below(FAULTS.len())];
+            // Each job has few of most calls.
+            let longest = 1 << (1 + chance.below(8));
+            found.one(&mut bench, job, call, fault, 1 + chance.below(longest));
+        }
+    }
     let mut turn = 0;
     for job in JOBS.into_iter().filter(is_meant) {
         for call in CALLS {
@@ -281,11 +328,14 @@ fn no_call_that_fails_or_kills_breaks_a_promise() {
                 }
                 // Those far on differ in nothing but their number.
                 let points = (1..=40).chain((1..).map(|i| 40 + i * i));
+                let mut hits = 0;
                 for n in points.take_while(|n| *n < 2_000) {
                     if !found.one(&mut bench, job, call, fault, n) {
                         break;
                     }
+                    hits += 1;
                 }
+                println!("{job:?} {call} {fault}: {hits} faults");
             }
         }
     }

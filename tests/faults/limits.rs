@@ -79,7 +79,7 @@ fn a_tree_without_end_is_stopped_at_its_number_of_names_and_people_are_told() {
         |path| std::fs::create_dir(path).unwrap(),
     ];
     for make in kinds {
-        fill(&rig.source, 20_000, make);
+        fill(&rig.source, 10_000, make);
         for way in ["link-dest", "fast"] {
             rig.configure(&format!(
                 "{settings}; limits {{ max-files 1000 }}; rsync {{ incremental \"{way}\" }}"

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::mariadb::Server;
 use crate::common::program::{Program, Said, names_below};
-use crate::{Bench, JOBS, Job};
+use crate::{Bench, Chance, JOBS, Job};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -101,6 +101,24 @@ fn a_server_that_dies_at_any_word_breaks_no_promise() {
     let whole = std::env::var("POBSYNC_SWEEP").ok();
     let mut bench = Bench::on_a_server();
     let (mut deaths, mut broken) = (0, Vec::new());
+    if let Some(mut chance) = Chance::of(whole.as_deref()) {
+        while chance.goes_on() {
+            let job = JOBS[chance.below(JOBS.len())];
+            let (call, n) = (
+                ["sendto", "recvfrom"][chance.below(2)],
+                1 + chance.below(120),
+            );
+            let done = std::panic::AssertUnwindSafe(|| bench.loses_its_server_at(job, call, n));
+            let is_hit = std::panic::catch_unwind(done).unwrap_or_else(|_| {
+                println!("BROKEN {job:?} {call} {n}");
+                broken.push(format!("{job:?} {call} {n}"));
+                bench = Bench::on_a_server();
+                true
+            });
+            deaths += u32::from(is_hit);
+            println!("{deaths} deaths");
+        }
+    }
     for job in JOBS {
         let word = format!("{job:?}").to_lowercase();
         if whole
@@ -116,6 +134,7 @@ fn a_server_that_dies_at_any_word_breaks_no_promise() {
                 None if call == "sendto" => Box::new([20, 45].into_iter()),
                 None => Box::new([60].into_iter()),
             };
+            let before = deaths;
             for n in points {
                 let done = std::panic::AssertUnwindSafe(|| bench.loses_its_server_at(job, call, n));
                 match std::panic::catch_unwind(done) {
@@ -127,6 +146,7 @@ fn a_server_that_dies_at_any_word_breaks_no_promise() {
                     }
                 }
             }
+            println!("{job:?} {call}: {} deaths", deaths - before);
         }
     }
     println!("{deaths} deaths");
