@@ -103,6 +103,8 @@ impl Server {
             .arg(format!("--datadir={folder}/data"))
             .arg(format!("--socket={folder}/socket"))
             .arg(format!("--pid-file={folder}/pid"))
+            // A server that starts clears away what it takes for its own in the folder of temporary tables.
+            .arg(format!("--tmpdir={folder}"))
             .args(["--bind-address=127.0.0.1", &format!("--port={}", self.port)])
             // Nothing may hang on what a server is set to by itself.
             .args([
