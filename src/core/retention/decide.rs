@@ -99,12 +99,19 @@ pub enum Verdict {
 /// # Errors
 /// When a policy has no rule: that is never taken for "delete everything".
 pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, EmptyPolicy> {
-    let mut snapshots: Vec<&Snapshot> = question
+    // With the times beside them: looking for those would take most of the sorting.
+    let mut by_start: Vec<(Timestamp, &Snapshot)> = question
         .snapshots
         .iter()
         .filter(|s| s.status.is_on_disk())
+        .map(|s| (s.started_at, s))
         .collect();
-    snapshots.sort_by(|a, b| (b.started_at, &b.name, b.kind).cmp(&(a.started_at, &a.name, a.kind)));
+    by_start.sort_by(|(a_start, a), (b_start, b)| {
+        b_start
+            .cmp(a_start)
+            .then_with(|| (&b.name, b.kind).cmp(&(&a.name, a.kind)))
+    });
+    let snapshots: Vec<&Snapshot> = by_start.into_iter().map(|(_, s)| s).collect();
     let proposed = decide(&snapshots, question.proposed, question)?;
     let is_same = question.in_force.mode == question.proposed.mode
         && question.in_force.policy == question.proposed.policy;

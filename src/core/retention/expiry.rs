@@ -78,8 +78,10 @@ pub(super) fn days(
         .position(is_complete)
         .filter(|_| policy.protect_bases);
     let mut by_name: HashMap<&SnapshotName, Vec<usize>> = HashMap::new();
-    for (i, s) in snapshots.iter().enumerate() {
-        by_name.entry(&s.name).or_default().push(i);
+    if kept.iter().flat_map(|kept| &kept.reasons).any(is_base_of) {
+        for (i, s) in snapshots.iter().enumerate() {
+            by_name.entry(&s.name).or_default().push(i);
+        }
     }
     let with_bases = kept.iter().enumerate().map(|(i, kept)| {
         if kept.reasons.is_empty() || next_base == Some(i) {

@@ -2,7 +2,10 @@
 //!
 //! Source: restic's manual, "Removing snapshots according to a policy", and the cases of its own test-suite.
 
+use std::cell::RefCell;
+
 use chrono::NaiveDateTime;
+use chrono_tz::Tz;
 
 use super::buckets::{bucket, bucket_name, start_of_window, wall_clock};
 use super::{Extent, Reason, RuleHit};
@@ -19,10 +22,11 @@ pub(super) struct Kept {
 
 /// Applies every rule to `times`, the starts of the snapshots that fill buckets, newest first. One answer each.
 pub(super) fn apply(policy: &Policy, times: &[Timestamp], now: Timestamp) -> Vec<Kept> {
-    let walls: Vec<NaiveDateTime> = times
-        .iter()
-        .map(|time| wall_clock(*time, policy.timezone))
-        .collect();
+    let walls = Walls {
+        times,
+        zone: policy.timezone,
+        known: RefCell::default(),
+    };
     let mut kept = vec![Kept::default(); times.len()];
     for rule in Rule::ALL {
         if let Some(count) = policy.keep.count(rule) {
@@ -32,10 +36,33 @@ pub(super) fn apply(policy: &Policy, times: &[Timestamp], now: Timestamp) -> Vec
     for rule in Rule::ALL {
         if let Some(span) = policy.keep.within(rule) {
             let start = window(span, times.iter().copied(), now, policy);
-            look_back(rule, span, start, times, &walls, &mut kept);
+            look_back(rule, span, start, &walls, &mut kept);
         }
     }
     kept
+}
+
+/// The wall clock at each of `times`, worked out as far as a rule asks: most of them reach no further than some dozens of
+/// a hundred thousand snapshots.
+struct Walls<'a> {
+    times: &'a [Timestamp],
+    zone: Tz,
+    known: RefCell<Vec<NaiveDateTime>>,
+}
+
+impl Walls<'_> {
+    fn at(&self, i: usize) -> NaiveDateTime {
+        let mut known = self.known.borrow_mut();
+        if let Some(more) = self.times.get(known.len()..=i) {
+            known.extend(more.iter().map(|time| wall_clock(*time, self.zone)));
+        }
+        known.get(i).copied().unwrap_or_default()
+    }
+
+    /// The bucket of each.
+    fn keys(&self, rule: Rule) -> impl ExactSizeIterator<Item = i64> {
+        (0..self.times.len()).map(move |i| bucket(rule, self.at(i)))
+    }
 }
 
 /// Where a window begins: counted back from the newest that is not in the future, never from now, so that a host that
@@ -57,21 +84,17 @@ fn look_back(
     rule: Rule,
     span: CalendarSpan,
     start: Timestamp,
-    times: &[Timestamp],
-    walls: &[NaiveDateTime],
+    walls: &Walls<'_>,
     kept: &mut [Kept],
 ) {
-    let all = times
-        .iter()
-        .zip(walls)
-        .map(|(time, wall)| (*time, bucket(rule, *wall)));
+    let all = walls.times.iter().copied().zip(walls.keys(rule));
     reached(rule, start, all, |i, is_new| {
         let reason = if is_new {
             Reason::Within(rule)
         } else {
             Reason::OldestWithin(rule)
         };
-        let (Some(kept), Some(wall)) = (kept.get_mut(i), walls.get(i)) else {
+        let Some(kept) = kept.get_mut(i) else {
             return;
         };
         kept.reasons.push(reason.clone());
@@ -79,20 +102,19 @@ fn look_back(
             rule: reason,
             n: None,
             of: Extent::Span(span),
-            bucket: bucket_name(rule, *wall),
+            bucket: bucket_name(rule, walls.at(i)),
         });
     });
 }
 
-fn count_buckets(rule: Rule, count: Count, walls: &[NaiveDateTime], kept: &mut [Kept]) {
-    let keys = walls.iter().map(|wall| bucket(rule, *wall));
-    counted(rule, limit(count), keys, |i, n, is_new| {
+fn count_buckets(rule: Rule, count: Count, walls: &Walls<'_>, kept: &mut [Kept]) {
+    counted(rule, limit(count), walls.keys(rule), |i, n, is_new| {
         let reason = if is_new {
             Reason::Rule(rule)
         } else {
             Reason::Oldest(rule)
         };
-        let (Some(kept), Some(wall)) = (kept.get_mut(i), walls.get(i)) else {
+        let Some(kept) = kept.get_mut(i) else {
             return;
         };
         kept.reasons.push(reason.clone());
@@ -100,7 +122,7 @@ fn count_buckets(rule: Rule, count: Count, walls: &[NaiveDateTime], kept: &mut [
             rule: reason,
             n: Some(n),
             of: Extent::Count(count),
-            bucket: bucket_name(rule, *wall),
+            bucket: bucket_name(rule, walls.at(i)),
         });
     });
 }
@@ -149,8 +171,12 @@ pub(super) fn reached(
     let length = all.len();
     let mut last = None;
     for (i, (time, key)) in all.enumerate() {
+        if time <= start {
+            // So are all that follow.
+            return;
+        }
         let is_new = rule == Rule::Last || last != Some(key);
-        if time > start && (is_new || i + 1 == length) {
+        if is_new || i + 1 == length {
             last = Some(key);
             found(i, is_new);
         }
