@@ -131,7 +131,7 @@ pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, Empty
     let expires = expiry::days(&snapshots, &proposed, question);
 
     let mut decisions = Vec::with_capacity(snapshots.len());
-    for (i, (snapshot, kept)) in snapshots.iter().zip(proposed).enumerate() {
+    for (i, (snapshot, mut kept)) in snapshots.iter().zip(proposed).enumerate() {
         let before = in_force.as_ref().and_then(|all| all.get(i));
         let was_kept = before.map_or(!kept.reasons.is_empty(), |kept| !kept.reasons.is_empty());
         let verdict = if kept.reasons.is_empty() {
@@ -146,6 +146,9 @@ pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, Empty
             }
         } else {
             let expires_on = expires.get(i).copied().flatten();
+            // Most have one of each: a list that grows has room for four.
+            kept.reasons.shrink_to_fit();
+            kept.hits.shrink_to_fit();
             Verdict::Keep {
                 reasons: kept.reasons,
                 rules: kept.hits,

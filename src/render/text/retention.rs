@@ -118,29 +118,42 @@ pub(in crate::render) fn zone_of(plan: &RetentionPlan) -> Tz {
         .map_or(Tz::UTC, |policy| policy.timezone)
 }
 
-fn delete_rows(plan: &RetentionPlan, zone: Tz) -> impl Iterator<Item = Row> {
+fn delete_rows(plan: &RetentionPlan, zone: Tz) -> impl Iterator<Item = Row<'_>> {
     plan.delete.iter().map(move |entry| delete_row(entry, zone))
 }
 
-fn keep_rows(plan: &RetentionPlan, zone: Tz) -> impl Iterator<Item = Row> {
+fn keep_rows(plan: &RetentionPlan, zone: Tz) -> impl Iterator<Item = Row<'_>> {
     plan.keep.iter().map(move |entry| keep_row(entry, zone))
 }
 
 /// Rows in columns, the sign in column 0.
-fn aligned(rows: Vec<Row>, style: &Style) -> Vec<String> {
-    let width = |cell: fn(&Row) -> &str| {
+fn aligned(rows: Vec<Row<'_>>, style: &Style) -> Vec<String> {
+    let width = |cell: for<'r> fn(&'r Row<'_>) -> &'r str| {
         rows.iter()
             .map(|row| cell(row).chars().count())
             .max()
             .unwrap_or(0)
     };
     let (names, kinds, times, sizes) = (
-        width(|r| &r.name),
+        width(|r| r.name),
         width(|r| r.kind),
         width(|r| &r.time),
         width(|r| &r.size),
     );
-    let line = |row: &Row| {
+    let line = |row: &Row<'_>| {
+        // Nearly every row of a large plan fits into its line.
+        let mut whole = String::with_capacity(names + kinds + times + sizes + row.why.len() + 9);
+        let _ = write!(
+            whole,
+            "{} {:names$}  {:kinds$}  {:times$}  {:>sizes$}  {}",
+            row.sign, row.name, row.kind, row.time, row.size, row.why
+        );
+        if whole.is_ascii() && whole.len() <= style.width {
+            return match row.paint.filter(|_| style.color) {
+                Some(paint) => style.paint(paint, &whole),
+                None => whole,
+            };
+        }
         let name = format!("{} {:names$}  {:kinds$}", row.sign, row.name, row.kind);
         let facts = format!("{:times$}  {:>sizes$}", row.time, row.size);
         let one = format!("{name}  {facts}  ");
@@ -163,10 +176,10 @@ fn aligned(rows: Vec<Row>, style: &Style) -> Vec<String> {
 /// Reasons narrower than this are a column of single words: they go below the snapshot instead.
 const LEAST_ROOM: usize = 32;
 
-struct Row {
+struct Row<'a> {
     sign: char,
     paint: Option<Paint>,
-    name: String,
+    name: &'a str,
     kind: &'static str,
     time: String,
     size: String,
@@ -233,11 +246,11 @@ fn hold_words(hold: &Hold) -> String {
     words
 }
 
-fn delete_row(entry: &DeleteEntry, zone: Tz) -> Row {
+fn delete_row(entry: &DeleteEntry, zone: Tz) -> Row<'_> {
     Row {
         sign: '-',
         paint: Some(Paint::Deleted),
-        name: entry.snapshot.to_string(),
+        name: entry.snapshot.as_str(),
         kind: entry.kind.as_str(),
         time: wall_clock(entry.started_at, zone),
         size: size(entry.bytes),
@@ -245,7 +258,7 @@ fn delete_row(entry: &DeleteEntry, zone: Tz) -> Row {
     }
 }
 
-fn keep_row(entry: &KeepEntry, zone: Tz) -> Row {
+fn keep_row(entry: &KeepEntry, zone: Tz) -> Row<'_> {
     let mut why = why_it_stays(entry);
     if let Some(day) = entry.expires_on {
         let _ = write!(why, "; until {day}");
@@ -258,7 +271,7 @@ fn keep_row(entry: &KeepEntry, zone: Tz) -> Row {
     Row {
         sign,
         paint,
-        name: entry.snapshot.to_string(),
+        name: entry.snapshot.as_str(),
         kind: entry.kind.as_str(),
         time: wall_clock(entry.started_at, zone),
         size: size(entry.bytes),

@@ -93,7 +93,7 @@ pub(in crate::store) fn by_host(
     // The sign keeps SQLite from the index; elsewhere it means nothing.
     let on_root = root.map_or("", |_| "AND +s.root_id = ?");
     let args: Vec<Val<'_>> = root.iter().map(|root| Val::from(root.as_str())).collect();
-    let mut hosts: HashMap<HostId, Vec<Snapshot>> = HashMap::new();
+    let mut hosts = with_room(session, root)?;
     session.query(
         &format!("{SELECT} WHERE s.status <> 'deleted' {on_root}"),
         &args,
@@ -104,12 +104,36 @@ pub(in crate::store) fn by_host(
         },
     )?;
     for snapshots in hosts.values_mut() {
-        snapshots.shrink_to_fit();
         snapshots.sort_by(|a, b| {
             (a.started_at, &a.name, a.kind.as_str()).cmp(&(b.started_at, &b.name, b.kind.as_str()))
         });
     }
     Ok(hosts.into_iter().collect())
+}
+
+/// Lists with the room that each host needs: snapshots lie in the table as nights went by, and ten thousand lists that grow
+/// at once are copied again and again. The rows are counted in an index.
+fn with_room(
+    session: &mut dyn Session,
+    root: Option<&RootId>,
+) -> Result<HashMap<HostId, Vec<Snapshot>>, StoreError> {
+    let Some(root) = root else {
+        return Ok(HashMap::new());
+    };
+    let mut counts: HashMap<HostId, usize> = HashMap::new();
+    session.query(
+        "SELECT host_id FROM snapshots WHERE root_id = ? AND status <> 'deleted'",
+        args![root.as_str()],
+        &mut |row| {
+            let host = HostId(Reader::new(row, "snapshots").int("host_id")?);
+            *counts.entry(host).or_default() += 1;
+            Ok(())
+        },
+    )?;
+    let lists = counts.into_iter();
+    Ok(lists
+        .map(|(host, count)| (host, Vec::with_capacity(count)))
+        .collect())
 }
 
 pub(super) fn deleting(
