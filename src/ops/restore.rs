@@ -1,14 +1,12 @@
 //! Bringing parts of a snapshot back. Reads the root alone; a database or a file is asked only for how a target host is
 //! reached.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -17,18 +15,17 @@ use super::context::{ServerLookup, known_hosts_in, state_folder_of};
 use super::pull::{Resolved, resolve, resolve_settings};
 use super::reading_error::ReadingError;
 use super::restore_damage::{DamagedPath, damage_of};
+use super::restore_passes::Work;
 use super::restore_room::{nearest_there, places, room};
-use super::restored::{Missing, Restored, converted, without_slash};
+use super::restored::Restored;
 use super::shelf::{HostShelf, OnDisk, Shelf};
 use super::{Context, Error, tree_paths};
 use crate::core::model::{
     AbsolutePath, HostName, SnapshotKind, SnapshotName, SnapshotPick, Timestamp,
 };
 use crate::core::plan::Outcome;
-use crate::disk::{Reached, SnapshotInUse, Tree, TreeKind, TreeName};
-use crate::rsync::{
-    Class, Ended, Restore, RestoreTarget, Seen, Stop, is_full, restore_complaints, restored,
-};
+use crate::disk::{Tree, TreeName};
+use crate::rsync::{Restore, RestoreTarget, Seen, Stop};
 use crate::store::{DatabaseAddress, StoreError};
 
 /// What is to be restored, and where to.
@@ -153,11 +150,6 @@ impl RestoreReport {
     }
 }
 
-/// Somebody who has stopped a restore waits for its end.
-const LONGEST_LAST_LOOK: Duration = Duration::from_secs(10);
-/// So many lines of rsync are told with an error.
-const TOLD: usize = 20;
-
 /// Restores.
 ///
 /// # Errors
@@ -258,7 +250,7 @@ fn begun(
 }
 
 /// What was asked for.
-struct Wanted {
+pub(super) struct Wanted {
     /// Each path, and none twice.
     paths: Vec<Vec<TreeName>>,
     /// All that the snapshot holds.
@@ -267,7 +259,7 @@ struct Wanted {
 
 impl Wanted {
     /// The path in the snapshot of what lands at this path below the target.
-    fn source_of(&self, path: &[u8], flat: bool) -> Option<Vec<TreeName>> {
+    pub(super) fn source_of(&self, path: &[u8], flat: bool) -> Option<Vec<TreeName>> {
         let names = TreeName::path(OsStr::from_bytes(path))?;
         if !flat {
             return Some(names);
@@ -472,239 +464,6 @@ fn make_folder(folder: &Path) -> Result<(), Error> {
         path: shown(folder),
         source,
     })
-}
-
-/// The passes of one restore.
-struct Work<'a> {
-    restore: &'a Restore,
-    in_use: &'a SnapshotInUse,
-    stop: &'a Stop,
-    wanted: &'a Wanted,
-    to_host: bool,
-}
-
-impl Work<'_> {
-    /// Which directories that lead to what is restored are not at the target.
-    fn missing_parents(&self) -> Result<Vec<OsString>, Error> {
-        if self.restore.parents.is_empty() {
-            return Ok(Vec::new());
-        }
-        let found = Rc::new(RefCell::new((BTreeSet::new(), Vec::<String>::new())));
-        let heard = Rc::clone(&found);
-        let ended = self
-            .restore
-            .look_at_parents(self.in_use.stdin()?, &mark()?, self.stop, move |seen| {
-                let (missing, in_the_way) = &mut *heard.borrow_mut();
-                match seen {
-                    Seen::New(item) => {
-                        missing.insert(without_slash(&item.path).to_owned());
-                    }
-                    Seen::Differs(path) | Seen::OtherKind(path) => {
-                        in_the_way.push(format!("/{}", tree_paths::bytes_shown(&path)));
-                    }
-                    // It stays as it is.
-                    _ => {}
-                }
-            })
-            .map_err(no_rsync)?;
-        self.looked(&ended)?;
-        let (missing, in_the_way) = &*found.borrow();
-        if !in_the_way.is_empty() {
-            return Err(ReadingError::ParentInTheWay {
-                paths: in_the_way.clone(),
-            }
-            .into());
-        }
-        let parents = self.restore.parents.iter();
-        Ok(parents
-            .filter(|parent| missing.contains(parent.as_encoded_bytes()))
-            .cloned()
-            .collect())
-    }
-
-    /// What would be done, and what is something of another kind at the target.
-    fn look(
-        &self,
-        begun: RestoreBegun,
-        told: Rc<dyn Fn(&Seen)>,
-    ) -> Result<(RestoreReport, BTreeSet<Vec<u8>>), Error> {
-        let other_kinds = Rc::new(self.other_kinds()?);
-        let found = Rc::new(RefCell::new(Restored::default()));
-        let (heard, kinds) = (Rc::clone(&found), Rc::clone(&other_kinds));
-        let ended = self
-            .restore
-            .look(self.in_use.stdin()?, &mark()?, self.stop, move |seen| {
-                let seen = converted(seen, &kinds);
-                told(&seen);
-                heard.borrow_mut().take(&seen);
-            })
-            .map_err(no_rsync)?;
-        let is_partial = self.looked(&ended)?;
-        let mut restored = found.take();
-        restored.tell_directories(|path| self.is_directory(path));
-        let mut report = RestoreReport {
-            begun,
-            restored,
-            problem: is_partial.then(|| "some of it could not be looked at".to_owned()),
-            complaints: Vec::new(),
-            more_complaints: 0,
-            is_cut_off: false,
-        };
-        if is_partial {
-            (report.complaints, report.more_complaints) = restore_complaints(&ended);
-        }
-        Ok((report, Rc::unwrap_or_clone(other_kinds)))
-    }
-
-    /// What is something of another kind at the target, where it would be replaced: rsync tells of that as of a new thing.
-    fn other_kinds(&self) -> Result<BTreeSet<Vec<u8>>, Error> {
-        if !self.restore.overwrite {
-            return Ok(BTreeSet::new());
-        }
-        let found = Rc::new(RefCell::new(BTreeSet::new()));
-        let heard = Rc::clone(&found);
-        let ended = self
-            .restore
-            .look_at_kinds(
-                self.in_use.stdin()?,
-                &mark()?,
-                self.stop,
-                Duration::MAX,
-                move |seen| {
-                    if let Seen::OtherKind(path) = seen {
-                        heard.borrow_mut().insert(path);
-                    }
-                },
-            )
-            .map_err(no_rsync)?;
-        self.looked(&ended)?;
-        Ok(found.take())
-    }
-
-    /// Whether the snapshot holds a directory where this path of the target is.
-    fn is_directory(&self, path: &[u8]) -> bool {
-        let source = self.wanted.source_of(path, self.restore.flat);
-        let reached = source.and_then(|names| self.in_use.tree().reach(&names).ok());
-        matches!(reached, Some(Reached::Node(node)) if node.kind == TreeKind::Directory)
-    }
-
-    /// Whether a part could not be looked at: it is met again when it is restored.
-    fn looked(&self, ended: &Ended) -> Result<bool, Error> {
-        match restored(ended, self.to_host) {
-            None => Ok(false),
-            Some((Class::Partial, _)) => Ok(true),
-            Some((Class::Cancelled, _)) => Err(ReadingError::StoppedBefore.into()),
-            Some((_, message)) => Err(failed(message, ended)),
-        }
-    }
-
-    fn make_parents(&self, missing: &[OsString], stop: &Stop) -> Result<(), Error> {
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let ended = self
-            .restore
-            .make_parents(missing, self.in_use.stdin()?, stop)
-            .map_err(no_rsync)?;
-        self.looked(&ended).map(|_| ())
-    }
-
-    /// Restores, and reports what came of what a look had found.
-    fn transfer(
-        &self,
-        report: &mut RestoreReport,
-        other_kinds: BTreeSet<Vec<u8>>,
-        progress: &mut dyn FnMut(RestorePhase),
-    ) -> Result<(), Error> {
-        let total = report.restored.bytes;
-        let sent = Rc::new(RefCell::new(Restored::default()));
-        let heard = Rc::clone(&sent);
-        let ended = self
-            .restore
-            .transfer(
-                self.in_use.stdin()?,
-                &mark()?,
-                self.stop,
-                move |seen| heard.borrow_mut().take(&converted(seen, &other_kinds)),
-                &mut |seen| {
-                    progress(RestorePhase::Writing {
-                        done: seen.bytes,
-                        of: total,
-                    });
-                },
-            )
-            .map_err(no_rsync)?;
-        let Some((class, message)) = restored(&ended, self.to_host) else {
-            return Ok(());
-        };
-        // A target that nobody reaches any more is asked nothing more.
-        let still = match class {
-            Class::Failed if self.to_host && !is_full(&ended) => None,
-            _ => self.still_missing(class == Class::Cancelled)?,
-        };
-        let found = std::mem::take(&mut report.restored);
-        report.restored = found.in_part(&sent.take(), still.as_ref());
-        if class == Class::Failed && report.restored.is_nothing() {
-            return Err(failed(message, &ended));
-        }
-        report.is_cut_off = class != Class::Partial;
-        report.problem = Some(message);
-        (report.complaints, report.more_complaints) = restore_complaints(&ended);
-        Ok(())
-    }
-
-    /// What is not at the target after all; nothing if it takes too long to say while somebody waits for the end.
-    fn still_missing(&self, is_stopped: bool) -> Result<Option<Missing>, Error> {
-        if is_stopped && self.stop.is_hurried() {
-            return Ok(None);
-        }
-        let unasked = Stop::new();
-        let (stop, deadline) = match is_stopped {
-            true => (&unasked, LONGEST_LAST_LOOK),
-            false => (self.stop, Duration::MAX),
-        };
-        let found = Rc::new(RefCell::new(Missing::default()));
-        let heard = Rc::clone(&found);
-        let ended = self
-            .restore
-            .look_at_kinds(
-                self.in_use.stdin()?,
-                &mark()?,
-                stop,
-                deadline,
-                move |seen| {
-                    heard.borrow_mut().take(&seen);
-                },
-            )
-            .map_err(no_rsync)?;
-        let is_whole = !ended.timed_out
-            && matches!(
-                restored(&ended, self.to_host),
-                None | Some((Class::Partial, _))
-            );
-        Ok(is_whole.then(|| found.take()))
-    }
-}
-
-/// What stands before each line of a look: no host can have guessed it.
-fn mark() -> Result<String, Error> {
-    let bytes = super::random_bytes()?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn no_rsync(source: std::io::Error) -> Error {
-    Error::File {
-        doing: "run",
-        path: "rsync".to_owned(),
-        source,
-    }
-}
-
-fn failed(message: String, ended: &Ended) -> Error {
-    let (mut lines, _) = restore_complaints(ended);
-    lines.truncate(TOLD);
-    lines.retain(|line| !message.contains(line.as_str()));
-    ReadingError::Transfer { message, lines }.into()
 }
 
 fn shown_target(to: &RestoreTo) -> String {
