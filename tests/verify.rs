@@ -132,6 +132,162 @@ fn one_bit_is_named_with_all_that_share_it_and_a_whole_copy() {
     }
 }
 
+fn damage_at<'a>(found: &'a Value, path: &str) -> &'a Value {
+    let mut damage = found["damage"].as_array().unwrap().iter();
+    let at = damage.find(|damage| damage["path"].as_str().unwrap().ends_with(path));
+    at.unwrap_or_else(|| panic!("{path}: {found:#}"))
+}
+
+#[test]
+fn a_hostile_disk_is_told_for_what_it_is() {
+    let fixture = Fixture::new(3);
+    let names = fixture.names();
+    // Cut short, in all three at once: they share it.
+    let file = std::fs::File::options()
+        .write(true)
+        .open(fixture.at(&names[0], "etc/motd"))
+        .unwrap();
+    file.set_len(1).unwrap();
+    // A link in the place of a file, and no directory any more: in one alone.
+    let hosts = fixture.at(&names[1], "etc/hosts");
+    std::fs::remove_file(&hosts).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", &hosts).unwrap();
+    std::fs::remove_dir_all(fixture.at(&names[2], "odd")).unwrap();
+    let found = fixture.verify(1, &[]);
+    let motd = damage_at(&found, "etc/motd");
+    assert_eq!(motd["problem"], "attributes");
+    assert_eq!(snapshots_of(motd), names);
+    assert_eq!(motd["intact"]["state"], "nowhere");
+    let link = damage_at(&found, "etc/hosts");
+    assert!(link["attributes"].to_string().contains("type"), "{link}");
+    assert_eq!(snapshots_of(link), names[1..2]);
+    // The very file is in the neighbours; a directory that has gone needs no copy, and what was in it has one.
+    assert_eq!(link["intact"]["state"], "same");
+    assert_eq!(damage_at(&found, "/odd")["problem"], "missing");
+    assert_eq!(damage_at(&found, "/odd")["intact"]["state"], "not-needed");
+    let inside = damage_at(&found, "odd/with\\nnewline");
+    assert_eq!(inside["problem"], "missing");
+    assert_eq!(inside["intact"]["state"], "same");
+
+    // Manifests with names that lead elsewhere, without an end, and of another kind than a file.
+    let manifest = |name: &str| {
+        fixture
+            .program
+            .path(&format!("root/web/manual/{name}/manifest"))
+    };
+    let text = std::fs::read_to_string(manifest(&names[0])).unwrap();
+    std::fs::write(manifest(&names[0]), text.replace("motd", "../motd")).unwrap();
+    let half = &text[..text.len() / 2];
+    std::fs::write(manifest(&names[1]), half).unwrap();
+    std::fs::remove_file(manifest(&names[2])).unwrap();
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(manifest(&names[2]))
+            .status()
+            .unwrap()
+            .success()
+    );
+    let found = fixture.verify(1, &[]);
+    let states = found["snapshots"].as_array().unwrap();
+    let states: Vec<&str> = states
+        .iter()
+        .map(|s| s["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["damaged", "damaged", "unreadable"], "{found:#}");
+    for damage in found["damage"].as_array().unwrap() {
+        assert_eq!(damage["problem"], "manifest");
+    }
+}
+
+#[test]
+fn one_host_that_cannot_be_read_stops_no_other() {
+    let fixture = Fixture::new(1);
+    let text = std::fs::read_to_string(fixture.program.path("pobsync.kdl")).unwrap();
+    let other = text.replace("host \"web\"", "host \"aside\"");
+    let host = other.split_once('\n').unwrap().1;
+    std::fs::write(
+        fixture.program.path("pobsync.kdl"),
+        format!("{text}\n{host}"),
+    )
+    .unwrap();
+    fixture.program.ends(0, &["apply", "--yes"]);
+    fixture.program.ends(0, &["backup", "aside"]);
+    let root = fixture.program.root();
+    std::fs::rename(root.join("aside"), fixture.program.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(fixture.program.path("elsewhere"), root.join("aside")).unwrap();
+    let told = fixture.program.json(13, &["verify", "--all"]);
+    let of = |host: &str| {
+        let mut all = told.as_array().unwrap().iter();
+        all.find(|told| told["host"] == host).unwrap()
+    };
+    assert!(
+        of("aside")["message"]
+            .as_str()
+            .unwrap()
+            .contains("symbolic link"),
+        "{told:#}"
+    );
+    assert_eq!(of("web")["outcome"], "done");
+}
+
+#[test]
+fn what_a_user_may_not_read_is_no_damage() {
+    if !common::is_root() {
+        return;
+    }
+    let fixture = Fixture::new(0);
+    let chmod = |mode: &str, path: &Path| {
+        let mut done = std::process::Command::new("chmod");
+        assert!(done.arg(mode).arg(path).status().unwrap().success());
+    };
+    // Anybody may reach the snapshot, and not all of it.
+    chmod("a+rx", &fixture.program.path(""));
+    chmod("600", &fixture.source.join("etc/hosts"));
+    chmod("700", &fixture.source.join("odd"));
+    fixture.back_up();
+    let snapshot = fixture
+        .program
+        .path("root/web/manual")
+        .join(&fixture.names()[0]);
+    for below in ["", "data", "..", "../..", "../../.."] {
+        chmod("a+rx", &snapshot.join(below));
+    }
+    for below in ["manifest", "meta.json", "../../../.pobsync-root"] {
+        chmod("a+r", &snapshot.join(below));
+    }
+    for below in ["../../.incomplete", "../../.incomplete/manual"] {
+        chmod("a+rx", &snapshot.join(below));
+    }
+    let root = fixture.program.root();
+    let nobody = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+    ];
+    let args = [
+        "verify",
+        "web",
+        "--root",
+        root.to_str().unwrap(),
+        "--format",
+        "json",
+    ];
+    let said = fixture.program.run_under(&nobody, &args);
+    let told: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}", said.err));
+    assert_eq!(told[0]["damage"], serde_json::json!([]), "{told:#}");
+    let seen = &told[0]["snapshots"][0];
+    assert_eq!(seen["state"], "unreadable");
+    let problem = seen["problem"].as_str().unwrap();
+    assert!(
+        problem.starts_with("2 files and directories may not be read"),
+        "{problem}"
+    );
+    assert_eq!(said.code, 13);
+    // Whoever may is told that nothing is wrong.
+    fixture.verify(0, &[]);
+}
+
 #[test]
 fn damage_found_in_one_snapshot_is_known_of_all_that_share_it() {
     let fixture = Fixture::new(3);

@@ -218,6 +218,12 @@ impl DiskError {
         self.is_errno(&[Errno::ROFS])
     }
 
+    /// Says that whoever asked may not: that tells of this user, and not of what is on the disk.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.is_errno(&[Errno::ACCESS, Errno::PERM])
+    }
+
     /// Says that another process has the host; a retry later makes sense.
     #[must_use]
     pub const fn is_locked(&self) -> bool {

@@ -58,6 +58,11 @@ impl Cursor {
         self.unknown > 0
     }
 
+    /// Says that the directory the walk is in could not be read when the manifest was made: nothing is known of its names.
+    pub(super) fn is_blind(&self) -> bool {
+        self.unknown == 0 && self.next == Some(Line::Unreadable)
+    }
+
     /// Follows the walk into the directory `name`, of which [`Cursor::find`] has said `known`; with nothing, one that the
     /// manifest has no directory for.
     pub(super) fn enter(&mut self, name: &[u8], known: Option<&Item>) {

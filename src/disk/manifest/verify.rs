@@ -9,9 +9,7 @@ use super::cursor::Cursor;
 use super::file::ManifestReader;
 use super::look::look_at;
 use super::read::{InodesRead, NAMES, Queue};
-use crate::core::manifest::{
-    Attribute, Digest, Item, ManifestHead, Sample, What, XattrDigest, differences,
-};
+use crate::core::manifest::{Attribute, Digest, Item, ManifestHead, Sample, What, differences};
 use crate::core::model::{SnapshotKind, SnapshotName};
 use crate::disk::error::DiskError;
 use crate::disk::handle::Handle;
@@ -44,16 +42,17 @@ pub struct Finding {
     pub inode: Option<u64>,
     /// What is wrong.
     pub problem: Problem,
+    /// It was a plain file.
+    pub was_file: bool,
+    /// What that held, where the manifest says so.
+    pub expected: Option<Digest>,
 }
 
 /// What is wrong with one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
     /// It holds something else, though its size and time are the same: bit rot, or a hand in the backups.
-    Content {
-        /// What it held.
-        expected: Digest,
-    },
+    Content,
     /// It is another kind of thing, or has another size, owner and so on.
     Attributes(Vec<Attribute>),
     /// It is not there.
@@ -94,6 +93,10 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// How much is wrong.
     pub found: u64,
+    /// How much this user may not read, which says nothing of what is on the disk.
+    pub denied: u64,
+    /// The first of that.
+    pub first_denied: Option<String>,
 }
 
 impl HostDir {
@@ -118,6 +121,8 @@ impl HostDir {
             open: 0,
             findings: Vec::new(),
             found: 0,
+            denied: 0,
+            first_denied: None,
         };
         let Some(snapshot) = self.find_snapshot(kind, name)? else {
             return Ok(checked);
@@ -134,6 +139,7 @@ impl HostDir {
             known,
             queue: Queue::default(),
             waiting: Vec::new(),
+            is_unread: false,
             checked,
         };
         let done = checking.run(&snapshot);
@@ -152,6 +158,8 @@ impl HostDir {
             open: 0,
             findings: Vec::new(),
             found: 0,
+            denied: 0,
+            first_denied: None,
         })
     }
 }
@@ -162,7 +170,7 @@ struct Waiting {
     inode: u64,
     bytes: u64,
     expected: Digest,
-    xattrs: Option<XattrDigest>,
+    item: Item,
     place: usize,
 }
 
@@ -173,6 +181,8 @@ struct Checking<'a> {
     known: &'a mut InodesRead,
     queue: Queue,
     waiting: Vec<Waiting>,
+    /// The directory just entered cannot be read: what the manifest has in it is not missing for that.
+    is_unread: bool,
     checked: Checked,
 }
 
@@ -189,7 +199,8 @@ impl Checking<'_> {
                 Step::Unreadable { name, error } => {
                     if !self.manifest.was_unreadable()? {
                         path.extend_from_slice(name.as_bytes());
-                        self.find(path, None, Problem::Unreadable(told(&error)));
+                        self.cannot_read(path, None, &error, None);
+                        self.is_unread = true;
                     }
                 }
                 Step::Leave => self.leave()?,
@@ -204,9 +215,10 @@ impl Checking<'_> {
         }
         self.flush();
         let mut missing = Vec::new();
-        self.manifest.end(&mut |path, _| missing.push(path))?;
-        for path in missing {
-            note(&mut self.checked, path, None, Problem::Missing);
+        self.manifest
+            .end(&mut |path, item| missing.push((path, item)))?;
+        for (path, item) in missing {
+            note(&mut self.checked, path, None, Problem::Missing, Some(&item));
         }
         self.checked.seen = if (self.request.stop)() {
             Seen::Stopped
@@ -219,8 +231,12 @@ impl Checking<'_> {
 
     fn leave(&mut self) -> Result<(), DiskError> {
         let checked = &mut self.checked;
-        self.manifest
-            .leave(&mut |path, _| note(checked, path, None, Problem::Missing))
+        if std::mem::take(&mut self.is_unread) {
+            return self.manifest.leave(&mut |_, _| {});
+        }
+        self.manifest.leave(&mut |path, item| {
+            note(checked, path, None, Problem::Missing, Some(&item));
+        })
     }
 
     fn name(
@@ -231,9 +247,9 @@ impl Checking<'_> {
         stat: &Stat,
     ) -> Result<(), DiskError> {
         let checked = &mut self.checked;
-        let is_inside_extra = self.manifest.is_lost();
-        let expected = self.manifest.find(name.as_bytes(), &mut |path, _| {
-            note(checked, path, None, Problem::Missing);
+        let is_inside_extra = self.manifest.is_lost() || self.manifest.is_blind();
+        let expected = self.manifest.find(name.as_bytes(), &mut |path, item| {
+            note(checked, path, None, Problem::Missing, Some(&item));
         })?;
         self.checked.names += 1;
         let Some(found) = look_at(dir, &name, stat) else {
@@ -241,6 +257,7 @@ impl Checking<'_> {
                 path,
                 Some(stat.st_ino),
                 Problem::Unreadable("it cannot be looked at".to_owned()),
+                expected.as_ref(),
             );
             return Ok(());
         };
@@ -251,14 +268,15 @@ impl Checking<'_> {
             .is_some_and(|item| item.what == What::Directory)
         {
             let checked = &mut self.checked;
-            self.manifest.pass_over(name.as_bytes(), &mut |path, _| {
-                note(checked, path, None, Problem::Missing);
-            })?;
+            self.manifest
+                .pass_over(name.as_bytes(), &mut |path, item| {
+                    note(checked, path, None, Problem::Missing, Some(&item));
+                })?;
         }
         let Some(expected) = expected else {
             // Of a directory that was not there, its own name is told.
             if !is_inside_extra {
-                self.find(path, Some(found.inode), Problem::Extra);
+                self.find(path, Some(found.inode), Problem::Extra, None);
             }
             return Ok(());
         };
@@ -271,6 +289,7 @@ impl Checking<'_> {
                 path.clone(),
                 Some(found.inode),
                 Problem::Attributes(differing),
+                Some(&expected),
             );
         }
         if !has_other_bytes {
@@ -303,7 +322,7 @@ impl Checking<'_> {
             inode: found.inode,
             bytes,
             expected: digest,
-            xattrs: expected.xattrs,
+            item: expected.clone(),
             place: 0,
         };
         match self.known.get(found.inode) {
@@ -319,16 +338,14 @@ impl Checking<'_> {
         self.checked.compared += 1;
         let inode = Some(waiting.inode);
         if reading.content != waiting.expected {
-            let problem = Problem::Content {
-                expected: waiting.expected,
-            };
-            self.find(waiting.path, inode, problem);
+            self.find(waiting.path, inode, Problem::Content, Some(&waiting.item));
         } else if waiting
+            .item
             .xattrs
             .is_some_and(|xattrs| xattrs != reading.xattrs)
         {
             let problem = Problem::Attributes(vec![Attribute::Xattrs]);
-            self.find(waiting.path, inode, problem);
+            self.find(waiting.path, inode, problem, Some(&waiting.item));
         }
     }
 
@@ -341,26 +358,59 @@ impl Checking<'_> {
                     self.compare(waiting, *reading);
                 }
                 Some(Some(Err(error))) => {
-                    let problem = Problem::Unreadable(told(error));
-                    self.find(waiting.path, Some(waiting.inode), problem);
+                    let inode = Some(waiting.inode);
+                    self.cannot_read(waiting.path, inode, error, Some(&waiting.item));
                 }
                 Some(None) | None => {}
             }
         }
     }
 
-    fn find(&mut self, path: Vec<u8>, inode: Option<u64>, problem: Problem) {
-        note(&mut self.checked, path, inode, problem);
+    fn find(
+        &mut self,
+        path: Vec<u8>,
+        inode: Option<u64>,
+        problem: Problem,
+        expected: Option<&Item>,
+    ) {
+        note(&mut self.checked, path, inode, problem, expected);
+    }
+
+    fn cannot_read(
+        &mut self,
+        path: Vec<u8>,
+        inode: Option<u64>,
+        error: &DiskError,
+        expected: Option<&Item>,
+    ) {
+        if error.is_denied() {
+            self.checked.denied += 1;
+            self.checked.first_denied.get_or_insert_with(|| told(error));
+        } else {
+            self.find(path, inode, Problem::Unreadable(told(error)), expected);
+        }
     }
 }
 
-fn note(checked: &mut Checked, path: Vec<u8>, inode: Option<u64>, problem: Problem) {
+fn note(
+    checked: &mut Checked,
+    path: Vec<u8>,
+    inode: Option<u64>,
+    problem: Problem,
+    expected: Option<&Item>,
+) {
     checked.found += 1;
     if checked.findings.len() < KEPT {
+        let content = expected.and_then(|item| match item.what {
+            What::File { content, .. } => Some(content),
+            _ => None,
+        });
         checked.findings.push(Finding {
             path,
             inode,
             problem,
+            was_file: content.is_some(),
+            expected: content.flatten(),
         });
     }
 }

@@ -37,7 +37,7 @@ pub enum Intact {
     Unknown,
     /// None was looked for: so much is damaged that the search ended before.
     NotLookedFor,
-    /// None is needed: what the file holds is as it was.
+    /// None is needed: what the file holds is as it was, or it was no file.
     NotNeeded,
 }
 
@@ -155,18 +155,17 @@ impl Gathering<'_> {
 
     /// The nearest snapshot, before or after, whose file of that path is what was lost; else what its own manifest says.
     fn intact(&mut self, finding: &Finding, places: &[usize]) -> Intact {
-        let expected = match &finding.problem {
-            Problem::Content { expected } => Some(*expected),
-            Problem::Missing | Problem::Unreadable(_) => None,
-            Problem::Attributes(list)
-                if list
-                    .iter()
-                    .any(|a| matches!(a, Attribute::Size | Attribute::Type)) =>
-            {
-                None
-            }
-            Problem::Attributes(_) | Problem::Extra => return Intact::NotNeeded,
+        let is_lost = match &finding.problem {
+            Problem::Content | Problem::Missing | Problem::Unreadable(_) => true,
+            Problem::Attributes(list) => list
+                .iter()
+                .any(|a| matches!(a, Attribute::Size | Attribute::Type)),
+            Problem::Extra => false,
         };
+        if !is_lost || !finding.was_file {
+            return Intact::NotNeeded;
+        }
+        let expected = finding.expected;
         let newest = places.last().copied().unwrap_or_default();
         let mut others: Vec<usize> = (0..self.subjects.len())
             .filter(|at| !places.contains(at))
@@ -216,10 +215,7 @@ impl Gathering<'_> {
             Problem::Attributes(list) => list.clone(),
             _ => Vec::new(),
         };
-        let expected = match &finding.problem {
-            Problem::Content { expected } => Some(Digest::to_string(expected)),
-            _ => None,
-        };
+        let expected = finding.expected.as_ref().map(Digest::to_string);
         let in_snapshot = |at: &usize| {
             let subject = self.subjects.get(*at)?;
             Some(InSnapshot {
@@ -263,7 +259,7 @@ pub(super) fn of_manifest(subject: &Subject, detail: String) -> Damage {
 
 fn kind_of(problem: &Problem) -> ProblemKind {
     match problem {
-        Problem::Content { .. } => ProblemKind::Content,
+        Problem::Content => ProblemKind::Content,
         Problem::Attributes(_) => ProblemKind::Attributes,
         Problem::Missing => ProblemKind::Missing,
         Problem::Extra => ProblemKind::Extra,
@@ -273,7 +269,7 @@ fn kind_of(problem: &Problem) -> ProblemKind {
 
 fn detail_of(problem: &Problem) -> String {
     match problem {
-        Problem::Content { .. } => {
+        Problem::Content => {
             "it holds something else, though its size and time are the same".to_owned()
         }
         Problem::Attributes(list) => {

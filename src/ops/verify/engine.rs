@@ -116,7 +116,12 @@ impl Engine<'_> {
         let lacks = match checked.seen {
             SeenSnapshot::NoManifest => true,
             // It was made when there was too much to read; what it says of all else has been compared by now.
-            SeenSnapshot::Whole => checked.open > 0 && checked.found == 0 && self.sample.is_all(),
+            SeenSnapshot::Whole => {
+                checked.open > 0
+                    && checked.found == 0
+                    && checked.denied == 0
+                    && self.sample.is_all()
+            }
             SeenSnapshot::Gone | SeenSnapshot::Stopped => false,
         };
         if !lacks || !self.writes {
@@ -168,6 +173,7 @@ fn take(seen: &mut SnapshotVerification, checked: &Checked) {
         SeenSnapshot::NoManifest => State::NoManifest,
         SeenSnapshot::Stopped => State::Stopped,
         SeenSnapshot::Whole if checked.found > 0 => State::Damaged,
+        SeenSnapshot::Whole if checked.denied > 0 => State::Unreadable,
         SeenSnapshot::Whole => State::Sound,
     };
     seen.manifest_made_at = checked.head.as_ref().map(|head| head.made_at);
@@ -176,4 +182,10 @@ fn take(seen: &mut SnapshotVerification, checked: &Checked) {
     seen.compared = checked.compared;
     seen.unknown = checked.open;
     seen.found = checked.found;
+    if let Some(first) = &checked.first_denied {
+        seen.problem = Some(format!(
+            "{} files and directories may not be read by this user, the first: {first}",
+            checked.denied
+        ));
+    }
 }
