@@ -2,7 +2,8 @@
 
 use std::os::unix::net::UnixDatagram;
 
-use crate::support::{PATIENCE, Running, fleet, make_due, runs, until};
+use crate::common::sql::Sql;
+use crate::support::{PATIENCE, Running, fleet, make_due, number, runs, until};
 
 /// Messages until one holds `word`.
 fn hears(socket: &UnixDatagram, word: &str) -> Vec<String> {
@@ -74,6 +75,50 @@ fn the_unit_that_is_shipped_is_one_that_systemd_reads() {
     };
     assert!(seconds("TimeoutStopSec=") > 30 + 30);
     assert!(seconds("WatchdogSec=") > 2 * 60);
+}
+
+#[test]
+fn samples_of_the_scheduler_go_round_until_everything_was_read() {
+    let program = fleet(&["web"], "verify every=\"1d\" sample=\"25%\"", "");
+    program.ends(0, &["backup", "web"]);
+    let sound = program.json(0, &["verify", "web"]);
+    let files = sound[0]["files_read"].as_u64().unwrap();
+    let name = &program.visible("web", "manual")[0];
+    let below = program.path("source/folder/three");
+    let file = program
+        .data("web", "manual", name)
+        .join(below.strip_prefix("/").unwrap());
+    let modified = file.metadata().unwrap().modified().unwrap();
+    std::fs::write(&file, "folder/tHree").unwrap();
+    let handle = std::fs::File::options().write(true).open(&file).unwrap();
+    handle.set_modified(modified).unwrap();
+    let later = |days: i64| {
+        let sql =
+            format!("UPDATE verify_progress SET verified_at = verified_at - 86400000 * {days}");
+        assert_eq!(Sql::of(&program).execute(&sql), 1);
+    };
+    let compared = || {
+        let sql = "SELECT compared FROM verifications";
+        u64::try_from(number(&program, sql)).unwrap()
+    };
+    let mut read = 0;
+    for _ in 0..4 {
+        // Not due within the day.
+        let before = runs(&program, "verify").len();
+        program.ends(0, &["scheduler", "--once"]);
+        assert_eq!(runs(&program, "verify").len(), before);
+        later(2);
+        program.ends(0, &["scheduler", "--once"]);
+        assert_eq!(runs(&program, "verify").len(), before + 1);
+        read += compared();
+    }
+    assert_eq!(read, files, "each file was read once");
+    let ended = runs(&program, "verify");
+    let failed = ended.iter().filter(|run| run.contains("failed"));
+    assert_eq!(failed.count(), 1, "{ended:?}");
+    assert_eq!(number(&program, "SELECT next_slot FROM verify_progress"), 0);
+    let damaged = number(&program, "SELECT COUNT(*) FROM damage");
+    assert_eq!(damaged, 1, "what was found stays until it is read again");
 }
 
 #[test]
