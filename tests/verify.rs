@@ -502,8 +502,19 @@ fn a_damaged_file_is_brought_anew_and_older_snapshots_stay_named() {
     assert!(said.out.contains(&path), "{}", said.out);
 
     let said = fixture.program.ends(0, &["retention", "web"]);
-    let note = "web: damaged in 2 of its snapshots";
-    assert!(said.err.contains(note), "{}", said.err);
+    let note = "damaged in 2 of its snapshots";
+    assert!(said.out.contains(note), "{}", said.out);
+    let plan = fixture.program.json(0, &["plan"]);
+    let damage = &plan["retention"][0]["damage"];
+    assert_eq!(
+        (&damage["files"], &damage["snapshots"]),
+        (&1.into(), &2.into())
+    );
+    for format in ["text", "markdown", "html"] {
+        let said = fixture.program.ends(0, &["plan", "--format", format]);
+        assert!(said.out.contains(note), "{format}: {}", said.out);
+        assert!(said.out.contains("etc/hosts"), "{format}: {}", said.out);
+    }
 
     let said = fixture.program.ends(0, &["backup", "web", "--dry-run"]);
     assert!(said.out.contains("--checksum"), "{}", said.out);

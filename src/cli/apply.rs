@@ -46,7 +46,8 @@ pub(super) fn configuration(
         look_for_root: true,
         ..Asked::default()
     };
-    let plan = ops::plan_desired(&facts, &loaded.desired, loaded.source, &asked)?;
+    let mut plan = ops::plan_desired(&facts, &loaded.desired, loaded.source, &asked)?;
+    ops::note_damage(context, &mut plan)?;
     carry_out(context, &facts, plan, loaded.desired, args, output)
 }
 

@@ -71,11 +71,9 @@ fn made_here(
         allow: args.allow.clone(),
         look_for_root: false,
     };
-    let plan = ops::plan_desired(&facts, &loaded.desired, loaded.source.clone(), &asked)?;
+    let mut plan = ops::plan_desired(&facts, &loaded.desired, loaded.source.clone(), &asked)?;
     if let Some(context) = &context {
-        for note in ops::damage_notes(context, &plan.retention)? {
-            output.say(&note);
-        }
+        ops::note_damage(context, &mut plan)?;
     }
     Ok((plan, loaded))
 }

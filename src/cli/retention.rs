@@ -23,7 +23,8 @@ pub(super) fn run(
     } else {
         context.facts_about(|host| host.name == args.host)?
     };
-    let plan = ops::plan_host(&facts, &args.host, args.kind, args.apply)?;
+    let mut plan = ops::plan_host(&facts, &args.host, args.kind, args.apply)?;
+    ops::note_damage(context, &mut plan)?;
     let Some(retention) = plan.retention.first().cloned() else {
         return Ok(Outcome::NoChanges);
     };
@@ -50,9 +51,6 @@ pub(super) fn run(
     }
     for line in visible_refusals(plan.refusals_of(RefusalScope::Prune)) {
         output.say(&line);
-    }
-    for note in ops::damage_notes(context, std::slice::from_ref(&listed))? {
-        output.say(&note);
     }
     if let Some(path) = &args.out {
         output.say(&format!(

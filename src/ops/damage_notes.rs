@@ -1,64 +1,56 @@
-//! What is damaged of the hosts of a plan: said beside it, since a deletion may take the last whole copy along.
+//! What is damaged of the hosts of a plan, since a deletion may take the last whole copy along.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Context, Error};
-use crate::core::model::{HostName, SnapshotName, visible};
-use crate::core::plan::RetentionPlan;
+use crate::core::model::{HostName, SnapshotKind, SnapshotName};
+use crate::core::plan::{Plan, PlanDamage, RetentionPlan};
+use crate::store::DamageRecord;
 
 /// A verification records a thousand paths of a host at most, for each snapshot that has them.
 const READ: u32 = 100_000;
 
-#[derive(Default)]
-struct OfHost {
-    paths: BTreeSet<String>,
-    snapshots: BTreeSet<SnapshotName>,
-    intact: BTreeSet<SnapshotName>,
-}
-
-/// A line for each host of a plan that verification found damage in. Only reads.
+/// Says in a plan what verification has found damaged in the snapshots that it lists. It decides nothing: what is suspect
+/// stops a prune.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn damage_notes(context: &Context, plans: &[RetentionPlan]) -> Result<Vec<String>, Error> {
-    let mut hosts: BTreeMap<HostName, OfHost> = BTreeMap::new();
+pub fn note_damage(context: &Context, plan: &mut Plan) -> Result<(), Error> {
+    let mut hosts: BTreeMap<HostName, Vec<DamageRecord>> = BTreeMap::new();
     for record in context.store.damage(None, READ)? {
-        let of_host = hosts.entry(record.host).or_default();
-        let place = record.damage.problem.place(&record.damage.path);
-        of_host.paths.insert(place);
-        of_host.snapshots.insert(record.snapshot);
-        of_host.intact.extend(record.damage.intact);
+        hosts.entry(record.host.clone()).or_default().push(record);
     }
-    let notes = plans.iter().filter_map(|plan| {
-        let found = hosts.get(&plan.host)?;
-        Some(note(plan, found))
-    });
-    Ok(notes.collect())
+    for retention in &mut plan.retention {
+        if let Some(records) = hosts.get(&retention.host) {
+            retention.damage = damage_of(retention, records);
+        }
+    }
+    Ok(())
 }
 
-fn note(plan: &RetentionPlan, found: &OfHost) -> String {
-    let first = found.paths.first().map_or("", String::as_str);
-    let more = match found.paths.len().saturating_sub(1) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let mut note = format!(
-        "{}: damaged in {} of its snapshots: {}{more}; see pobsync snapshots {}",
-        plan.host,
-        found.snapshots.len(),
-        visible(first),
-        plan.host
-    );
-    let going: Vec<&str> = plan
-        .delete
-        .iter()
-        .map(|entry| &entry.snapshot)
-        .filter(|name| found.intact.contains(name))
-        .map(SnapshotName::as_str)
+fn damage_of(plan: &RetentionPlan, records: &[DamageRecord]) -> Option<PlanDamage> {
+    let kept = plan.keep.iter().map(|entry| (entry.kind, &entry.snapshot));
+    let going = plan.delete.iter();
+    let listed: BTreeSet<(SnapshotKind, &SnapshotName)> = kept
+        .chain(going.map(|entry| (entry.kind, &entry.snapshot)))
         .collect();
-    if !going.is_empty() {
-        note.push_str("; this would delete whole copies, in ");
-        note.push_str(&going.join(", "));
+    let mut paths: BTreeSet<&str> = BTreeSet::new();
+    let mut snapshots = BTreeSet::new();
+    let mut whole = BTreeSet::new();
+    for record in records {
+        let key = (record.kind, &record.snapshot);
+        if listed.contains(&key) {
+            paths.insert(&record.damage.path);
+            snapshots.insert(key);
+            whole.extend(&record.damage.intact);
+        }
     }
-    note
+    let first = (*paths.first()?).to_owned();
+    let going = plan.delete.iter().map(|entry| &entry.snapshot);
+    Some(PlanDamage {
+        files: paths.len(),
+        snapshots: snapshots.len(),
+        first,
+        whole_copies_go: going.filter(|name| whole.contains(name)).cloned().collect(),
+    })
 }

@@ -102,7 +102,7 @@ pub use configure::{
 pub use context::{Context, Facts, default_database, hooks_folder, state_folder_of};
 pub use copy_database::{DatabaseCopy, copy_database};
 pub use cut_off::FinishedDeletion;
-pub use damage_notes::damage_notes;
+pub use damage_notes::note_damage;
 pub use diff::{DiffRequest, DiffTotals, Difference, Differing, diff};
 pub use discover::{HostDiscovery, discover};
 pub use drift::{Adoption, adopt, find_drift};

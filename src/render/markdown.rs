@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::text::{change_lines, deletion_lines, keep_lines, moved_words, object_words};
-use super::words::{counted, frees, verdict};
+use super::words::{counted, damage_lines, frees, verdict};
 use super::{Style, visible_refusals};
 use crate::core::model::visible;
 use crate::core::plan::{Plan, RetentionPlan};
@@ -28,6 +28,7 @@ pub fn plan_markdown(plan: &Plan, budget: usize) -> String {
     page.text.push_str(&counts(plan));
     page.text
         .push_str(&refusals(plan, page.budget.saturating_sub(page.text.len())));
+    page.damage(plan);
     page.deletions(plan);
     page.changes(plan);
     page.drift(plan);
@@ -117,6 +118,17 @@ impl Page {
             self.text.push_str(tail);
         }
         lines.len() - fitting
+    }
+
+    fn damage(&mut self, plan: &Plan) {
+        let lines: Vec<String> = damage_lines(plan)
+            .iter()
+            .map(|line| format!("! {line}"))
+            .collect();
+        if !lines.is_empty() {
+            let title = "### Damaged snapshots\n\n";
+            self.cut.other += self.lines(title, &lines, "");
+        }
     }
 
     fn deletions(&mut self, plan: &Plan) {

@@ -26,4 +26,4 @@ pub use text::{
     why_it_goes, why_it_stays,
 };
 pub use timeline::{TIMELINE_STYLE, timeline, timeline_legend, timeline_marks};
-pub use words::frees as freed_words;
+pub use words::{damage_words, frees as freed_words};

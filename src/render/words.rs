@@ -1,7 +1,7 @@
 //! Words that every form of a plan says in the same way.
 
-use crate::core::model::ByteCount;
-use crate::core::plan::Plan;
+use crate::core::model::{ByteCount, SnapshotName, visible};
+use crate::core::plan::{Plan, PlanDamage};
 use crate::core::usage::Frees;
 
 /// One sentence that a reviewer reads if they read only one.
@@ -20,6 +20,38 @@ pub(super) fn counted(n: usize, one: &str) -> String {
     } else {
         format!("{n} {one}s")
     }
+}
+
+/// What is damaged of the snapshots of a host.
+pub fn damage_words(damage: &PlanDamage) -> String {
+    let more = match damage.files.saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let mut words = format!(
+        "damaged in {} of its snapshots: {}{more}",
+        damage.snapshots,
+        visible(&damage.first)
+    );
+    if !damage.whole_copies_go.is_empty() {
+        let names: Vec<&str> = damage
+            .whole_copies_go
+            .iter()
+            .map(SnapshotName::as_str)
+            .collect();
+        words.push_str("; this would delete whole copies, in ");
+        words.push_str(&names.join(", "));
+    }
+    words
+}
+
+/// A line for each host with damage.
+pub(super) fn damage_lines(plan: &Plan) -> Vec<String> {
+    plan.retention
+        .iter()
+        .filter_map(|retention| Some((retention, retention.damage.as_ref()?)))
+        .map(|(retention, damage)| format!("{}: {}", retention.host, damage_words(damage)))
+        .collect()
 }
 
 /// How much a deletion frees: measured, or at most what the snapshots would take if they shared nothing.

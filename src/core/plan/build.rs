@@ -472,6 +472,7 @@ impl<'a> Planner<'a> {
             policy: policy.cloned(),
             policy_fingerprint: fingerprint,
             totals,
+            damage: None,
             keep,
             delete,
         })

@@ -219,6 +219,23 @@ pub struct RetentionPlan {
     pub delete: Vec<DeleteEntry>,
     /// The counts.
     pub totals: Totals,
+    /// What verification has found damaged in these snapshots; nothing where there is none, or nobody looked it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<PlanDamage>,
+}
+
+/// What is damaged of the snapshots of a host: a deletion may take the last whole copy along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanDamage {
+    /// Paths, each counted once.
+    pub files: usize,
+    /// Snapshots with some.
+    pub snapshots: usize,
+    /// The first of the paths, as text.
+    pub first: String,
+    /// Snapshots that go, and hold whole what is damaged in others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub whole_copies_go: Vec<SnapshotName>,
 }
 
 /// A snapshot that stays.
@@ -535,6 +552,7 @@ impl Plan {
                     None => RetentionPlan {
                         delete: Vec::new(),
                         totals: Totals::of(&plan.keep, &[]),
+                        damage: None,
                         ..plan
                     },
                 },

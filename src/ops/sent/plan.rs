@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::{Sent, references};
 use crate::core::model::{HostName, Kinds, Timestamp};
 use crate::core::plan::{Plan, Selection};
-use crate::ops::{Asked, Context, Error, plan_desired};
+use crate::ops::{Asked, Context, Error, note_damage, plan_desired};
 
 /// What a plan is asked for with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -57,5 +57,7 @@ pub fn plan_sent(context: &Context, request: PlanRequest) -> Result<Plan, Error>
         as_of: request.as_of,
         ..Asked::default()
     };
-    plan_desired(&facts, &configuration.desired, configuration.source, &asked)
+    let mut plan = plan_desired(&facts, &configuration.desired, configuration.source, &asked)?;
+    note_damage(context, &mut plan)?;
+    Ok(plan)
 }

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::budget::Budget;
 use super::timeline::{TIMELINE_STYLE, timeline_marks};
-use super::words::{counted, frees, verdict};
+use super::words::{counted, damage_lines, frees, verdict};
 use crate::core::model::visible;
 use crate::core::plan::{Plan, RetentionPlan};
 
@@ -21,6 +21,19 @@ const STYLE: &str = include_str!("page.css");
 
 /// What the first bytes of every page are, by which a page of ours is told from another file.
 pub const HTML_START: &str = "<!DOCTYPE html><!-- pobsync:plan ";
+
+/// Hosts with damaged snapshots.
+fn damage(plan: &Plan) -> Option<Section> {
+    let lines = damage_lines(plan);
+    if lines.is_empty() {
+        return None;
+    }
+    Some(Section {
+        short: format!("{} damaged", counted(lines.len(), "host")),
+        title: "Damaged snapshots".to_owned(),
+        body: html! { ul { @for line in &lines { li { (line) } } } },
+    })
+}
 
 /// The whole plan as a page. Counts are never cut; of rows and pictures there are as many as a browser opens at once,
 /// and what is cut is counted.
@@ -33,6 +46,7 @@ pub fn plan_html(plan: &Plan) -> String {
         .partition(|r| !r.delete.is_empty() || r.totals.rescued > 0);
     let sections = [
         ("refusals", changes::refusals(plan, &mut budget)),
+        ("damage", damage(plan)),
         (
             "snapshots",
             retention::hosts(&touched, plan.as_of, &mut budget),

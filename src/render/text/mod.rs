@@ -18,7 +18,7 @@ pub use retention::{
 };
 pub use simulation::simulation_text;
 
-use super::words::frees;
+use super::words::{damage_words, frees};
 use super::{Paint, Style};
 use crate::core::model::visible;
 use crate::core::plan::{Plan, Refusal, RetentionPlan};
@@ -100,6 +100,12 @@ fn notes(out: &mut String, plan: &Plan, quiet: &[&RetentionPlan], style: &Style)
     }
     for host in &plan.moves {
         let _ = writeln!(out, "{host}.");
+    }
+    // Of hosts that are shown it is said there.
+    for retention in quiet.iter().filter(|_| !style.verbose) {
+        if let Some(damage) = &retention.damage {
+            let _ = writeln!(out, "{}: {}.", retention.host, damage_words(damage));
+        }
     }
     let retired: Vec<&&RetentionPlan> = quiet
         .iter()

@@ -9,7 +9,7 @@ use super::fold::fold;
 use crate::core::model::{ByteCount, Count, Hold, Keep, Policy, Rule, Timestamp, visible};
 use crate::core::plan::{DeleteEntry, KeepEntry, RetentionPlan};
 use crate::core::retention::{Cause, Reason};
-use crate::render::words::frees;
+use crate::render::words::{damage_words, frees};
 use crate::render::{Paint, Style};
 
 /// One host's retention plan: what goes, then what stays and why.
@@ -32,6 +32,14 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
         style.paint(Paint::Heading, &title)
     );
 
+    if let Some(damage) = &plan.damage {
+        let words = format!(
+            "{}; see pobsync snapshots {}",
+            damage_words(damage),
+            plan.host
+        );
+        let _ = writeln!(out, "  {}", style.paint(Paint::Refused, &words));
+    }
     let rows = delete_rows(plan, zone)
         .chain(keep_rows(plan, zone))
         .collect();

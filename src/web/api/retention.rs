@@ -62,7 +62,9 @@ pub(super) async fn retention(
         .call(move |context| {
             let facts = context.facts_of(HostKey::Name(&name))?;
             let kinds = wanted.kind.map(Kind::kinds).transpose()?;
-            ops::plan_host(&facts, &name, kinds, false)
+            let mut plan = ops::plan_host(&facts, &name, kinds, false)?;
+            ops::note_damage(context, &mut plan)?;
+            Ok(plan)
         })
         .await?;
     let found = plan.retention.first();

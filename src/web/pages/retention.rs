@@ -9,7 +9,7 @@ use crate::core::plan::{DeleteEntry, KeepEntry, Plan, RetentionPlan};
 use crate::core::retention::Reason;
 use crate::ops::{self, Error, Session};
 use crate::render::{
-    freed_words, policy_words, size_words, standing_words, timeline, timeline_legend,
+    damage_words, freed_words, policy_words, size_words, standing_words, timeline, timeline_legend,
     timeline_marks, why_it_goes, why_it_stays,
 };
 use crate::store::HostKey;
@@ -34,8 +34,15 @@ pub(super) async fn show(
         .call(move |context| {
             let facts = context.facts_of(HostKey::Name(&name))?;
             let kinds = chosen.map(kinds).transpose()?;
-            let plan = ops::plan_host(&facts, &name, kinds, false)?;
-            let notes = ops::damage_notes(context, &plan.retention)?;
+            let mut plan = ops::plan_host(&facts, &name, kinds, false)?;
+            ops::note_damage(context, &mut plan)?;
+            let damaged = plan
+                .retention
+                .iter()
+                .filter_map(|found| found.damage.as_ref());
+            let notes: Vec<String> = damaged
+                .map(|damage| format!("{name}: {}", damage_words(damage)))
+                .collect();
             Ok((plan, facts.host(&name)?.clone(), notes))
         })
         .await?;
