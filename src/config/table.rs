@@ -390,6 +390,14 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn people_are_shown_a_size_where_a_file_says_one() {
+        let table = host_table(&full_host());
+        let sizes = table.iter().filter(|s| s.form == super::Form::Size);
+        let paths: BTreeSet<&str> = sizes.map(|s| s.path).collect();
+        assert_eq!(paths, crate::core::model::SIZES.into_iter().collect());
+    }
+
+    #[test]
     fn the_table_has_every_path_that_a_diff_can_name() {
         let paths = |fields: Vec<crate::core::diff::FieldChange>| {
             fields.into_iter().map(|f| f.path).collect::<BTreeSet<_>>()

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::core::model::visible;
+use crate::core::model::{ByteCount, visible};
 
 /// `text` in quotes. Whatever shows as nothing, or as something else than itself, is written by its number.
 pub(super) fn quoted(text: &str) -> String {
@@ -47,20 +47,10 @@ pub(super) fn word(value: &Value) -> String {
 
 /// Bytes with the largest unit that loses none: the wire has a plain number, which KDL does not take for a size.
 pub(super) fn size(value: &Value) -> String {
-    let bytes = value.as_u64().unwrap_or_default();
-    let units = [
-        ("TiB", 1_u64 << 40),
-        ("GiB", 1 << 30),
-        ("MiB", 1 << 20),
-        ("KiB", 1 << 10),
-    ];
-    let found = units
-        .into_iter()
-        .find(|(_, size)| bytes != 0 && bytes.is_multiple_of(*size));
-    match found {
-        Some((unit, size)) => format!("\"{}{unit}\"", bytes / size),
-        None => format!("\"{bytes}B\""),
-    }
+    format!(
+        "\"{}\"",
+        ByteCount(value.as_u64().unwrap_or_default()).exact()
+    )
 }
 
 #[cfg(test)]

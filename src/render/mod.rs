@@ -22,7 +22,7 @@ pub use style::{Paint, Style};
 pub use table::{Column, table};
 pub use text::{
     change_lines, plan_pieces, plan_text, policy_words, retention_text, simulation_text,
-    size as size_words, standing_words, summary_lines, value as setting_words, visible_refusals,
+    size as size_words, standing_words, summary_lines, value_of as setting_words, visible_refusals,
     why_it_goes, why_it_stays,
 };
 pub use timeline::{TIMELINE_STYLE, timeline, timeline_legend, timeline_marks};

@@ -66,6 +66,7 @@ impl Server {
             .args(["--no-defaults", "--auth-root-authentication-method=normal"])
             .args(["--skip-test-db", "--user=root"])
             .arg(format!("--datadir={}", folder.join("data").display()))
+            .env("TMPDIR", &folder)
             .output()
             .expect("mariadb-install-db: install mariadb-server");
         assert!(installed.status.success(), "{installed:?}");

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::DesiredHost;
+use crate::core::model::{ByteCount, SIZES};
 
 /// Lists path, value and origin of every effective setting, sorted by path. References are shown as references.
 #[must_use]
@@ -61,6 +62,10 @@ fn walk(path: String, value: &Value, found: &mut Vec<(String, String)>) {
         }
         Value::String(text) => found.push((path, text.clone())),
         Value::Null => {}
-        other => found.push((path, other.to_string())),
+        other => {
+            let bytes = other.as_u64().filter(|_| SIZES.contains(&path.as_str()));
+            let shown = bytes.map_or_else(|| other.to_string(), |bytes| ByteCount(bytes).exact());
+            found.push((path, shown));
+        }
     }
 }

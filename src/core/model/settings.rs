@@ -9,6 +9,9 @@ use super::{
     Percent, Policy, ProxyJump, Schedule, SmtpSettings, SourcePath, Span, UserName, Value,
 };
 
+/// The settings that are numbers of bytes, by the path that a diff names: plain numbers on the wire, sizes for people.
+pub const SIZES: [&str; 3] = ["rsync.bwlimit", "limits.max-size", "limits.quota"];
+
 /// Excluded unless a host says `exclude reset=#true`: they hold no data and can block a reader.
 pub const BUILT_IN_EXCLUDES: [&str; 4] = ["/proc/*", "/sys/*", "/dev/*", "/run/*"];
 

@@ -218,6 +218,18 @@ const UNITS: [(&str, u64); 4] = [
     ("KiB", 1 << 10),
 ];
 
+impl ByteCount {
+    /// Shows it with the largest unit that loses nothing, as a file says it: `500GiB`, `1025B`.
+    #[must_use]
+    pub fn exact(self) -> String {
+        let exact = |(_, size): &(&str, u64)| self.0 != 0 && self.0.is_multiple_of(*size);
+        match UNITS.into_iter().find(exact) {
+            Some((unit, size)) => format!("{}{unit}", self.0 / size),
+            None => format!("{}B", self.0),
+        }
+    }
+}
+
 impl std::fmt::Display for ByteCount {
     /// Shows three digits at most: `41 GiB`, `4.1 GiB`, `512 B`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

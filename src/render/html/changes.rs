@@ -8,7 +8,7 @@ use super::budget::Budget;
 use crate::core::diff::{Action, Change, Drift, FieldChange};
 use crate::core::model::visible;
 use crate::core::plan::{Plan, Refusal};
-use crate::render::text::{lines, object_words, telling_fields, value};
+use crate::render::text::{lines, object_words, telling_fields, value_of};
 use crate::render::words::counted;
 
 /// Every refusal with its numbers and what lifts it.
@@ -77,7 +77,7 @@ fn drifted(item: &Drift) -> Markup {
                     @for field in &item.fields {
                         tr {
                             th scope="row" { (visible(&field.path)) }
-                            td { (value(&field.applied)) } td { (value(&field.actual)) } td { (value(&field.desired)) }
+                            td { (value_of(&field.path, &field.applied)) } td { (value_of(&field.path, &field.actual)) } td { (value_of(&field.path, &field.desired)) }
                         }
                     }
                 }
@@ -163,12 +163,12 @@ fn row(field: &FieldChange, action: Action) -> Markup {
                 @if field.drifted { " " span class="badge plain" { "drifted" } }
             }
             @if action == Action::Create {
-                td { (value(&field.new)) }
+                td { (value_of(&field.path, &field.new)) }
             } @else if is_list {
                 td colspan="2" { (list_diff(&field.old, &field.new)) }
             } @else {
-                td { (value(&field.old)) }
-                td { strong { (value(&field.new)) } }
+                td { (value_of(&field.path, &field.old)) }
+                td { strong { (value_of(&field.path, &field.new)) } }
             }
         }
     }

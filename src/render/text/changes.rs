@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::core::diff::{Action, Change, Drift, FieldChange, Object, changed_fields};
 use crate::core::model::{
-    GlobalSettings, HostSettings, Keep, Policy, Value as SettingValue, visible,
+    ByteCount, GlobalSettings, HostSettings, Keep, Policy, SIZES, Value as SettingValue, visible,
 };
 use crate::render::{Paint, Style};
 
@@ -25,9 +25,9 @@ pub(super) fn drift(out: &mut String, drift: &[Drift], style: &Style) {
                 out,
                 "    {}: applied {}, now {}, the file says {}",
                 field.path,
-                value(&field.applied),
-                value(&field.actual),
-                value(&field.desired)
+                value_of(field.path.as_str(), &field.applied),
+                value_of(field.path.as_str(), &field.actual),
+                value_of(field.path.as_str(), &field.desired)
             );
         }
     }
@@ -134,13 +134,21 @@ fn field_lines(field: &FieldChange, action: Action, style: &Style) -> String {
             }
             out
         }
-        (Value::Null, new) => format!("    {}: {}{drifted}\n", field.path, value(new)),
-        (old, Value::Null) => format!("    {}: {} -> not set{drifted}\n", field.path, value(old)),
+        (Value::Null, new) => format!(
+            "    {}: {}{drifted}\n",
+            field.path,
+            value_of(&field.path, new)
+        ),
+        (old, Value::Null) => format!(
+            "    {}: {} -> not set{drifted}\n",
+            field.path,
+            value_of(&field.path, old)
+        ),
         (old, new) => format!(
             "    {}: {} -> {}{drifted}\n",
             field.path,
-            value(old),
-            value(new)
+            value_of(&field.path, old),
+            value_of(&field.path, new)
         ),
     }
 }
@@ -158,9 +166,17 @@ pub(in crate::render) fn lines(list: &Value) -> Vec<String> {
     }
 }
 
-/// A value as the file would write it, near enough to be recognised.
+/// The value of the setting at `path` as people read it: a size as a file says it.
 #[must_use]
-pub fn value(value: &Value) -> String {
+pub fn value_of(path: &str, value: &Value) -> String {
+    match value.as_u64().filter(|_| SIZES.contains(&path)) {
+        Some(bytes) => ByteCount(bytes).exact(),
+        None => self::value(value),
+    }
+}
+
+/// A value as the file would write it, near enough to be recognised.
+fn value(value: &Value) -> String {
     match value {
         Value::Null => "not set".to_owned(),
         Value::Bool(b) => format!("#{b}"),

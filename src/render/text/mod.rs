@@ -8,7 +8,7 @@ mod simulation;
 
 use std::fmt::Write as _;
 
-pub use changes::{change_lines, value};
+pub use changes::{change_lines, value_of};
 pub(super) use changes::{lines, object_words, telling_fields};
 pub(super) use retention::{
     approval_words, deletion_lines, keep_lines, moved_words, wall_clock, zone_of,

@@ -125,7 +125,7 @@ fn drifted(item: &Drifted, zone: Tz) -> Markup {
             table.cards {
                 thead { tr { th scope="col" { "Setting" } th scope="col" { "Applied" } th scope="col" { "Now" } } }
                 tbody { @for field in &item.fields {
-                    tr { th scope="row" { code { (visible(&field.path)) } } td.message { (label("Applied")) (setting_words(&field.old)) } td.message { (label("Now")) (setting_words(&field.new)) } }
+                    tr { th scope="row" { code { (visible(&field.path)) } } td.message { (label("Applied")) (setting_words(&field.path, &field.old)) } td.message { (label("Now")) (setting_words(&field.path, &field.new)) } }
                 } }
             }
         }
@@ -172,7 +172,7 @@ fn global(facts: &Facts, zone: Tz) -> Markup {
         h2 { "Global settings and guards" }
         p.quiet-text { "Managed by " (global.managed_by) ", changed " (moment(global.changed_at, zone)) " by " (visible(&global.changed_by)) }
         dl.settings {
-            @for field in &fields { div { dt { code { (visible(&field.path)) } } dd { (setting_words(&field.new)) } } }
+            @for field in &fields { div { dt { code { (visible(&field.path)) } } dd { (setting_words(&field.path, &field.new)) } } }
         }
     }
 }
