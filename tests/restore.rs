@@ -706,6 +706,38 @@ fn nobody_restores_over_this_machine_without_saying_so() {
 }
 
 #[test]
+fn a_key_that_may_only_write_is_enough_and_one_that_may_only_read_is_told() {
+    let fixture = Fixture::new();
+    fixture.write("file\nname", "x");
+    fixture.back_up();
+    let program = &fixture.program;
+    let there = program.path("there");
+    std::fs::create_dir(&there).unwrap();
+    let tied = |how: &str, to: &str| {
+        let sshd = Sshd::with_forced_command(&format!("rrsync {how} {}", there.display()));
+        let config = program.path("pobsync.kdl");
+        let text = std::fs::read_to_string(&config).unwrap();
+        let host = format!(
+            "\nhost \"tied{how}\" {{ address \"127.0.0.1\"; source \"/etc/hostname\"; rsync {{ secluded-args #false }}\n\
+             ssh {{ port {}; identity \"{}\"; known-hosts \"{}\" }} }}",
+            sshd.port,
+            sshd.identity.display(),
+            sshd.known_hosts.display(),
+        );
+        program.write("pobsync.kdl", &(text + &host));
+        program.ends(0, &["apply", "--yes"]);
+        let to = format!("tied{how}:{to}");
+        program.run(&["restore", "web", fixture.source(), "--to-host", &to])
+    };
+    let said = tied("-ro", "/");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("may only read"), "{}", said.err);
+    let said = tied("-wo", "/");
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_same_tree(&fixture.source, &fixture.below(&there));
+}
+
+#[test]
 fn a_restore_that_is_stopped_tells_what_it_had_written() {
     let fixture = Fixture::new();
     let program = &fixture.program;

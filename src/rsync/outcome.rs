@@ -252,6 +252,12 @@ fn unreachable_host(ended: &Ended, exit: i32) -> Verdict {
             false,
         );
     }
+    if says(&["sending to read-only server is not allowed"]).is_some() {
+        return failed(
+            "the key is tied to `rrsync -ro` on the host and may only read: let another key write there, or restore with --to and copy it over".to_owned(),
+            false,
+        );
+    }
     if says(&["protocol version mismatch", "is your shell clean"]).is_some() {
         return failed(noisy(), false);
     }

@@ -218,12 +218,16 @@ impl Restore {
             "--hard-links",
             "--sparse",
             "--numeric-ids",
-            // rsync(1): -1 compares nanoseconds.
-            "--modify-window=-1",
             "--no-human-readable",
         ]
         .map(OsString::from)
         .into();
+        // rsync(1): -1 compares nanoseconds. It is the other side that compares; of our own option it would be told in a
+        // short way (`-@-1`) that rrsync does not take.
+        argv.push(match self.target {
+            RestoreTarget::Folder(_) => "--modify-window=-1".into(),
+            RestoreTarget::Host(..) => "--remote-option=--modify-window=-1".into(),
+        });
         if self.acls {
             argv.push("--acls".into());
         }
