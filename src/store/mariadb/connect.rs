@@ -42,16 +42,20 @@ const OLDEST: (u32, u32) = (10, 6);
 /// - Names compare byte by byte, blanks at their end included.
 /// - A value that does not fit is an error.
 /// - What a transaction reads is one state. Writers take turns, so that none reads what another has changed meanwhile.
-/// - A writer that has been stopped, or cut off without a word, loses its turn: everybody waits for it.
-const SETTINGS: [&str; 3] = [
+/// - A writer that has been stopped, or cut off without a word, loses its turn: everybody waits for it, and nobody longer
+///   than a lock is waited for. Ours say nothing for milliseconds.
+const SETTINGS: [&str; 4] = [
     "SET NAMES utf8mb4 COLLATE utf8mb4_nopad_bin",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', \
      time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, \
      check_constraint_checks = 1, sql_safe_updates = 0, sql_select_limit = DEFAULT, \
-     innodb_lock_wait_timeout = 10, lock_wait_timeout = 60, net_write_timeout = 600, \
-     idle_write_transaction_timeout = 15",
+     innodb_lock_wait_timeout = 10, lock_wait_timeout = 60, net_write_timeout = 600",
+    IDLE_WRITER,
 ];
+
+/// In seconds.
+pub(super) const IDLE_WRITER: &str = "SET SESSION idle_write_transaction_timeout = 3";
 
 /// Opens the first connection: is it a server that we can work with?
 pub(super) fn first(address: &ServerAddress) -> Result<Conn, StoreError> {

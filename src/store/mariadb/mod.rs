@@ -39,6 +39,10 @@ pub use look::{ServerLook, Way};
 /// How long what could not be done is tried again before somebody is told: as long as a writer of SQLite waits.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a writer waits for its turn. A server that is cut off from this one has writers that wait in the same queue, and
+/// each of them gets a turn that it knows nothing of, one after the other.
+const TURN: Duration = Duration::from_secs(40);
+
 /// How long a commit without an answer is asked about: a server that was killed is back by then.
 const DOUBT: Duration = Duration::from_secs(60);
 
@@ -118,7 +122,11 @@ impl MariaDb {
                 Ok(value) => return Ok(value),
                 Err(failed) => failed,
             };
-            if !failed.again || begun.elapsed() >= PATIENCE {
+            let patience = match failed.error {
+                StoreError::Busy { .. } => TURN,
+                _ => PATIENCE,
+            };
+            if !failed.again || begun.elapsed() >= patience {
                 return Err(failed.error);
             }
             tracing::debug!("{}; trying again", failed.error);
@@ -354,9 +362,14 @@ impl Database for MariaDb {
         work: impl Fn(&mut dyn Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.write(|session| {
-            session.execute("SET SESSION foreign_key_checks = 0", &[])?;
+            // Where it all comes from is read in between, a large table at a time.
+            session.execute(
+                "SET SESSION foreign_key_checks = 0, idle_write_transaction_timeout = 3600",
+                &[],
+            )?;
             let done = work(session);
             session.execute("SET SESSION foreign_key_checks = 1", &[])?;
+            session.execute(connect::IDLE_WRITER, &[])?;
             done
         })
     }
