@@ -4,12 +4,16 @@
 
 mod common;
 
+#[path = "servers/fleet.rs"]
+mod fleet;
 #[path = "servers/frozen.rs"]
 mod frozen;
 #[path = "servers/network.rs"]
 mod network;
 #[path = "servers/nights.rs"]
 mod nights;
+#[path = "servers/restarts.rs"]
+mod restarts;
 #[path = "servers/several.rs"]
 mod several;
 #[path = "scheduler/support.rs"]

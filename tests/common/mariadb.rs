@@ -17,7 +17,7 @@ use mysql::{Conn, OptsBuilder};
 const KEEPER: &str = r#"
 folder=$1; shift
 trap '' HUP INT TERM
-mariadbd "$@" >"$folder/log" 2>&1 </dev/null &
+(trap - TERM; exec mariadbd "$@" >"$folder/log" 2>&1 </dev/null) &
 server=$!
 echo "$server"
 exec 1>&-
@@ -164,6 +164,21 @@ impl Server {
         drop(keeper.stdin.take());
         keeper.wait().unwrap();
         std::fs::remove_file(self.folder.join("keep")).unwrap();
+    }
+
+    /// Ends the server as an administrator does who restarts it; its data stay.
+    pub fn stop(&mut self) {
+        let begun = Instant::now();
+        let pid = i32::try_from(self.pid).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        // The shell may not have waited for it yet.
+        let stat = format!("/proc/{}/stat", self.pid);
+        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(begun.elapsed() < START_TIMEOUT, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.kill();
     }
 
     pub fn pid(&self) -> u32 {

@@ -1,130 +1,62 @@
-//! One night of three servers that share a MariaDB server, each in a network of its own: one is killed, one is cut off.
+//! One night of three servers that share a MariaDB server, each in a network of its own: one is killed in the middle of a
+//! transfer, one is cut off in the middle of a prune.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use mysql::Conn;
 use mysql::prelude::Queryable as _;
 use rustix::process::Signal;
 
 use crate::common::mariadb::Server;
-use crate::common::program::{Program, names_below};
+use crate::fleet::{Fleet, OLD, SERVERS, hosts, until};
 use crate::network::Network;
 use crate::support::Running;
 
-const SERVERS: [&str; 3] = ["east", "north", "west"];
-/// Seconds.
-const LEASE: &str = "5";
-/// Hundreds of backups on a machine that does other things too.
-const NIGHT: Duration = Duration::from_secs(20 * 60);
-
-/// How many hosts there are; a long run has 300.
-fn hosts() -> usize {
-    let wanted = std::env::var("POBSYNC_TEST_HOSTS").ok();
-    wanted.and_then(|n| n.parse().ok()).unwrap_or(45)
+/// Stands in the way of a prune that has taken a first snapshot off its place and wants the second, by the lock of that
+/// one's row. The host is one that nobody has begun with.
+struct InTheWay {
+    conn: mysql::Conn,
+    host: i64,
 }
 
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < NIGHT, "never: {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-fn configure(program: &Program) {
-    let source = program.path("source");
-    std::fs::create_dir_all(&source).unwrap();
-    for n in 0..20 {
-        std::fs::write(source.join(n.to_string()), vec![b'x'; 100_000]).unwrap();
-    }
-    let mut text = "global { guard { max-delete 100; max-delete-percent 100 } }\n".to_owned();
-    for server in SERVERS {
-        let root = program.path(&format!("roots/{server}"));
-        text.push_str(&format!(
-            "server \"{server}\" {{ backup-root \"{}\"; max-concurrent 3 }}\n",
-            root.display()
+impl InTheWay {
+    fn of_a_host_of(fleet: &Fleet, server: &str) -> Self {
+        let host = fleet.number(&format!(
+            "SELECT MIN(h.id) FROM hosts h WHERE h.server = '{server}' \
+             AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.host_id = h.id)"
         ));
-    }
-    for n in 0..hosts() {
-        text.push_str(&format!(
-            "host \"host-{n}\" server=\"{}\" {{ address \"local\"; source \"{}\"; rsync {{ bwlimit \"500KiB\" }}; \
-             retention {{ keep last=1 }}; schedule cron=\"15 2 * * *\" prune=#true }}\n",
-            SERVERS[n % SERVERS.len()],
-            source.display()
+        let row = fleet.number(&format!(
+            "SELECT id FROM snapshots WHERE host_id = {host} AND name = '{}'",
+            OLD[1]
         ));
-    }
-    program.write("pobsync.kdl", &text);
-}
-
-struct Night {
-    program: Program,
-    network: Network,
-    server: Server,
-    database: String,
-}
-
-impl Night {
-    fn scheduler(&self, n: usize) -> Running {
-        let within = self.network.on_server(n);
-        let within: Vec<&str> = within.iter().map(String::as_str).collect();
-        let mut command = self.program.command_under(
-            &within,
-            &[
-                "scheduler",
-                "--loop",
-                "--interval",
-                "2",
-                "--lease",
-                LEASE,
-                "--as",
-                SERVERS[n],
-            ],
-        );
-        let address = format!(
-            "mysql://p:hunter2@{}:{}/{}?ssl-mode=disabled",
-            Network::hub_of(n),
-            self.server.port(),
-            self.database
-        );
-        command.env("POBSYNC_DATABASE", address);
-        Running::of(command)
+        let mut conn = fleet.connect();
+        conn.query_drop("START TRANSACTION").unwrap();
+        // Others may refer to it, as the plan does that lists it; nobody may change it. Nothing beside it is locked.
+        let sql = format!("SELECT id FROM snapshots WHERE id = {row} LOCK IN SHARE MODE");
+        let found: Option<i64> = conn.query_first(sql).unwrap();
+        assert_eq!(found, Some(row));
+        Self { conn, host }
     }
 
-    fn connect(&self) -> Conn {
-        self.server.connect(&self.database)
+    fn is_waited_for(&self, fleet: &Fleet) -> bool {
+        // The server looks anew only if nobody has asked for a tenth of a second.
+        std::thread::sleep(Duration::from_millis(150));
+        let id = self.conn.connection_id();
+        fleet.number(&format!(
+            "SELECT COUNT(*) FROM information_schema.INNODB_LOCK_WAITS w \
+             JOIN information_schema.INNODB_TRX t ON t.trx_id = w.blocking_trx_id \
+             WHERE t.trx_mysql_thread_id = {id}"
+        )) > 0
     }
 
-    fn number(&self, sql: &str) -> i64 {
-        self.connect().query_first(sql).unwrap().unwrap()
-    }
-
-    fn runs(&self, server: &str, status: &str) -> i64 {
-        self.number(&format!(
-            "SELECT COUNT(*) FROM runs WHERE kind = 'backup' AND server = '{server}' AND status = '{status}'"
+    fn deleting(&self, fleet: &Fleet) -> i64 {
+        fleet.number(&format!(
+            "SELECT COUNT(*) FROM snapshots WHERE host_id = {} AND status = 'deleting'",
+            self.host
         ))
     }
 
-    /// Complete snapshots by host, as they lie on the roots.
-    fn on_disk(&self) -> BTreeMap<String, usize> {
-        let mut found = BTreeMap::new();
-        for server in SERVERS {
-            let root = self.program.path(&format!("roots/{server}"));
-            for host in names_below(&root)
-                .into_iter()
-                .filter(|name| name.starts_with("host-"))
-            {
-                let n: usize = host.trim_start_matches("host-").parse().unwrap();
-                assert_eq!(
-                    SERVERS[n % SERVERS.len()],
-                    server,
-                    "{host} on the root of {server}"
-                );
-                let count = names_below(&root.join(&host).join("scheduled")).len();
-                *found.entry(host).or_default() += count;
-            }
-        }
-        found
+    fn go(&mut self) {
+        self.conn.query_drop("ROLLBACK").unwrap();
     }
 }
 
@@ -134,85 +66,66 @@ fn three_servers_back_up_every_host_once_though_one_is_killed_and_one_is_cut_off
         return;
     };
     let server = Server::start_within(&network.on_hub(), &["--bind-address=0.0.0.0"]);
-    let database = server.new_database();
-    server.execute("CREATE USER p@'%' IDENTIFIED BY 'hunter2'");
-    server.execute("GRANT ALL PRIVILEGES ON *.* TO p@'%'");
-    let program = Program::with_database(server.url(&database));
-    configure(&program);
-    program.ends(0, &["init"]);
-    program.ends(0, &["apply", "--yes"]);
-    let night = Night {
-        program,
-        network,
-        server,
-        database,
-    };
-    night
-        .connect()
-        .query_drop("UPDATE schedule_progress SET settled_until = settled_until - 172800000")
-        .unwrap();
+    let fleet = Fleet::new(server, Some(network));
+    let network = fleet.network.as_ref().unwrap();
     let begun = Instant::now();
-    let mut running: Vec<Running> = (0..SERVERS.len()).map(|n| night.scheduler(n)).collect();
+    let mut running: Vec<Running> = (0..SERVERS.len()).map(|n| fleet.scheduler(n)).collect();
 
-    until("each has done something and is at work", || {
-        SERVERS.iter().all(|s| night.runs(s, "complete") > 0)
-            && night.runs("east", "running") > 0
-            && night.runs("west", "running") > 0
+    until("a slow transfer is under way, and all are at work", || {
+        fleet.slow_is_arriving() && fleet.are_all_at_work()
     });
+    let mut in_the_way = InTheWay::of_a_host_of(&fleet, "west");
+    until("a prune wants its second snapshot", || {
+        in_the_way.is_waited_for(&fleet)
+    });
+    assert!(fleet.slow_is_arriving());
+    assert_eq!(in_the_way.deleting(&fleet), 1, "it has taken one");
     running[0].signal(Signal::KILL);
-    night.network.cut(2);
+    network.cut(2);
     let cut = Instant::now();
+    in_the_way.go();
     until("the leases of both have expired", || {
-        night.number(
+        fleet.number(
             "SELECT COUNT(*) FROM leases WHERE server IN ('east', 'west') \
              AND expires_at > CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
         ) == 0
     });
     let expired = cut.elapsed();
-    running[0] = night.scheduler(0);
-    night.network.mend(2);
+    assert_eq!(in_the_way.deleting(&fleet), 1, "what was cut off is undone");
+    fleet.hurry();
+    running[0] = fleet.scheduler(0);
+    network.mend(2);
 
-    until("every host has been backed up", || {
-        night.number("SELECT COUNT(DISTINCT host_id) FROM snapshots WHERE status = 'complete'")
-            == i64::try_from(hosts()).unwrap()
-            && night.number("SELECT COUNT(*) FROM runs WHERE status = 'running'") == 0
-            && night.number(
-                "SELECT COUNT(*) FROM runs WHERE retry_at IS NOT NULL AND status <> 'complete'",
-            ) == 0
-    });
+    until("every host has been backed up", || fleet.night_is_over());
     let took = begun.elapsed();
+    fleet.assert_each_due_time_was_answered_once();
+    let undisturbed = "SELECT COUNT(*) FROM runs WHERE server = 'north' AND status <> 'complete'";
+    assert_eq!(fleet.number(undisturbed), 0, "{:#?}", fleet.runs());
+    let how = fleet.runs();
+
+    // Whom a prune was owed when its server went away gets it after the next backup.
+    let disturbed = fleet.unpruned();
+    assert!(disturbed.contains(&in_the_way.host), "{disturbed:?}");
+    for host in &disturbed {
+        fleet.make_due(&format!("host_id = {host}"));
+    }
+    until("every host has been pruned", || {
+        fleet.unpruned().is_empty() && fleet.is_quiet()
+    });
     for scheduler in &mut running {
         scheduler.signal(Signal::TERM);
         assert!(scheduler.wait().success(), "{:#?}", scheduler.log);
     }
-    let on_disk = night.on_disk();
-    assert_eq!(on_disk.len(), hosts());
-    let not_once: Vec<_> = on_disk.iter().filter(|(_, count)| **count != 1).collect();
-    assert!(not_once.is_empty(), "{not_once:?}");
-    for (what, sql) in [
-        (
-            "hosts with several complete backups",
-            "SELECT COUNT(*) FROM (SELECT host_id FROM runs WHERE kind = 'backup' AND status = 'complete' \
-             GROUP BY host_id HAVING COUNT(*) > 1) AS many",
-        ),
-        (
-            "snapshots that are missing or on their way out",
-            "SELECT COUNT(*) FROM snapshots WHERE status IN ('missing', 'deleting', 'running')",
-        ),
-        (
-            "runs of a server for a host of another",
-            "SELECT COUNT(*) FROM runs r JOIN hosts h ON h.id = r.host_id WHERE r.server <> h.server",
-        ),
-    ] {
-        assert_eq!(night.number(sql), 0, "{what}");
-    }
-    let how: Vec<(String, String, i64)> = night
-        .connect()
-        .query("SELECT status, COALESCE(cause, ''), COUNT(*) FROM runs GROUP BY status, cause ORDER BY status, cause")
-        .unwrap();
+    fleet.assert_each_deletion_was_done_once(&disturbed);
+    let compared = fleet.assert_disk_and_rows_agree();
+    let taken = "SELECT COUNT(*) FROM runs WHERE cause = 'lost'";
+    let deleted = "SELECT COUNT(*) FROM snapshots WHERE status = 'deleted'";
     eprintln!(
-        "{} hosts, {} runs, {how:?}; leases expired after {expired:?}; all done after {took:?}",
+        "{} hosts; runs of the night {how:?}; leases expired after {expired:?}, {} runs taken back; all backed up after \
+         {took:?}; {} hosts pruned the next night; {} snapshots deleted, {compared} compared",
         hosts(),
-        night.number("SELECT COUNT(*) FROM runs"),
+        fleet.number(taken),
+        disturbed.len(),
+        fleet.number(deleted),
     );
 }
