@@ -8,7 +8,12 @@ use crate::ops::{self, Context, Error};
 
 pub(super) fn run(common: &Common, args: &InitArgs, output: &Output) -> Result<Outcome, Error> {
     let file = common.file.clone().unwrap_or_else(|| "pobsync.kdl".into());
-    let done = ops::init(&file, &database_address(common)?, args.backup_root.as_ref())?;
+    let done = ops::init(
+        &file,
+        &database_address(common)?,
+        common.server.as_ref(),
+        args.backup_root.as_ref(),
+    )?;
     for line in &done {
         output.say(line);
     }

@@ -102,6 +102,18 @@ impl Context {
         }
     }
 
+    /// The same database for the server that was named on the command line.
+    #[must_use]
+    pub(super) fn working_for(&self, server: Option<&Label>) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            actor: self.actor.clone(),
+            state_folder: self.state_folder.clone(),
+            server: server.cloned(),
+            lease: self.lease,
+        }
+    }
+
     /// The server that this process works for, as claims name it.
     ///
     /// # Errors

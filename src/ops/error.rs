@@ -431,6 +431,14 @@ pub enum Error {
         /// Those there are.
         servers: Vec<Label>,
     },
+    /// The server has a root of its own.
+    #[error("the backup root of server {server} is {own}, as its `server` node says")]
+    RootOfServer {
+        /// The server.
+        server: Label,
+        /// Its root.
+        own: AbsolutePath,
+    },
     /// The host belongs to another server.
     #[error("host {host} belongs to server {server}")]
     OtherServer {
@@ -535,6 +543,7 @@ impl Error {
             }
             Self::WhichServer { .. }
             | Self::UnknownServer { .. }
+            | Self::RootOfServer { .. }
             | Self::OtherServer { .. }
             | Self::SnapshotElsewhere { .. }
             | Self::PlanWithOptions
@@ -658,6 +667,9 @@ impl Error {
                 format!("say which with --as {name}, or set POBSYNC_SERVER")
             }
             Self::UnknownServer { .. } => "correct --as or POBSYNC_SERVER, or add a `server` node and apply it".into(),
+            Self::RootOfServer { server, own } => format!(
+                "take that into use with pobsync --as {server} init --backup-root {own}, or change the node and apply it first"
+            ),
             Self::OtherServer { server, .. } | Self::SnapshotElsewhere { server, .. } => {
                 format!("do that on {server}, where its root is: pobsync --as {server} …")
             }

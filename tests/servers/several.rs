@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::common::On;
 use crate::common::program::{Program, Said, names_below};
+use crate::common::sql::Sql;
 
 /// Two servers, and hosts of `(name, server)`.
 fn configure(program: &Program, hosts: &[(&str, &str)], retention: &str) {
@@ -350,4 +351,72 @@ fn a_lone_server_gets_a_name_and_goes_on_with_its_root() {
     program.ends(0, &["discover-snapshots"]);
     let rows = program.json(0, &["snapshots"]);
     assert_eq!(rows.as_array().unwrap().len(), 3, "{rows:#}");
+}
+
+#[test]
+fn a_root_is_taken_into_use_by_the_server_that_has_it() {
+    let program = two(On::Sqlite);
+    let root = |server: &str| root_of(&program, server).display().to_string();
+    let file = std::fs::read_to_string(program.path("pobsync.kdl")).unwrap();
+    let serial = || program.json(0, &["plan"])["serial"].clone();
+    let before = serial();
+    let said = program.ends(64, &["init", "--backup-root", &root("west")]);
+    assert!(said.err.contains("there are east, west"), "{}", said.err);
+    assert!(said.err.contains("--as east"), "{}", said.err);
+    let said = as_server(&program, "east", &["init", "--backup-root", &root("west")]);
+    done(&said, 64);
+    assert!(said.err.contains(&root("east")), "{}", said.err);
+    assert!(!root_of(&program, "west").exists(), "nothing was made");
+    done(
+        &as_server(&program, "west", &["init", "--backup-root", &root("west")]),
+        0,
+    );
+    assert!(root_of(&program, "west").join(".pobsync-root").exists());
+    assert_eq!(serial(), before, "the configuration stays as it was");
+    assert_eq!(
+        std::fs::read_to_string(program.path("pobsync.kdl")).unwrap(),
+        file
+    );
+}
+
+fn hosts_written_before_get_their_server(on: On) {
+    let program = two(on);
+    let mut sql = Sql::of(&program);
+    // As a program left it that did not write the column; then what brings such a database up to date.
+    sql.execute("UPDATE hosts SET server = NULL");
+    sql.execute(match on {
+        On::Sqlite => include_str!("../../migrations/sqlite/V14__servers_of_hosts.sql"),
+        On::MariaDb => include_str!("../../migrations/mariadb/V14__servers_of_hosts.sql"),
+    });
+    let status = program.json(1, &["status"]);
+    let hosts = |n: usize| status["servers"][n]["hosts"].clone();
+    assert_eq!((hosts(0), hosts(1)), (1.into(), 1.into()), "{status:#}");
+    let named = "SELECT name || ' ' || server FROM hosts ORDER BY name";
+    assert_eq!(sql.texts(named), ["db west", "web east"]);
+}
+
+#[test]
+fn hosts_that_were_written_before_servers_counted_get_theirs() {
+    hosts_written_before_get_their_server(On::Sqlite);
+}
+
+#[test]
+fn hosts_that_were_written_before_servers_counted_get_theirs_on_mariadb() {
+    hosts_written_before_get_their_server(On::MariaDb);
+}
+
+#[test]
+fn a_host_of_a_server_where_none_is_named_says_what_to_do() {
+    let program = Program::new();
+    program.write(
+        "pobsync.kdl",
+        "host \"web\" server=\"east\" { address \"local\"; source \"/etc\" }",
+    );
+    let said = program.ends(65, &["validate"]);
+    let said = said.err.replace('\n', " ");
+    assert!(
+        said.contains("write `server \"east\" …` at the top"),
+        "{said}"
+    );
+    assert!(said.contains("a lone server needs no name"), "{said}");
 }

@@ -208,7 +208,15 @@ fn unknown_servers(given: &Given<'_>) -> Vec<Finding> {
         .map(|part| &part.name.value)
         .collect();
     let used = all_layers(given.parts).filter_map(|layer| layer.server.as_ref());
-    unknown("unknown-server", "server", used, &known)
+    let mut found = unknown("unknown-server", "server", used, &known);
+    if known.is_empty() {
+        for finding in &mut found {
+            finding
+                .help
+                .push_str(", or take it out here: a lone server needs no name");
+        }
+    }
+    found
 }
 
 /// Where there are several servers, each host says to which it belongs.

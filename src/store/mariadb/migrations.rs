@@ -30,6 +30,7 @@ const FILES: &[File] = migration_files!("mariadb":
     "V9__servers",
     "V10__verify",
     "V13__host_status_order",
+    "V14__servers_of_hosts",
 );
 
 /// Locks have their names for the whole server, databases do not.

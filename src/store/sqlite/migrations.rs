@@ -20,6 +20,7 @@ const FILES: &[File] = migration_files!("sqlite":
     "V9__servers",
     "V10__verify",
     "V13__host_status_order",
+    "V14__servers_of_hosts",
 );
 
 /// Applies what is missing, all in one transaction.
