@@ -115,6 +115,11 @@ fn configure_host_once(
         (None, None) => return Err(Error::NeedsAddress { host: name.clone() }),
     };
     change(&mut settings, edit);
+    let global = facts.state.settings();
+    if global.servers.len() > 1 && settings.server.is_none() {
+        // Else nobody would back it up.
+        settings.server = context.me(&global)?;
+    }
     if settings.sources.is_empty() {
         settings.sources.extend("/".parse::<SourcePath>());
     }

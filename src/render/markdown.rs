@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::text::{change_lines, deletion_lines, keep_lines, moved_words, object_words};
-use super::words::{counted, damage_lines, frees, verdict};
+use super::words::{capitalised, counted, damage_lines, frees, verdict};
 use super::{Style, visible_refusals};
 use crate::core::model::visible;
 use crate::core::plan::{Plan, RetentionPlan};
@@ -225,6 +225,13 @@ impl Page {
         if plan.partial && self.room() > 200 {
             self.text
                 .push_str("This plan is partial: it speaks only of what was selected.\n\n");
+        }
+        for server in &plan.leaving {
+            let _ = writeln!(
+                self.text,
+                "**{}.**\n",
+                escaped(&capitalised(&server.to_string()))
+            );
         }
         // The sign of a change: a `-` in a fence is what goes.
         let moves: Vec<String> = plan.moves.iter().map(|host| format!("! {host}")).collect();

@@ -54,6 +54,13 @@ pub(super) fn damage_lines(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
+/// As it begins a sentence.
+pub(super) fn capitalised(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
+
 /// How much a deletion frees: measured, or at most what the snapshots would take if they shared nothing.
 pub fn frees(measured: Option<Frees>, unshared: u64) -> String {
     match measured {

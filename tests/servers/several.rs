@@ -420,3 +420,73 @@ fn a_host_of_a_server_where_none_is_named_says_what_to_do() {
     );
     assert!(said.contains("a lone server needs no name"), "{said}");
 }
+
+#[test]
+fn a_server_that_is_gone_for_good_leaves_the_file_by_its_name() {
+    let program = two(On::Sqlite);
+    for (server, host) in [("east", "web"), ("west", "db")] {
+        done(&as_server(&program, server, &["backup", host]), 0);
+    }
+    let file = program.path("pobsync.kdl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines = text
+        .lines()
+        .filter(|line| !line.starts_with("server \"west\""));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    // Its host is to go somewhere else first.
+    std::fs::write(&file, &text).unwrap();
+    let said = program.ends(65, &["validate"]);
+    assert!(said.err.contains("no server called west"), "{}", said.err);
+    std::fs::write(&file, text.replace("server=\"west\"", "server=\"east\"")).unwrap();
+
+    let said = program.ends(10, &["apply", "--yes"]);
+    let words = said.out.replace(['\n', ' '], "");
+    assert!(
+        words.contains("serverwestleaves,and1snapshotof1host"),
+        "{}",
+        said.out
+    );
+    assert!(words.contains("--allowserver:west"), "{}", said.out);
+    program.ends(0, &["apply", "--yes", "--allow", "server:west"]);
+
+    // Nothing was deleted, and it is in sight no more; its host goes on elsewhere.
+    assert_eq!(visible(&program, "west", "db", "manual").len(), 1);
+    let plan = program.json(0, &["plan"]);
+    assert_eq!(plan["retention"].as_array().unwrap().len(), 2, "{plan:#}");
+    done(&as_server(&program, "west", &["backup", "db"]), 64);
+    // The only one that is left need not be named.
+    program.ends(0, &["backup", "db"]);
+    assert_eq!(visible(&program, "east", "db", "manual").len(), 1);
+    done(&as_server(&program, "east", &["scheduler", "--once"]), 0);
+    let findings = program.json(0, &["status"])["findings"].clone();
+    assert!(!findings.to_string().contains("west"), "{findings:#}");
+
+    // A server that was given up too early is where it was.
+    configure(
+        &program,
+        &[("web", "east"), ("db", "west")],
+        "retention { keep last=2; kinds \"scheduled\" \"manual\" }; schedule cron=\"15 2 * * *\" prune=#true",
+    );
+    program.ends(0, &["apply", "--yes"]);
+    done(&as_server(&program, "west", &["backup", "db"]), 0);
+    assert_eq!(visible(&program, "west", "db", "manual").len(), 2);
+}
+
+#[test]
+fn a_host_that_is_set_up_by_hand_belongs_to_the_server_that_does_it() {
+    let program = two(On::Sqlite);
+    let by_hand = [
+        "configure-host",
+        "new",
+        "--address",
+        "local",
+        "--source",
+        "/etc/hostname",
+    ];
+    let said = program.run(&by_hand);
+    done(&said, 64);
+    assert!(said.err.contains("--as east"), "{}", said.err);
+    done(&as_server(&program, "west", &by_hand), 0);
+    done(&as_server(&program, "west", &["backup", "new"]), 0);
+    assert_eq!(visible(&program, "west", "new", "manual").len(), 1);
+}

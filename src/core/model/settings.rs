@@ -309,6 +309,14 @@ impl GlobalSettings {
         }
     }
 
+    /// Says that a server has no place here any more whose root is in use at `root`. A lone one that gives up its name
+    /// goes on with its root.
+    #[must_use]
+    pub fn is_left_by(&self, server: &Label, root: &AbsolutePath) -> bool {
+        self.server(server).is_none()
+            && !(self.servers.is_empty() && self.backup_root.as_ref() == Some(root))
+    }
+
     /// Where the root of a server is.
     #[must_use]
     pub fn root_of(&self, server: Option<&Label>) -> Option<&AbsolutePath> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{HostName, Invalid};
+use crate::core::model::{HostName, Invalid, Label};
 
 /// One limit that a person lifts for one command.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,6 +30,11 @@ pub enum Allow {
         /// At most this many.
         at_most: usize,
     },
+    /// `server:NAME`: a server that leaves, with all that is on its root.
+    Server {
+        /// The server.
+        name: Label,
+    },
     /// `empty`: a desired state without hosts.
     Empty,
 }
@@ -42,7 +47,7 @@ impl std::str::FromStr for Allow {
             Invalid::new(
                 text,
                 "something to allow",
-                "write `delete:HOST:N`, `fleet-delete:N`, `retire:N` or `empty`, as the refusal names it",
+                "write `delete:HOST:N`, `fleet-delete:N`, `retire:N`, `server:NAME` or `empty`, as the refusal names it",
             )
         };
         let number = |n: &str| {
@@ -66,6 +71,9 @@ impl std::str::FromStr for Allow {
             ["fleet-delete", n] => Ok(Self::FleetDelete {
                 at_most: number(n)?,
             }),
+            ["server", name] => Ok(Self::Server {
+                name: name.parse().map_err(|_| refused())?,
+            }),
             ["empty"] => Ok(Self::Empty),
             _ => Err(refused()),
         }
@@ -79,6 +87,7 @@ impl std::fmt::Display for Allow {
             Self::MaxDelete { at_most } => write!(f, "max-delete:{at_most}"),
             Self::Retire { at_most } => write!(f, "retire:{at_most}"),
             Self::FleetDelete { at_most } => write!(f, "fleet-delete:{at_most}"),
+            Self::Server { name } => write!(f, "server:{name}"),
             Self::Empty => f.write_str("empty"),
         }
     }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::document::Counting;
 use super::guards::{self, Asked, Limits};
 use super::{
-    Allow, DeleteEntry, FORMAT_VERSION, KeepEntry, Move, Outcome, Plan, Refusal, RetentionPlan,
-    Source, Summary, Totals,
+    Allow, DeleteEntry, FORMAT_VERSION, KeepEntry, Leaving, Move, Outcome, Plan, Refusal,
+    RetentionPlan, Source, Summary, Totals,
 };
 use crate::core::desired::{DesiredHost, DesiredState};
 use crate::core::diff::{Change, Comparison, Object, Scope, compare};
@@ -139,6 +139,7 @@ impl<'a> Planner<'a> {
             self.state,
             self.allow,
         );
+        let leaving = self.leaving(desired);
         let refusals = guards::refusals(
             &limits,
             &Asked {
@@ -148,6 +149,7 @@ impl<'a> Planner<'a> {
                 retention: &retention,
                 by_change,
                 root: &self.root,
+                leaving: &leaving,
                 fleet: self.fleet(),
             },
         );
@@ -160,7 +162,46 @@ impl<'a> Planner<'a> {
             Some(desired),
         );
         plan.moves = moves;
+        plan.leaving = leaving;
         Ok(plan)
+    }
+
+    /// Servers whose roots are in use and that the file has no more, with what lies there.
+    fn leaving(&self, desired: &DesiredState) -> Vec<Leaving> {
+        let own = self.root.server.as_ref().zip(self.root.path.as_ref());
+        let others = self.root.others.iter().map(|(server, path)| (server, path));
+        let mut leaving: Vec<Leaving> = own
+            .into_iter()
+            .chain(others)
+            .filter(|(server, path)| desired.global.is_left_by(server, path))
+            .map(|(server, path)| {
+                let at_home = |id: &HostId| self.home(Some(*id)) == Some(server);
+                let on_disk = |snapshots: &[Snapshot]| {
+                    snapshots.iter().filter(|s| s.status.is_on_disk()).count()
+                };
+                let own = self.snapshots.iter().filter(|(id, _)| at_home(id));
+                let there = self.elsewhere.iter().filter(|one| one.server == *server);
+                let snapshots = own
+                    .map(|(id, snapshots)| (*id, on_disk(snapshots)))
+                    .chain(there.map(|one| (one.host, on_disk(&one.snapshots))));
+                let mut hosts: BTreeSet<HostId> = BTreeSet::new();
+                let mut count = 0;
+                for (id, snapshots) in snapshots {
+                    count += snapshots;
+                    if snapshots > 0 {
+                        hosts.insert(id);
+                    }
+                }
+                Leaving {
+                    server: server.clone(),
+                    root: path.clone(),
+                    snapshots: count,
+                    hosts: hosts.len(),
+                }
+            })
+            .collect();
+        leaving.sort_by(|a, b| a.server.cmp(&b.server));
+        leaving
     }
 
     /// Hosts of the file that belong to another server by now.
@@ -198,6 +239,7 @@ impl<'a> Planner<'a> {
                     .iter()
                     .filter(|s| s.status.is_on_disk())
                     .count(),
+                leaves: desired.global.server(from).is_none(),
             });
         }
         moves.sort_by(|a, b| a.host.cmp(&b.host));
@@ -543,6 +585,7 @@ impl<'a> Planner<'a> {
             allow: self.allow.to_vec(),
             changes: compared.changes,
             moves: Vec::new(),
+            leaving: Vec::new(),
             unmanaged: compared.unmanaged,
             drift: compared.drift,
             refusals,

@@ -12,8 +12,8 @@ use super::{Allow, Outcome};
 use crate::core::desired::DesiredState;
 use crate::core::diff::{Action, Change, Drift};
 use crate::core::model::{
-    Fingerprint, Hold, HostName, Kinds, Label, Lineage, Policy, RootId, Serial, SnapshotKind,
-    SnapshotName, SnapshotStatus, Timestamp,
+    AbsolutePath, Fingerprint, Hold, HostName, Kinds, Label, Lineage, Policy, RootId, Serial,
+    SnapshotKind, SnapshotName, SnapshotStatus, Timestamp,
 };
 use crate::core::retention::{Cause, Reason, RuleHit};
 use crate::core::usage::Frees;
@@ -63,6 +63,9 @@ pub struct Plan {
     /// Hosts that come to belong to another server, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<Move>,
+    /// Servers that leave, with what is on their roots, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaving: Vec<Leaving>,
     /// Hosts no KDL file manages.
     pub unmanaged: Vec<HostName>,
     /// What drifted since the last apply.
@@ -94,6 +97,9 @@ pub struct Move {
     pub full: bool,
     /// Snapshots that stay where they are, under retention there by their own.
     pub left: usize,
+    /// The server that it belongs to leaves: nobody looks after what stays there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaves: bool,
 }
 
 impl std::fmt::Display for Move {
@@ -104,6 +110,7 @@ impl std::fmt::Display for Move {
             to,
             full,
             left,
+            leaves,
         } = self;
         write!(f, "{host} moves from {from} to {to}: ")?;
         f.write_str(if *full {
@@ -111,17 +118,54 @@ impl std::fmt::Display for Move {
         } else {
             "its next backup is linked against what is there from before"
         })?;
-        match left {
-            0 => Ok(()),
-            1 => write!(
+        match (left, leaves) {
+            (0, _) => Ok(()),
+            (1, false) => write!(
                 f,
                 "; 1 snapshot stays on {from}, under retention there by its own"
             ),
-            n => write!(
+            (n, false) => write!(
                 f,
                 "; {n} snapshots stay on {from}, under retention there by their own"
             ),
+            (1, true) => write!(f, "; 1 snapshot is lost sight of with {from}"),
+            (n, true) => write!(f, "; {n} snapshots are lost sight of with {from}"),
         }
+    }
+}
+
+/// A server that leaves, and whose root is in use. Nothing on it is deleted, and nobody looks after it any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaving {
+    /// Its name.
+    pub server: Label,
+    /// Where its root is.
+    pub root: AbsolutePath,
+    /// Snapshots on it.
+    pub snapshots: usize,
+    /// Hosts that they are of.
+    pub hosts: usize,
+}
+
+impl std::fmt::Display for Leaving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            server,
+            root,
+            snapshots,
+            hosts,
+        } = self;
+        if *snapshots == 0 {
+            return write!(f, "server {server} leaves; nothing is on its root {root}");
+        }
+        let s = |n: usize| if n == 1 { "" } else { "s" };
+        write!(
+            f,
+            "server {server} leaves, and {snapshots} snapshot{} of {hosts} host{} on its root {root} with it: nothing there is \
+             deleted, and nothing there is listed, counted, pruned or restored any more",
+            s(*snapshots),
+            s(*hosts)
+        )
     }
 }
 

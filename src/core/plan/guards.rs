@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Allow, Refusal, RefusalScope, RetentionPlan, RootFacts};
+use super::{Allow, Leaving, Refusal, RefusalScope, RetentionPlan, RootFacts};
 use crate::core::desired::DesiredState;
 use crate::core::diff::{Action, Comparison, Conflict, Object};
 use crate::core::model::{
-    AbsolutePath, Guard, HostName, Label, ManagedBy, Percent, ServerSettings, SqlState,
+    AbsolutePath, Guard, HostName, Label, ManagedBy, Percent, ServerSettings, SqlHost, SqlState,
 };
 use crate::core::retention::Cause;
 
@@ -86,6 +86,8 @@ pub(super) struct Asked<'a> {
     /// How many snapshots go because of the change.
     pub(super) by_change: usize,
     pub(super) root: &'a RootFacts,
+    /// Servers that leave, whose roots are in use.
+    pub(super) leaving: &'a [Leaving],
     /// Snapshots on disk of all hosts, whether looked at or not.
     pub(super) fleet: usize,
 }
@@ -96,6 +98,8 @@ pub(super) fn refusals(limits: &Limits<'_>, asked: &Asked<'_>) -> Vec<Refusal> {
     found.extend(empty_desired_state(limits, asked));
     found.extend(asked.compared.conflicts.iter().map(conflict));
     found.extend(moved_roots(asked));
+    found.extend(leaving_servers(limits, asked));
+    found.extend(hosts_without_server(asked));
     found.extend(max_retire(limits, asked));
     found.extend(fleet_delete(limits, asked));
     // What an apply does not prune does not stand in its way.
@@ -276,6 +280,10 @@ fn moved_root(
     found_at: Option<&AbsolutePath>,
 ) -> Option<Refusal> {
     let desired = &asked.desired.global;
+    if server.is_some_and(|name| desired.is_left_by(name, old)) {
+        // That is told apart, since it can be lifted.
+        return None;
+    }
     let roots_of = |servers: &[ServerSettings]| -> Vec<AbsolutePath> {
         let roots = servers
             .iter()
@@ -287,7 +295,6 @@ fn moved_root(
         Some(name) if desired.server(name).is_some() => {
             desired.root_of(server).cloned().into_iter().collect()
         }
-        Some(_) if !desired.servers.is_empty() => Vec::new(),
         None if !desired.servers.is_empty() => roots_of(&desired.servers),
         _ => desired.backup_root.iter().cloned().collect(),
     };
@@ -315,6 +322,67 @@ fn moved_root(
             "move or mount the root with its .pobsync-root marker at the new path first, or set it back to {old}"
         ),
     })
+}
+
+/// What is on the root of a server that leaves is out of sight for good: it may be the only copy of something.
+fn leaving_servers(limits: &Limits<'_>, asked: &Asked<'_>) -> Vec<Refusal> {
+    let is_allowed = |one: &Leaving| {
+        limits
+            .allow
+            .iter()
+            .any(|a| matches!(a, Allow::Server { name } if *name == one.server))
+    };
+    let refused = asked.leaving.iter();
+    let refused = refused.filter(|one| one.snapshots > 0 && !is_allowed(one));
+    refused
+        .map(|one| Refusal {
+            guard: "server-leaves".to_owned(),
+            scope: RefusalScope::Apply,
+            host: None,
+            message: one.to_string(),
+            limit: None,
+            actual: Some(one.snapshots as u64),
+            of: Some(asked.fleet as u64),
+            set_at: "built in".to_owned(),
+            lift: format!(
+                "put the `server` node of {0} back; if it is gone for good, say --allow server:{0}",
+                one.server
+            ),
+        })
+        .collect()
+}
+
+/// Hosts that no file manages, where the file has several servers and they name none of them: nobody would back them up.
+fn hosts_without_server(asked: &Asked<'_>) -> Vec<Refusal> {
+    let global = &asked.desired.global;
+    if global.servers.len() < 2 {
+        return Vec::new();
+    }
+    let has_none = |host: &&SqlHost| {
+        let named = host.settings.server.as_ref();
+        asked.compared.unmanaged.contains(&host.name)
+            && named.is_none_or(|name| global.server(name).is_none())
+    };
+    let hosts = asked.state.hosts.iter();
+    hosts
+        .filter(|host| host.retired.is_none())
+        .filter(has_none)
+        .map(|host| Refusal {
+            guard: "no-server".to_owned(),
+            scope: RefusalScope::Apply,
+            host: Some(host.name.clone()),
+            message: format!(
+                "{}, which this file does not manage, belongs to none of its servers: nobody would back it up",
+                host.name
+            ),
+            limit: None,
+            actual: None,
+            of: None,
+            set_at: "built in".to_owned(),
+            lift: "write it into the file as a `host` with a `server`; pobsync export prints it"
+                .to_owned(),
+        })
+        .collect()
 }
 
 fn max_retire(limits: &Limits<'_>, asked: &Asked<'_>) -> Option<Refusal> {

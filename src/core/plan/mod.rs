@@ -18,8 +18,9 @@ pub use allow::Allow;
 pub use approve::ApprovedPlan;
 pub use build::{Elsewhere, Planner, RootFacts, Selection};
 pub use document::{
-    DeleteEntry, DeletionCounts, FORMAT_VERSION, KeepEntry, KindCounts, Move, Plan, PlanDamage,
-    Refusal, RefusalScope, RetentionPlan, Source, SourceFile, Summary, Totals, superseded_plan,
+    DeleteEntry, DeletionCounts, FORMAT_VERSION, KeepEntry, KindCounts, Leaving, Move, Plan,
+    PlanDamage, Refusal, RefusalScope, RetentionPlan, Source, SourceFile, Summary, Totals,
+    superseded_plan,
 };
 pub use gate::{
     Authority, ClockFacts, DeletionOrder, GateError, OrderedDeletion, authorise, require_approval,

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::budget::Budget;
 use super::timeline::{TIMELINE_STYLE, timeline_marks};
-use super::words::{counted, damage_lines, frees, verdict};
+use super::words::{capitalised, counted, damage_lines, frees, verdict};
 use crate::core::model::visible;
 use crate::core::plan::{Plan, RetentionPlan};
 
@@ -155,6 +155,7 @@ fn head(plan: &Plan, sections: &[(&str, Option<Section>)]) -> Markup {
                     "."
                 }
             }
+            @for server in &plan.leaving { p class="leaving" { (capitalised(&visible(&server.to_string()))) "." } }
             @if !plan.moves.is_empty() {
                 ul class="moves" { @for host in &plan.moves { li { (host) "." } } }
             }

@@ -18,7 +18,7 @@ pub use retention::{
 };
 pub use simulation::simulation_text;
 
-use super::words::{damage_words, frees};
+use super::words::{capitalised, damage_words, frees};
 use super::{Paint, Style};
 use crate::core::model::visible;
 use crate::core::plan::{Plan, Refusal, RetentionPlan};
@@ -97,6 +97,9 @@ fn notes(out: &mut String, plan: &Plan, quiet: &[&RetentionPlan], style: &Style)
             "Not managed by this file, left alone: {}.",
             names.join(", ")
         );
+    }
+    for server in &plan.leaving {
+        let _ = writeln!(out, "{}.", capitalised(&visible(&server.to_string())));
     }
     for host in &plan.moves {
         let _ = writeln!(out, "{host}.");

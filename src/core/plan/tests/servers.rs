@@ -214,12 +214,7 @@ fn the_root_of_each_server_in_use_stays_where_it_is() {
         ]
     );
     desired.global.servers.remove(1);
-    assert_eq!(
-        said(&desired),
-        [
-            "`backup-root` of server west changes from /mnt/west to nothing while /mnt/west is in use"
-        ]
-    );
+    assert_eq!(said(&desired), [""; 0], "nothing is on it");
 }
 
 #[test]
@@ -243,4 +238,100 @@ fn a_lone_server_may_get_a_name_if_its_root_stays() {
     assert_eq!(refused(&desired), 0);
     desired.global.servers[0].backup_root = Some("/mnt/other".parse().unwrap());
     assert_eq!(refused(&desired), 1);
+}
+
+/// The root of this server and that of another are in use.
+fn both_in_use(server: &str) -> RootFacts {
+    let path = |name: &str| format!("/mnt/{name}").parse().unwrap();
+    let other = if server == "east" { "west" } else { "east" };
+    RootFacts {
+        is_in_use: true,
+        found_at: None,
+        path: Some(path(server)),
+        server: Some(label(server)),
+        others: vec![(label(other), path(other))],
+    }
+}
+
+/// The file without the server in the west; the host is in the east by now.
+fn without_west() -> DesiredState {
+    let mut desired = file_of(vec![wanted("web-01", Some("daily=7"))], "east");
+    desired
+        .global
+        .servers
+        .retain(|server| server.name == label("east"));
+    desired
+}
+
+fn plan_without_west(state: &SqlState, allow: &[Allow]) -> Plan {
+    let snapshots = BTreeMap::from([(HostId(1), nightly(7))]);
+    let planner = Planner {
+        root: both_in_use("east"),
+        ..planner(state, &snapshots, allow)
+    };
+    planner.against(&without_west(), Source::default()).unwrap()
+}
+
+#[test]
+fn a_server_that_leaves_is_refused_and_said_what_goes_out_of_sight_with_it() {
+    let state = state(vec![row_of("west", "daily=7")]);
+    let plan = plan_without_west(&state, &[]);
+    let [refusal] = plan.refusals.as_slice() else {
+        panic!("{:#?}", plan.refusals);
+    };
+    assert_eq!(refusal.guard, "server-leaves");
+    assert_eq!(refusal.scope, RefusalScope::Apply);
+    assert_eq!(
+        refusal.message,
+        "server west leaves, and 7 snapshots of 1 host on its root /mnt/west with it: nothing there is deleted, \
+         and nothing there is listed, counted, pruned or restored any more"
+    );
+    assert!(refusal.lift.contains("--allow server:west"));
+    assert_eq!(
+        moves(&plan),
+        [
+            "web-01 moves from west to east: its next backup is a full one; 7 snapshots are lost sight of with west"
+        ]
+    );
+    assert_eq!(plan.summary.deletions(), 0);
+}
+
+#[test]
+fn a_server_is_let_go_by_its_name_alone() {
+    let state = state(vec![row_of("west", "daily=7")]);
+    let allow = |text: &str| [text.parse::<Allow>().unwrap()];
+    let plan = plan_without_west(&state, &allow("server:west"));
+    assert_eq!(plan.refusals, []);
+    let [leaving] = plan.leaving.as_slice() else {
+        panic!("{:#?}", plan.leaving);
+    };
+    assert_eq!((leaving.snapshots, leaving.hosts), (7, 1));
+    let plan = plan_without_west(&state, &allow("server:east"));
+    assert_eq!(plan.refusals.len(), 1);
+}
+
+#[test]
+fn a_host_that_no_file_manages_belongs_to_a_server_before_there_are_several() {
+    let mut unmanaged = row(2, "by-hand", Some("daily=7"));
+    unmanaged.managed_by = ManagedBy::Cli;
+    unmanaged.applied = None;
+    let mut state = sql(vec![row_of("east", "daily=7"), unmanaged]);
+    state.hosts[0].settings.server = None;
+    state.hosts[0].applied = Some(state.hosts[0].settings.clone());
+    let desired = file_of(vec![wanted("web-01", Some("daily=7"))], "east");
+    let refused = |state: &SqlState| -> Vec<String> {
+        let plan = plan(&desired, state, &BTreeMap::new());
+        let refusals = plan.refusals.iter();
+        refusals
+            .map(|r| format!("{} {}", r.guard, r.message))
+            .collect()
+    };
+    assert_eq!(
+        refused(&state),
+        [
+            "no-server by-hand, which this file does not manage, belongs to none of its servers: nobody would back it up"
+        ]
+    );
+    state.hosts[1].settings.server = Some(label("west"));
+    assert_eq!(refused(&state), [""; 0]);
 }
