@@ -237,7 +237,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
 ///
 /// # Errors
 /// When it belongs to another one.
-pub(super) fn at_home(context: &Context, facts: &Facts, host: &SqlHost) -> Result<(), Error> {
+fn at_home(context: &Context, facts: &Facts, host: &SqlHost) -> Result<(), Error> {
     let global = facts.state.settings();
     let me = context.me(&global)?;
     match global.home(host.settings.server.as_ref()) {

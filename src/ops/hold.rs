@@ -64,7 +64,7 @@ pub fn hold(
     until: Option<HoldEnd>,
 ) -> Result<Held, Error> {
     let facts = context.own_facts_about(|other| other.name == *host)?;
-    let (host, snapshot) = find(&facts, host, which)?;
+    let (host, snapshot) = find_here(context, &facts, host, which)?;
     let now = super::clock::now();
     if reason.trim().is_empty() {
         return Err(Invalid::new(reason, "a reason", "say why, for whoever finds it").into());
@@ -116,7 +116,7 @@ pub fn unhold(
     which: &Which,
 ) -> Result<(SnapshotName, bool), Error> {
     let facts = context.own_facts_about(|other| other.name == *host)?;
-    let (host, snapshot) = find(&facts, host, which)?;
+    let (host, snapshot) = find_here(context, &facts, host, which)?;
     let now = super::clock::now();
     // The copy first: one that stayed behind would come back with the next discovery.
     if let Some(dir) = directory(context, &facts, host, now)?
@@ -157,6 +157,43 @@ pub fn acknowledge(context: &Context, host: &HostName) -> Result<usize, Error> {
 }
 
 /// The snapshot that is meant of those on disk; an incomplete one by its name alone.
+/// As [`find`]; one that another server has is said to be there.
+fn find_here<'a>(
+    context: &Context,
+    facts: &'a Facts,
+    host: &HostName,
+    which: &Which,
+) -> Result<(&'a SqlHost, &'a Snapshot), Error> {
+    find(facts, host, which).or_else(|error| {
+        let Some(here) = &facts.only else {
+            return Err(error);
+        };
+        let fleet = context.facts_about(|other| other.name == *host)?;
+        let found = fleet.host(host)?;
+        let global = fleet.state.settings();
+        let home = global.home(found.settings.server.as_ref());
+        let at_home = home.zip(fleet.snapshots.get(&found.id).map(Vec::as_slice));
+        let elsewhere = fleet.elsewhere.iter();
+        let others = elsewhere.map(|other| (&other.server, other.snapshots.as_slice()));
+        let is_meant = |one: &&Snapshot| {
+            one.status.is_on_disk()
+                && matches!(which, Which::Named { kind, begins }
+                    if kind.is_none_or(|kind| kind == one.kind)
+                        && one.name.as_str().starts_with(begins.as_str()))
+        };
+        for (server, snapshots) in at_home.into_iter().chain(others) {
+            if let Some(one) = snapshots.iter().find(is_meant).filter(|_| server != here) {
+                return Err(Error::SnapshotElsewhere {
+                    host: host.clone(),
+                    name: one.name.clone(),
+                    server: server.clone(),
+                });
+            }
+        }
+        Err(error)
+    })
+}
+
 fn find<'a>(
     facts: &'a Facts,
     host: &HostName,

@@ -120,7 +120,7 @@ pub use load::{Configuration, desired_host, load, load_remembering};
 pub use look::{Taken, look_inside, taken};
 pub use ls::{ListRequest, list};
 pub use metrics::metrics;
-pub use on_demand::back_up_now;
+pub use on_demand::{Begun, back_up_now, backup_wish};
 pub use output_file::{FileKind, OutputFileError, check_targets, write_file, write_plan};
 pub use plan::{Asked, VERSION, plan_desired, plan_in_force};
 pub use prune::{PruneReport, PruneRequest, prune};

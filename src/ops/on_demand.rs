@@ -1,23 +1,39 @@
-//! A backup that a person asks for on the pages: claimed as the scheduler claims, so that its bounds hold for all.
+//! A backup that a person asks for on the pages: claimed as the scheduler claims, so that its bounds hold for all; or left
+//! to the scheduler of the server that the host belongs to.
 
-use super::backup::{at_home, backed_up, backup};
+use super::backup::{backed_up, backup};
 use super::{BackupRequest, Context, Error, Stop, clock, process_name, sentence};
-use crate::core::model::{HostName, RunCause, RunId, RunStatus, SnapshotKind, visible};
-use crate::store::{Claim, Claimed, DueCause, HostKey, Lease, RunEnd};
+use crate::core::model::{
+    HostName, Label, RunCause, RunId, RunStatus, SnapshotKind, SqlHost, visible,
+};
+use crate::store::{BackupWish, Claim, Claimed, DueCause, HostKey, Lease, RunEnd};
+
+/// What comes of asking for a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// This run.
+    Run(RunId),
+    /// The scheduler of this server begins it on its next tick.
+    LeftTo(Label),
+}
 
 /// Backs a host up now, as a manual snapshot. `told` hears the run once it is claimed, or why none is; then the run is
-/// carried out, and its row says what came of it. Prunes nothing.
+/// carried out, and its row says what came of it. Prunes nothing. A host of another server is left to that.
 pub fn back_up_now(
     context: &Context,
     host: &HostName,
     stop: &Stop,
-    told: impl FnOnce(Result<RunId, Error>),
+    told: impl FnOnce(Result<Begun, Error>),
 ) {
-    let (run, lease) = match claim(context, host) {
-        Ok(claimed) => claimed,
+    let (run, lease) = match leave(context, host) {
+        Ok(Some(server)) => return told(Ok(Begun::LeftTo(server))),
+        Ok(None) => match claim(context, host) {
+            Ok(claimed) => claimed,
+            Err(error) => return told(Err(error)),
+        },
         Err(error) => return told(Err(error)),
     };
-    told(Ok(run));
+    told(Ok(Begun::Run(run)));
     let _settled = Settled { context, run };
     tracing::info!(%host, %run, by = context.actor, "backup begins");
     let done = backup(
@@ -44,10 +60,48 @@ pub fn back_up_now(
     }
 }
 
+/// The backup that somebody asked for and that the server of the host has not begun, and that server.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn backup_wish(
+    context: &Context,
+    host: &SqlHost,
+) -> Result<Option<(BackupWish, Label)>, Error> {
+    let global = context.store.global_settings()?;
+    let Some(home) = global.home(host.settings.server.as_ref()) else {
+        return Ok(None);
+    };
+    let mut wishes = context.store.backup_wishes()?.into_iter();
+    Ok(wishes
+        .find(|wish| wish.host == host.id)
+        .map(|wish| (wish, home.clone())))
+}
+
+/// Leaves a host of another server to that; says which it is.
+fn leave(context: &Context, host: &HostName) -> Result<Option<Label>, Error> {
+    let facts = context.facts_of(HostKey::Name(host))?;
+    let found = backed_up(&facts, host)?;
+    let global = facts.state.settings();
+    let Some(home) = global.home(found.settings.server.as_ref()) else {
+        return Ok(None);
+    };
+    match context.me(&global) {
+        Ok(Some(me)) if me == *home => Ok(None),
+        // Pages may be served where no server is.
+        Ok(_) | Err(Error::WhichServer { .. }) => {
+            let now = clock::now();
+            context.store.wish_backup(found.id, &context.actor, now)?;
+            tracing::info!(%host, server = %home, by = context.actor, "backup left to its server");
+            Ok(Some(home.clone()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 fn claim(context: &Context, host: &HostName) -> Result<(RunId, Lease), Error> {
     let facts = context.facts_of(HostKey::Name(host))?;
     let found = backed_up(&facts, host)?;
-    at_home(context, &facts, found)?;
     let server = context.me(&facts.state.settings())?;
     let max_concurrent = facts.state.settings().max_concurrent_of(server.as_ref());
     let claim = Claim {

@@ -66,6 +66,13 @@ pub enum DueCause {
         /// Who.
         by: String,
     },
+    /// A person has asked on the pages of another server.
+    Wished {
+        /// Who.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// A cron line of a host of which all fires up to a moment are settled.
@@ -95,6 +102,23 @@ pub enum Claimed {
     Full,
     /// It is due no more: somebody else has it, or the host has changed.
     Gone,
+}
+
+/// A backup that a person asked for where the host does not belong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupWish {
+    /// The host.
+    pub host: HostId,
+    /// The host's name.
+    pub host_name: HostName,
+    /// The host's directory.
+    pub directory: HostName,
+    /// The server it belongs to, if its settings name one.
+    pub server: Option<Label>,
+    /// Who asked.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A run that is to be tried again.

@@ -11,11 +11,11 @@ use crate::core::model::{
 };
 
 use super::{
-    Accounts, Approval, BackupFigures, Claim, Claimed, ConfigChange, Configured, Discovered,
-    Discovery, Fleet, HeldLease, HistoryEntry, HostKey, HostSchedule, Inspections, Lease,
-    LeaseWish, Leased, LostRun, Marking, NewPlan, NewRun, NewSnapshot, Outbox, Pages, PendingRetry,
-    PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord, ServerRecord,
-    SnapshotCounts, SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
+    Accounts, Approval, BackupFigures, BackupWish, Claim, Claimed, ConfigChange, Configured,
+    Discovered, Discovery, Fleet, HeldLease, HistoryEntry, HostKey, HostSchedule, Inspections,
+    Lease, LeaseWish, Leased, LostRun, Marking, NewPlan, NewRun, NewSnapshot, Outbox, Pages,
+    PendingRetry, PlanKind, PlanSummary, RecordedPlan, RootRecord, RunEnd, RunFilter, RunRecord,
+    ServerRecord, SnapshotCounts, SnapshotEnd, SnapshotFilter, SnapshotRecord, StoreError,
 };
 
 /// Everything that the program asks of its database. Each call is one transaction.
@@ -290,6 +290,16 @@ pub trait Store: Accounts + Fleet + Inspections + Outbox + Pages + Send + Sync {
     /// What is to be tried again on hosts that are active and not paused, the earliest first. A later backup of the host
     /// makes a retry void.
     fn retries(&self) -> Result<Vec<PendingRetry>, StoreError>;
+
+    /// Records that a person wants a host backed up by the server that it belongs to; false if somebody did already.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] without such a host, [`StoreError::Retired`] if it has left.
+    fn wish_backup(&self, host: HostId, by: &str, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// The backups that were asked for so, of hosts that are active and not paused, the earliest first. The claim that
+    /// takes one up ends it.
+    fn backup_wishes(&self) -> Result<Vec<BackupWish>, StoreError>;
 
     /// Pauses a host, whatever its configuration says; false if it was paused so already.
     ///

@@ -37,7 +37,7 @@ pub use accounts::{
 };
 pub use address::DatabaseAddress;
 pub use change::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite};
-pub use claim::{Claim, Claimed, DueCause, PendingRetry, SettledFire};
+pub use claim::{BackupWish, Claim, Claimed, DueCause, PendingRetry, SettledFire};
 pub use copy::CopiedTable;
 pub use error::{StaleSerial, StoreError};
 pub use fleet::{

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use super::failure::Failure;
-use crate::core::model::{HostName, RunId};
-use crate::ops::{self, Context, Stop};
+use crate::core::model::HostName;
+use crate::ops::{self, Begun, Context, Stop};
 
 /// Shared by all who begin and end backups.
 #[derive(Clone)]
@@ -26,8 +26,8 @@ impl Transfers {
         }))
     }
 
-    /// Backs a host up; answers once the run is claimed.
-    pub(super) async fn begin(&self, context: Context, host: HostName) -> Result<RunId, Failure> {
+    /// Backs a host up; answers once the run is claimed, or left to another server.
+    pub(super) async fn begin(&self, context: Context, host: HostName) -> Result<Begun, Failure> {
         if self.0.stop.is_asked() {
             return Err(Failure::new(
                 axum::http::StatusCode::SERVICE_UNAVAILABLE,

@@ -196,3 +196,76 @@ fn a_server_that_is_stopped_ends_its_backups_and_says_so() {
     let (status, message) = status_of_run(&site);
     assert_eq!(status, "cancelled", "{message}");
 }
+
+const SERVERS: &str = r#"
+server "east" { backup-root "ROOT-east" }
+server "west" { backup-root "ROOT-west" }
+host "web" server="west" { address "local"; source "SOURCE" }"#;
+
+#[test]
+fn a_backup_of_another_servers_host_is_asked_for_and_begun_there_once() {
+    // The pages work for none of the two.
+    let site = Site::start(SERVERS);
+    let alice = site.log_in();
+    for _ in 0..2 {
+        let asked = alice.press("/hosts/web/backup/", &[]);
+        assert_eq!(asked.status, 303, "{}", asked.text());
+        assert_eq!(asked.location(), "/hosts/web/");
+    }
+    let words = "alice asked for a backup";
+    let page = alice.page("/hosts/web/");
+    assert!(
+        page.contains(words) && page.contains("the scheduler of west begins it"),
+        "{page}"
+    );
+    assert_eq!(
+        alice
+            .page("/audit/")
+            .matches("ask for a backup of web")
+            .count(),
+        1
+    );
+
+    let tick = |server: &str| {
+        site.program
+            .ends(0, &["--as", server, "scheduler", "--once"])
+    };
+    let runs = || site.program.json(0, &["runs"]);
+    tick("east");
+    assert!(!runs().to_string().contains("alice"), "{}", runs());
+    tick("west");
+    tick("west");
+    let snapshots = site.program.path("root-west/web/manual");
+    assert_eq!(crate::common::program::names_below(&snapshots).len(), 1);
+    assert_eq!(runs().to_string().matches("alice").count(), 1, "{}", runs());
+    assert!(!alice.page("/hosts/web/").contains(words));
+
+    // Once the host has moved, what is in the west is still there to be seen, and held there alone.
+    let file = site.program.path("pobsync.kdl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("server=\"west\"", "server=\"east\"")).unwrap();
+    site.program.ends(0, &["apply", "--yes"]);
+    let name = crate::common::program::names_below(&snapshots)
+        .pop()
+        .unwrap();
+    let page = alice.page("/hosts/web/");
+    assert!(
+        page.contains("On west, where it was before") && page.contains(&name),
+        "{page}"
+    );
+    assert!(alice.page("/hosts/web/snapshots/").contains(&name));
+    let hold = |server: &str| {
+        site.program
+            .run(&["--as", server, "hold", "web", &name, "--reason", "evidence"])
+    };
+    let refused = hold("east");
+    assert_eq!(refused.code, 64, "{}", refused.err);
+    assert!(refused.err.contains("is on server west"), "{}", refused.err);
+    assert_eq!(hold("west").code, 0);
+    assert!(
+        alice.page("/hosts/web/").contains("evidence")
+            || alice
+                .page(&format!("/hosts/web/snapshots/manual/{name}/"))
+                .contains("Held by")
+    );
+}

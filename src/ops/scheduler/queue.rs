@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::super::{Context, Error};
-use crate::core::model::{HostId, HostName, Label, RunStatus, Timestamp};
+use crate::core::model::{HostId, HostName, Label, RunStatus, Span, Timestamp};
 use crate::core::schedule::{Line, due};
 use crate::store::{DueCause, HostSchedule, SettledFire};
+
+/// For so long a backup that was asked for waits for a scheduler that is not at work.
+const WISHES_LAST: Span = Span::from_hours(24);
 
 /// A host that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +137,24 @@ pub(super) fn wanted(context: &Context, now: Timestamp, of: Of<'_>) -> Result<Ve
             starts_at: due.starts_at,
         };
         found.insert(host.host, wanted);
+    }
+    for wish in context.store.backup_wishes()? {
+        // Nobody who said "now" meant days later; what else is due comes first, and this on a later tick.
+        if wish.at < now.minus(WISHES_LAST) || !is_ours(wish.server.as_ref()) {
+            continue;
+        }
+        found.entry(wish.host).or_insert_with(|| Wanted {
+            host: wish.host,
+            name: wish.host_name,
+            directory: wish.directory,
+            lines: Vec::new(),
+            cause: DueCause::Wished {
+                by: wish.by,
+                at: wish.at,
+            },
+            prune: false,
+            starts_at: wish.at,
+        });
     }
     let mut wanted: Vec<Wanted> = found.into_values().collect();
     wanted.sort_by(|a, b| (a.starts_at, &a.name).cmp(&(b.starts_at, &b.name)));

@@ -37,7 +37,10 @@ pub(super) fn work(context: &Context, job: &Job, transfers: &Stop) -> Done {
         context,
         BackupRequest {
             host: host.clone(),
-            kind: SnapshotKind::Scheduled,
+            kind: match job.wanted.cause {
+                DueCause::Asked { .. } | DueCause::Wished { .. } => SnapshotKind::Manual,
+                DueCause::Fires { .. } | DueCause::Retry { .. } => SnapshotKind::Scheduled,
+            },
             prune: prunes(context, job),
             claimed: Some((job.run, job.lease.clone())),
             stop: transfers,
@@ -74,7 +77,7 @@ fn prunes(context: &Context, job: &Job) -> bool {
 
 fn attempt(job: &Job) -> u32 {
     match &job.wanted.cause {
-        DueCause::Fires { .. } | DueCause::Asked { .. } => 1,
+        DueCause::Fires { .. } | DueCause::Asked { .. } | DueCause::Wished { .. } => 1,
         DueCause::Retry { attempt, .. } => *attempt,
     }
 }

@@ -31,6 +31,7 @@ const FILES: &[File] = migration_files!("mariadb":
     "V10__verify",
     "V13__host_status_order",
     "V14__servers_of_hosts",
+    "V15__backup_wishes",
 );
 
 /// Locks have their names for the whole server, databases do not.

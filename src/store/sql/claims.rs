@@ -8,7 +8,7 @@ use crate::store::session::{Row, Session, all, args, first};
 use crate::store::{Claim, Claimed, DueCause, LeaseWish, Leased, PendingRetry, StoreError};
 
 use super::reader::Reader;
-use super::{leases, meta, progress, runs};
+use super::{leases, meta, progress, runs, wishes};
 
 pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed, StoreError> {
     let Some(name) = wanted(session, claim.host, server_key(claim.server.as_ref()))? else {
@@ -42,6 +42,12 @@ pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed,
             (Some(*fires_at), Some(*attempt))
         }
         DueCause::Asked { .. } => (None, None),
+        DueCause::Wished { at, .. } => {
+            if !wishes::take_backup(session, claim.host, *at)? {
+                return Ok(Claimed::Gone);
+            }
+            (None, None)
+        }
     };
     // Whatever waited to be tried again is tried by this run.
     session.execute(
@@ -51,7 +57,7 @@ pub(super) fn claim(session: &mut dyn Session, claim: &Claim) -> Result<Claimed,
     // Whoever claims may have read the schedules hours ago.
     let prune = claim.prune && wants_prune(session, claim.host)?;
     let asked_by = match &claim.cause {
-        DueCause::Asked { by } => Some(by.as_str()),
+        DueCause::Asked { by } | DueCause::Wished { by, .. } => Some(by.as_str()),
         DueCause::Fires { .. } | DueCause::Retry { .. } => None,
     };
     let wish = LeaseWish {

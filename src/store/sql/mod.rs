@@ -38,11 +38,11 @@ use crate::core::model::{
 
 use super::session::Database;
 use super::{
-    Approval, BackupFigures, Claim, Claimed, ConfigChange, Configured, Discovered, Discovery,
-    HeldLease, HistoryEntry, HostKey, HostSchedule, Lease, LeaseWish, Leased, LostRun, Marking,
-    NewPlan, NewRun, NewSnapshot, PendingRetry, PlanKind, PlanSummary, RecordedPlan, RootRecord,
-    RunEnd, RunFilter, RunRecord, ServerRecord, SnapshotCounts, SnapshotEnd, SnapshotFilter,
-    SnapshotRecord, Store, StoreError,
+    Approval, BackupFigures, BackupWish, Claim, Claimed, ConfigChange, Configured, Discovered,
+    Discovery, HeldLease, HistoryEntry, HostKey, HostSchedule, Lease, LeaseWish, Leased, LostRun,
+    Marking, NewPlan, NewRun, NewSnapshot, PendingRetry, PlanKind, PlanSummary, RecordedPlan,
+    RootRecord, RunEnd, RunFilter, RunRecord, ServerRecord, SnapshotCounts, SnapshotEnd,
+    SnapshotFilter, SnapshotRecord, Store, StoreError,
 };
 
 impl<D: Database> Store for D {
@@ -293,6 +293,14 @@ impl<D: Database> Store for D {
 
     fn retries(&self) -> Result<Vec<PendingRetry>, StoreError> {
         self.read(|s| claims::retries(s))
+    }
+
+    fn wish_backup(&self, host: HostId, by: &str, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(|s| wishes::backup(s, host, by, at))
+    }
+
+    fn backup_wishes(&self) -> Result<Vec<BackupWish>, StoreError> {
+        self.read(|s| wishes::backups(s))
     }
 
     fn pause(&self, host: HostId, pause: &Pause) -> Result<bool, StoreError> {

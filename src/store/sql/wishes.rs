@@ -3,10 +3,80 @@
 use serde_json::json;
 
 use crate::core::model::{HostId, Pause, RunId, RunStatus, Timestamp};
-use crate::store::StoreError;
-use crate::store::session::{Session, args};
+use crate::store::session::{Session, all, args, first};
+use crate::store::{BackupWish, StoreError};
 
+use super::reader::Reader;
 use super::{host_status, meta, progress, runs, state};
+
+pub(super) fn backup(
+    session: &mut dyn Session,
+    host: HostId,
+    by: &str,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let found = state::host(session, host)?;
+    if found.retired.is_some() {
+        return Err(StoreError::Retired { name: found.name });
+    }
+    let known = first(
+        session,
+        "SELECT host_id FROM backup_wishes WHERE host_id = ?",
+        args![host],
+        |_| Ok(()),
+    )?;
+    if known.is_some() {
+        // The newer one counts: nobody took the other up, and it may be days old.
+        session.execute(
+            "UPDATE backup_wishes SET asked_by = ?, asked_at = ? WHERE host_id = ?",
+            args![by, at, host],
+        )?;
+        return Ok(false);
+    }
+    session.execute(
+        "INSERT INTO backup_wishes (host_id, asked_by, asked_at) VALUES (?, ?, ?)",
+        args![host, by, at],
+    )?;
+    let detail = json!({ "host": found.name, "server": found.settings.server });
+    let summary = format!("ask for a backup of {}", found.name);
+    meta::record_aside(session, by, at, summary, &detail)?;
+    Ok(true)
+}
+
+pub(super) fn backups(session: &mut dyn Session) -> Result<Vec<BackupWish>, StoreError> {
+    all(
+        session,
+        "SELECT w.host_id, h.name, h.directory, h.server, w.asked_by, w.asked_at \
+         FROM backup_wishes w JOIN hosts h ON h.id = w.host_id \
+         WHERE h.active_name IS NOT NULL AND h.enabled = 1 AND h.paused_at IS NULL \
+         ORDER BY w.asked_at, w.host_id",
+        args![],
+        |row| {
+            let mut row = Reader::new(row, "backup_wishes");
+            Ok(BackupWish {
+                host: HostId(row.int("host_id")?),
+                host_name: row.parse("host name")?,
+                directory: row.parse("directory")?,
+                server: row.opt_parse("server")?,
+                by: row.text("asked_by")?.to_owned(),
+                at: row.time("asked_at")?,
+            })
+        },
+    )
+}
+
+/// Takes a wish up, which only one can.
+pub(super) fn take_backup(
+    session: &mut dyn Session,
+    host: HostId,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let met = session.execute(
+        "DELETE FROM backup_wishes WHERE host_id = ? AND asked_at = ?",
+        args![host, at],
+    )?;
+    Ok(met == 1)
+}
 
 pub(super) fn pause(
     session: &mut dyn Session,

@@ -21,6 +21,7 @@ const FILES: &[File] = migration_files!("sqlite":
     "V10__verify",
     "V13__host_status_order",
     "V14__servers_of_hosts",
+    "V15__backup_wishes",
 );
 
 /// Applies what is missing, all in one transaction.

@@ -382,3 +382,42 @@ fn the_schedules_of_one_host_are_those_of_all_without_the_others() {
     assert_eq!(store.schedules_of(web).unwrap(), of_web);
     assert_eq!(store.schedules_of(HostId(99)).unwrap(), []);
 }
+
+#[test]
+fn a_backup_that_was_asked_for_elsewhere_is_taken_up_once() {
+    let store = fresh();
+    let web = with_host(&*store);
+    let wishes = || store.backup_wishes().unwrap();
+    assert_eq!(wishes(), []);
+    assert!(store.wish_backup(web, "alice", at(1)).unwrap());
+    assert!(!store.wish_backup(web, "bob", at(2)).unwrap());
+    let [wish] = &wishes()[..] else { panic!() };
+    assert_eq!((wish.host, wish.by.as_str(), wish.at), (web, "bob", at(2)));
+    let claim = |asked| Claim {
+        cause: DueCause::Wished {
+            by: "bob".to_owned(),
+            at: asked,
+        },
+        ..claim_of(&*store, web, at(100))
+    };
+    // Whoever read the list before the second one asked.
+    assert_eq!(store.claim(&claim(at(1))).unwrap(), Claimed::Gone);
+    let Claimed::Run(run, _) = store.claim(&claim(at(2))).unwrap() else {
+        panic!("not claimed")
+    };
+    assert_eq!(wishes(), []);
+    assert_eq!(store.claim(&claim(at(2))).unwrap(), Claimed::Busy(run));
+    let found = store.runs(&RunFilter::default(), 1).unwrap().remove(0);
+    assert_eq!(found.run.id, run);
+    assert_eq!(found.asked_by.as_deref(), Some("bob"));
+    assert_eq!(found.schedule, None);
+
+    assert!(store.wish_backup(web, "alice", at(3)).unwrap());
+    let pause = Pause {
+        at: at(4),
+        by: "alice".to_owned(),
+        reason: String::new(),
+    };
+    store.pause(web, &pause).unwrap();
+    assert_eq!(wishes(), []);
+}

@@ -6,10 +6,11 @@ use maud::{Markup, html};
 use super::dashboard::why;
 use super::runs::run_table;
 use super::snapshots::snapshot_table;
-use crate::core::model::{HostName, Snapshot, SqlHost, Timestamp, visible};
+use crate::core::model::{HostName, Label, Snapshot, SqlHost, Timestamp, visible};
+use crate::core::plan::Elsewhere;
 use crate::ops::{self, HostStatus, Looks, Session, Upcoming, Why};
 use crate::render::policy_words;
-use crate::store::{HostKey, RunFilter, RunRecord};
+use crate::store::{BackupWish, HostKey, RunFilter, RunRecord};
 use crate::web::app::App;
 use crate::web::failure::Failure;
 use crate::web::layout::{self, crumbs, form_token};
@@ -22,10 +23,14 @@ const SHOWN: usize = 20;
 struct Facts {
     host: SqlHost,
     snapshots: Vec<Snapshot>,
+    /// What servers have that it belonged to before.
+    elsewhere: Vec<Elsewhere>,
     runs: Vec<RunRecord>,
     next: Option<Upcoming>,
     status: Option<HostStatus>,
     looks: Looks,
+    /// A backup that its own server is to begin, and that server.
+    wish: Option<(BackupWish, Label)>,
 }
 
 /// The host that a path names.
@@ -47,6 +52,10 @@ pub(super) async fn show(
             let host = found.host(&name)?.clone();
             let mut snapshots = found.snapshots.get(&host.id).cloned().unwrap_or_default();
             snapshots.reverse();
+            let mut elsewhere = found.elsewhere;
+            for other in &mut elsewhere {
+                other.snapshots.reverse();
+            }
             let filter = RunFilter {
                 host: Some(host.id),
                 ..RunFilter::default()
@@ -55,12 +64,14 @@ pub(super) async fn show(
             let next = ops::next_of(context, &host)?;
             let id = host.id;
             Ok(Facts {
-                host,
                 snapshots,
+                elsewhere,
                 runs,
                 next,
                 status: ops::host_status(context, id)?,
                 looks: Looks::read(context, Some(id))?,
+                wish: ops::backup_wish(context, &host)?,
+                host,
             })
         })
         .await?;
@@ -84,6 +95,9 @@ fn page(facts: &Facts, session: &Session, app: &App, now: Timestamp) -> Markup {
             p.problem { "Paused since " (moment(pause.at, app.zone())) " by " (visible(&pause.by))
                 @if !pause.reason.is_empty() { ": " (visible(&pause.reason)) } ". No runs, and nothing is pruned." }
         }
+        @if let Some((wish, server)) = &facts.wish {
+            p { (visible(&wish.by)) " asked for a backup " (moment(wish.at, app.zone())) ": the scheduler of " (server) " begins it." }
+        }
         dl.settings {
             @if let Some(status) = &facts.status { div { dt { "state" } dd { (state(status, now, app)) } } }
             @if let Some(status) = &facts.status { div { dt { "verification" } dd { (verification(status, app)) } } }
@@ -99,6 +113,10 @@ fn page(facts: &Facts, session: &Session, app: &App, now: Timestamp) -> Markup {
         @else {
             (snapshot_table(&host.name, facts.snapshots.iter().take(SHOWN), &facts.looks, app.zone(), now))
             p { a href={ "/hosts/" (host.name) "/snapshots/" } { @if facts.snapshots.len() == 1 { "The one snapshot" } @else { "All " (facts.snapshots.len()) " snapshots" } } }
+        }
+        @for other in &facts.elsewhere {
+            h3 { "On " (other.server) ", where it was before" }
+            (snapshot_table(&host.name, other.snapshots.iter().filter(|s| s.status.is_on_disk()).take(SHOWN), &facts.looks, app.zone(), now))
         }
         h2 { "Runs" }
         @if facts.runs.is_empty() { p { "There were none." } }

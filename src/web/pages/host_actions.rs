@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::host::named;
 use crate::core::model::HostName;
-use crate::ops::{self, Context, Error};
+use crate::ops::{self, Begun, Context, Error};
 use crate::web::access::Asker;
 use crate::web::app::App;
 use crate::web::failure::Failure;
@@ -22,7 +22,7 @@ pub(super) struct Pause {
     reason: String,
 }
 
-/// Backs the host up now, and leads to the run.
+/// Backs the host up now, and leads to the run; or leads back, if its own server begins it.
 pub(super) async fn back_up(
     State(app): State<App>,
     Extension(asker): Extension<Asker>,
@@ -30,8 +30,12 @@ pub(super) async fn back_up(
     Posted(Nothing {}): Posted<Nothing>,
 ) -> Result<Response, Failure> {
     let context = app.context_of(asker.0);
-    let run = app.transfers().begin(context, named(&host)?).await?;
-    Ok(Redirect::to(&format!("/runs/{run}/")).into_response())
+    let name = named(&host)?;
+    let to = match app.transfers().begin(context, name.clone()).await? {
+        Begun::Run(run) => format!("/runs/{run}/"),
+        Begun::LeftTo(_) => format!("/hosts/{name}/"),
+    };
+    Ok(Redirect::to(&to).into_response())
 }
 
 /// Records what is on disk.

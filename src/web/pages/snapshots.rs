@@ -51,7 +51,12 @@ pub(super) async fn list(
             let host = facts.host(&name)?;
             let filter = SnapshotFilter {
                 host: Some(host.id),
-                root: facts.root_id().cloned(),
+                // Whichever server has them.
+                root: if facts.state.settings().servers.len() > 1 {
+                    None
+                } else {
+                    facts.root_id().cloned()
+                },
                 kind: None,
                 with_deleted,
             };
