@@ -7,7 +7,7 @@ use crate::core::model::{HostName, SnapshotKind, SnapshotName};
 use crate::core::plan::{Plan, PlanDamage, RetentionPlan};
 use crate::store::DamageRecord;
 
-/// A verification records a thousand paths of a host at most, for each snapshot that has them.
+/// Of one host. A verification records a thousand of its paths at most, for each snapshot that has them.
 const READ: u32 = 100_000;
 
 /// Says in a plan what verification has found damaged in the snapshots that it lists. It decides nothing: what is suspect
@@ -17,8 +17,14 @@ const READ: u32 = 100_000;
 /// When the database cannot be read.
 pub fn note_damage(context: &Context, plan: &mut Plan) -> Result<(), Error> {
     let mut hosts: BTreeMap<HostName, Vec<DamageRecord>> = BTreeMap::new();
-    for record in context.store.damage(None, READ)? {
-        hosts.entry(record.host.clone()).or_default().push(record);
+    for (host, found) in context.store.inspected()? {
+        if found.damaged_files == 0 {
+            continue;
+        }
+        let records = context.store.damage(Some(host), READ)?;
+        if let Some(first) = records.first() {
+            hosts.insert(first.host.clone(), records);
+        }
     }
     for retention in &mut plan.retention {
         if let Some(records) = hosts.get(&retention.host) {

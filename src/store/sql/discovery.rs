@@ -4,7 +4,7 @@ use crate::core::model::{HostId, RootId, SnapshotId, SnapshotName, SnapshotStatu
 use crate::store::session::{Session, args};
 use crate::store::{Discovered, Discovery, SnapshotRecord, StoreError};
 
-use super::{host_status, roots, snapshots, state};
+use super::{host_status, inspections, roots, snapshots, state};
 
 pub(super) fn record(
     session: &mut dyn Session,
@@ -36,13 +36,17 @@ pub(super) fn mark_missing(
 ) -> Result<usize, StoreError> {
     let mut missing = 0;
     for id in snapshots {
-        missing += session.execute(
+        let met = session.execute(
             "UPDATE snapshots SET status = 'missing' WHERE id = ? \
              AND status IN ('running', 'complete', 'partial', 'failed') \
              AND NOT EXISTS (SELECT 1 FROM runs r \
              WHERE r.snapshot_id = snapshots.id AND r.status = 'running')",
             args![*id],
         )?;
+        if met == 1 {
+            inspections::hand_on_suspicion(session, *id)?;
+        }
+        missing += met;
         snapshots::host_is_due(session, *id)?;
     }
     Ok(missing)

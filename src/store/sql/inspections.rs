@@ -1,6 +1,6 @@
 //! Looks at snapshots: what was found, how far samples have gone round, and what is shared on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::manifest::Sample;
 use crate::core::model::{HostId, ProblemKind, RootId, RunId, SnapshotId, SnapshotName, Timestamp};
@@ -218,15 +218,47 @@ fn record_shared(
     damage: &[NewDamage],
 ) -> Result<(), StoreError> {
     let known = known_damage(session, snapshot)?;
+    let mut since: BTreeMap<&Damaged, Timestamp> = BTreeMap::new();
+    let mut here: BTreeSet<&Damaged> = BTreeSet::new();
+    for before in &known {
+        since.entry(&before.damaged).or_insert(before.found_at);
+        if before.snapshot == snapshot {
+            here.insert(&before.damaged);
+        }
+    }
     for found in damage {
         let key = key_of(found);
-        let mut same = known.iter().filter(|known| known.damaged == key).peekable();
-        let since = same.peek().map_or(at, |first| first.found_at);
-        if !same.any(|known| known.snapshot == snapshot) {
-            insert(session, snapshot, found, since)?;
+        if !here.contains(&key) {
+            insert(
+                session,
+                snapshot,
+                found,
+                since.get(&key).copied().unwrap_or(at),
+            )?;
         }
     }
     snapshots::host_is_due(session, snapshot)
+}
+
+/// Makes the newest snapshot suspect that has the same damage as one that goes and was suspect: who lets the one go has not
+/// looked at what the others have, and unattended prunes wait until somebody has.
+pub(super) fn hand_on_suspicion(
+    session: &mut dyn Session,
+    goes: SnapshotId,
+) -> Result<(), StoreError> {
+    let heir = first(
+        session,
+        "SELECT s.id FROM snapshots g JOIN damage w ON w.snapshot_id = g.id \
+         JOIN snapshots s ON s.host_id = g.host_id AND s.id <> g.id AND s.status = 'complete' \
+         JOIN damage d ON d.snapshot_id = s.id AND d.path = w.path AND d.problem = w.problem \
+         WHERE g.id = ? AND g.suspect = 1 ORDER BY s.started_at DESC, s.id DESC LIMIT 1",
+        args![goes],
+        |row| Reader::new(row, "snapshots").int("id"),
+    )?;
+    if let Some(heir) = heir {
+        session.execute("UPDATE snapshots SET suspect = 1 WHERE id = ?", args![heir])?;
+    }
+    Ok(())
 }
 
 fn key_of(found: &NewDamage) -> Damaged {

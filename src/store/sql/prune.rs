@@ -5,7 +5,7 @@ use crate::store::session::{Session, args, first};
 use crate::store::{Lease, Marking, StoreError};
 
 use super::reader::Reader;
-use super::{leases, snapshots};
+use super::{inspections, leases, snapshots};
 
 pub(super) fn mark_deleting(
     session: &mut dyn Session,
@@ -99,6 +99,9 @@ pub(super) fn mark_deleted(
          WHERE id = ? AND status = 'deleting'",
         args![at, snapshot],
     )?;
+    if met == 1 {
+        inspections::hand_on_suspicion(session, snapshot)?;
+    }
     // What is damaged of it is gone with it.
     snapshots::host_is_due(session, snapshot)?;
     Ok(met == 1)

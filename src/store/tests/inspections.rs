@@ -135,6 +135,34 @@ fn damage_that_others_share_outlives_the_snapshot_that_it_was_found_in() {
     assert!(mark_deleted(&*store, one, at(401)));
     assert_eq!(damaged().snapshots, 1);
     assert_eq!(store.inspected().unwrap()[&web].damaged_files, 1);
+    // Nobody has looked at what the other one has: unattended prunes go on waiting.
+    assert!(is_suspect(&*store, two));
+}
+
+#[test]
+fn whoever_has_looked_at_damage_is_not_asked_again_when_a_snapshot_goes() {
+    let store = fresh();
+    let web = with_host(&*store);
+    let [one, two, three] = ["one", "two", "three"].map(|name| complete(&*store, web, name));
+    let run = begin_run(&*store, web);
+    let bad = [damage("etc/hosts", ProblemKind::Content)];
+    let other = [damage("etc/passwd", ProblemKind::Content)];
+    store
+        .record_verification(&look(one, run, 1), Sample::ALL, &bad)
+        .unwrap();
+    store.record_shared_damage(two, at(200), &bad).unwrap();
+    store.acknowledge(web, "alice", at(201)).unwrap();
+    store
+        .record_verification(&look(three, run, 1), Sample::ALL, &other)
+        .unwrap();
+    // What one has was looked at; what three has, two has not.
+    store.mark_missing(&[one]).unwrap();
+    assert!(!is_suspect(&*store, two));
+    let four = complete(&*store, web, "four");
+    store.record_shared_damage(four, at(300), &other).unwrap();
+    store.mark_missing(&[three]).unwrap();
+    assert!(is_suspect(&*store, four));
+    assert!(!is_suspect(&*store, two));
 }
 
 #[test]
