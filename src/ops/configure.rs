@@ -8,6 +8,7 @@ use crate::core::model::{
     AbsolutePath, Address, BUILT_IN_EXCLUDES, CronText, ExcludePattern, GlobalSettings, HostName,
     HostSettings, Keep, ManagedBy, Policy, Schedule, SourcePath, Span, UserName, Value,
 };
+use crate::core::plan::MovedRoot;
 use crate::store::{ConfigChange, Configured, GlobalWrite, HostContent, HostWrite, StoreError};
 
 /// What `configure-global` sets; absent ones stay.
@@ -51,8 +52,8 @@ fn configure_global_once(context: &Context, edit: &GlobalEdit) -> Result<Configu
     let mut settings = sql.map_or_else(GlobalSettings::default, |global| global.settings.clone());
     if let Some(path) = &edit.backup_root {
         check_root_path(path)?;
-        may_move_root(&facts, path)?;
         settings.backup_root = Some(path.clone());
+        may_move_roots(&facts, &settings)?;
     }
     settings.max_concurrent = edit.max_concurrent.unwrap_or(settings.max_concurrent);
     settings.guard.max_delete = edit.max_delete.unwrap_or(settings.guard.max_delete);
@@ -76,17 +77,19 @@ pub(super) fn check_root_path(path: &AbsolutePath) -> Result<(), Error> {
     }
 }
 
-fn may_move_root(facts: &Facts, path: &AbsolutePath) -> Result<(), Error> {
-    match &facts.root {
-        Some(root)
-            if root.path != *path && crate::disk::Root::open(path, Some(&root.id)).is_err() =>
-        {
-            Err(Error::RootInUse {
-                old: root.path.clone(),
-                new: path.clone(),
-            })
-        }
-        _ => Ok(()),
+/// As an apply refuses it: a server that inherits the root would find none at the new path, and begin a fresh one.
+fn may_move_roots(facts: &Facts, wanted: &GlobalSettings) -> Result<(), Error> {
+    let mut root = facts.root_facts();
+    if let Some(own) = &facts.root {
+        // The same root may have been moved or mounted there before.
+        let at = wanted.root_of(own.server.as_ref());
+        let at = at.filter(|at| crate::disk::Root::open(at, Some(&own.id)).is_ok());
+        root.found_at = at.cloned();
+    }
+    let in_force = facts.state.global.as_ref().map(|global| &global.settings);
+    match MovedRoot::all(wanted, in_force, &root).into_iter().next() {
+        Some(MovedRoot { server, old, new }) => Err(Error::RootInUse { server, old, new }),
+        None => Ok(()),
     }
 }
 

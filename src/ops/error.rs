@@ -234,12 +234,14 @@ pub enum Error {
     #[error("`/` cannot be the backup root")]
     RootIsSlash,
     /// The root has snapshots and would move.
-    #[error("the backup root {old} is in use, and {new} is not the same root")]
+    #[error("the backup root {old}{} is in use, and {} is not the same root", of_server(.server.as_ref()), .new.as_ref().map_or("nothing", AbsolutePath::as_str))]
     RootInUse {
+        /// The server that it belongs to; a lone one needs no name.
+        server: Option<Label>,
         /// The root in use.
         old: AbsolutePath,
         /// What was asked for.
-        new: AbsolutePath,
+        new: Option<AbsolutePath>,
     },
     /// Too little is free on the root.
     #[error(
@@ -462,6 +464,10 @@ pub enum Error {
     Json(#[source] serde_json::Error),
 }
 
+fn of_server(server: Option<&Label>) -> String {
+    server.map_or_else(String::new, |name| format!(" of server {name}"))
+}
+
 fn listed(servers: &[Label]) -> String {
     if servers.is_empty() {
         return "the configuration in force has none".to_owned();
@@ -648,9 +654,12 @@ impl Error {
             Self::NoBase { .. } => "name a file, or a revision of the repository that holds the file".into(),
             Self::ChangedMeanwhile { .. } => "try again".into(),
             Self::RootIsSlash => "name a folder of its own, on the disk that holds the backups".into(),
-            Self::RootInUse { .. } => {
+            Self::RootInUse { server: None, .. } => {
                 "move or mount the root with its .pobsync-root marker at the new path first".into()
             }
+            Self::RootInUse { server: Some(server), old, .. } => format!(
+                "write `backup-root \"{old}\"` into the `server` node of {server} and apply that first, or move the root of {server} with its .pobsync-root marker and say --as {server}, if it alone has that root"
+            ),
             Self::TooFull { .. } => "make room, or lower `min-free` in `guard`".into(),
             Self::OverQuota { host, .. } => format!(
                 "look at pobsync du {host}, delete some by pobsync retention {host} --apply, or raise `quota` in its `limits`"

@@ -490,3 +490,47 @@ fn a_host_that_is_set_up_by_hand_belongs_to_the_server_that_does_it() {
     done(&as_server(&program, "west", &["backup", "new"]), 0);
     assert_eq!(visible(&program, "west", "new", "manual").len(), 1);
 }
+
+#[test]
+fn a_root_that_servers_inherit_moves_under_none_of_them() {
+    let program = On::Sqlite.program();
+    let root = |name: &str| root_of(&program, name).display().to_string();
+    program.write(
+        "pobsync.kdl",
+        &format!(
+            "global {{ backup-root \"{}\" }}\nserver \"east\" {{ backup-root \"{}\" }}\nserver \"west\"\n\
+             host \"web\" server=\"east\" {{ address \"local\"; source \"/etc/hostname\" }}\n\
+             host \"db\" server=\"west\" {{ address \"local\"; source \"/etc/hostname\" }}\n",
+            root("west"),
+            root("east")
+        ),
+    );
+    program.ends(0, &["init"]);
+    program.ends(0, &["apply", "--yes"]);
+    done(&as_server(&program, "east", &["backup", "web"]), 0);
+    let to = |path: &str| ["configure-global".to_owned(), "--backup-root".into(), path.into()];
+    let (new, west) = (to(&root("new")), to(&root("west")));
+    let new = new.each_ref().map(String::as_str);
+    let west = west.each_ref().map(String::as_str);
+    // Who has a root of its own has nothing to do with it; and nothing is on the other one yet.
+    done(&as_server(&program, "east", &new), 0);
+    done(&as_server(&program, "east", &west), 0);
+    done(&as_server(&program, "west", &["backup", "db"]), 0);
+    let refused = |said: &Said| {
+        done(said, 10);
+        let words = said.err.replace('\n', " ");
+        let of = format!("the backup root {} of server west is in use", root("west"));
+        assert!(words.contains(&of), "{words}");
+        assert!(words.contains("`server` node of west"), "{words}");
+    };
+    refused(&program.run(&new));
+    refused(&as_server(&program, "east", &new));
+    refused(&as_server(&program, "west", &new));
+    done(&program.run(&west), 0);
+    // Where its own machine finds the same root at the new path, it may.
+    std::fs::rename(root_of(&program, "west"), root_of(&program, "new")).unwrap();
+    refused(&as_server(&program, "east", &new));
+    done(&as_server(&program, "west", &new), 0);
+    done(&as_server(&program, "west", &["backup", "db"]), 0);
+    assert_eq!(visible(&program, "new", "db", "manual").len(), 2);
+}

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Allow, Leaving, Refusal, RefusalScope, RetentionPlan, RootFacts};
+use super::{Allow, Leaving, MovedRoot, Refusal, RefusalScope, RetentionPlan, RootFacts};
 use crate::core::desired::DesiredState;
 use crate::core::diff::{Action, Comparison, Conflict, Object};
 use crate::core::model::{
-    AbsolutePath, Guard, HostName, Label, ManagedBy, Percent, ServerSettings, SqlHost, SqlState,
+    AbsolutePath, Guard, HostName, ManagedBy, Percent, SqlHost, SqlState,
 };
 use crate::core::retention::Cause;
 
@@ -258,54 +258,20 @@ fn conflict(conflict: &Conflict) -> Refusal {
 
 /// Changing the path of a root that is in use, unless the same root was found at the new path.
 fn moved_roots(asked: &Asked<'_>) -> Vec<Refusal> {
-    let mut found = Vec::new();
-    let old = asked.root.path.as_ref().or_else(|| {
-        let settings = &asked.state.global.as_ref()?.settings;
-        settings.root_of(asked.root.server.as_ref())
-    });
-    if let Some(old) = old.filter(|_| asked.root.is_in_use) {
-        let found_at = asked.root.found_at.as_ref();
-        found.extend(moved_root(asked, asked.root.server.as_ref(), old, found_at));
-    }
-    // What is on another machine cannot be looked at from here.
-    let others = asked.root.others.iter();
-    found.extend(others.filter_map(|(server, old)| moved_root(asked, Some(server), old, None)));
-    found
+    let in_force = asked.state.global.as_ref().map(|global| &global.settings);
+    let moved = MovedRoot::all(&asked.desired.global, in_force, asked.root);
+    moved.iter().map(|one| moved_root(asked, one)).collect()
 }
 
-fn moved_root(
-    asked: &Asked<'_>,
-    server: Option<&Label>,
-    old: &AbsolutePath,
-    found_at: Option<&AbsolutePath>,
-) -> Option<Refusal> {
-    let desired = &asked.desired.global;
-    if server.is_some_and(|name| desired.is_left_by(name, old)) {
-        // That is told apart, since it can be lifted.
-        return None;
-    }
-    let roots_of = |servers: &[ServerSettings]| -> Vec<AbsolutePath> {
-        let roots = servers
-            .iter()
-            .filter_map(|s| desired.root_of(Some(&s.name)));
-        roots.cloned().collect()
-    };
-    // A root changes hands where the names of servers come or go: one of them is to have its path.
-    let new: Vec<AbsolutePath> = match server {
-        Some(name) if desired.server(name).is_some() => {
-            desired.root_of(server).cloned().into_iter().collect()
-        }
-        None if !desired.servers.is_empty() => roots_of(&desired.servers),
-        _ => desired.backup_root.iter().cloned().collect(),
-    };
-    if new.contains(old) || found_at.is_some_and(|found| new.contains(found)) {
-        return None;
-    }
+fn moved_root(asked: &Asked<'_>, moved: &MovedRoot) -> Refusal {
+    let MovedRoot { server, old, new } = moved;
     let to = new
-        .first()
+        .as_ref()
         .map_or("nothing".to_owned(), AbsolutePath::to_string);
-    let of = server.map_or(String::new(), |name| format!(" of server {name}"));
-    Some(Refusal {
+    let of = server
+        .as_ref()
+        .map_or(String::new(), |name| format!(" of server {name}"));
+    Refusal {
         guard: "backup-root-moved".to_owned(),
         scope: RefusalScope::Apply,
         host: None,
@@ -321,7 +287,7 @@ fn moved_root(
         lift: format!(
             "move or mount the root with its .pobsync-root marker at the new path first, or set it back to {old}"
         ),
-    })
+    }
 }
 
 /// What is on the root of a server that leaves is out of sight for good: it may be the only copy of something.

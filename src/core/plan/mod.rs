@@ -9,6 +9,7 @@ mod build;
 mod document;
 mod gate;
 mod guards;
+mod moved_root;
 mod outcome;
 mod stale;
 #[cfg(test)]
@@ -25,5 +26,6 @@ pub use document::{
 pub use gate::{
     Authority, ClockFacts, DeletionOrder, GateError, OrderedDeletion, authorise, require_approval,
 };
+pub use moved_root::MovedRoot;
 pub use outcome::Outcome;
 pub use stale::{Moved, intersect, what_moved};
