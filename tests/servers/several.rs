@@ -508,7 +508,13 @@ fn a_root_that_servers_inherit_moves_under_none_of_them() {
     program.ends(0, &["init"]);
     program.ends(0, &["apply", "--yes"]);
     done(&as_server(&program, "east", &["backup", "web"]), 0);
-    let to = |path: &str| ["configure-global".to_owned(), "--backup-root".into(), path.into()];
+    let to = |path: &str| {
+        [
+            "configure-global".to_owned(),
+            "--backup-root".into(),
+            path.into(),
+        ]
+    };
     let (new, west) = (to(&root("new")), to(&root("west")));
     let new = new.each_ref().map(String::as_str);
     let west = west.each_ref().map(String::as_str);

@@ -309,12 +309,14 @@ impl GlobalSettings {
         }
     }
 
-    /// Says that a server has no place here any more whose root is in use at `root`. A lone one that gives up its name
-    /// goes on with its root.
+    /// Says that a server has no place here any more whose root is in use at `root`. The one whose root alone is in use
+    /// may give up its name and goes on with it; where several are, often at the same path of their machines, nobody
+    /// could say whose goes on.
     #[must_use]
-    pub fn is_left_by(&self, server: &Label, root: &AbsolutePath) -> bool {
-        self.server(server).is_none()
-            && !(self.servers.is_empty() && self.backup_root.as_ref() == Some(root))
+    pub fn is_left_by(&self, server: &Label, root: &AbsolutePath, is_only_root: bool) -> bool {
+        let goes_on =
+            is_only_root && self.servers.is_empty() && self.backup_root.as_ref() == Some(root);
+        self.server(server).is_none() && !goes_on
     }
 
     /// Where the root of a server is.

@@ -52,6 +52,14 @@ pub struct RootFacts {
     pub others: Vec<(Label, AbsolutePath)>,
 }
 
+impl RootFacts {
+    /// Says that one root is in use and no more.
+    #[must_use]
+    pub(super) fn is_only(&self) -> bool {
+        usize::from(self.is_in_use) + self.others.len() == 1
+    }
+}
+
 /// What a server has of a host that belongs to another one: under retention there, by its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Elsewhere {
@@ -173,7 +181,10 @@ impl<'a> Planner<'a> {
         let mut leaving: Vec<Leaving> = own
             .into_iter()
             .chain(others)
-            .filter(|(server, path)| desired.global.is_left_by(server, path))
+            .filter(|(server, path)| {
+                let is_only = self.root.is_only();
+                desired.global.is_left_by(server, path, is_only)
+            })
             .map(|(server, path)| {
                 let at_home = |id: &HostId| self.home(Some(*id)) == Some(server);
                 let on_disk = |snapshots: &[Snapshot]| {

@@ -5,9 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::{Allow, Leaving, MovedRoot, Refusal, RefusalScope, RetentionPlan, RootFacts};
 use crate::core::desired::DesiredState;
 use crate::core::diff::{Action, Comparison, Conflict, Object};
-use crate::core::model::{
-    AbsolutePath, Guard, HostName, ManagedBy, Percent, SqlHost, SqlState,
-};
+use crate::core::model::{AbsolutePath, Guard, HostName, ManagedBy, Percent, SqlHost, SqlState};
 use crate::core::retention::Cause;
 
 /// The limits in force, where they come from, and what a person lifts of them.

@@ -28,11 +28,17 @@ impl MovedRoot {
         let path = root.path.as_ref();
         let old = path.or_else(|| in_force?.root_of(own));
         if let Some(old) = old.filter(|_| root.is_in_use) {
-            found.extend(Self::of(wanted, own, old, root.found_at.as_ref()));
+            found.extend(Self::of(wanted, own, old, root));
         }
         // What is on another machine cannot be looked at from here.
+        let elsewhere = RootFacts {
+            found_at: None,
+            ..root.clone()
+        };
         let others = root.others.iter();
-        found.extend(others.filter_map(|(server, old)| Self::of(wanted, Some(server), old, None)));
+        found.extend(
+            others.filter_map(|(server, old)| Self::of(wanted, Some(server), old, &elsewhere)),
+        );
         found
     }
 
@@ -40,16 +46,14 @@ impl MovedRoot {
         wanted: &GlobalSettings,
         server: Option<&Label>,
         old: &AbsolutePath,
-        found_at: Option<&AbsolutePath>,
+        root: &RootFacts,
     ) -> Option<Self> {
-        if server.is_some_and(|name| wanted.is_left_by(name, old)) {
+        if server.is_some_and(|name| wanted.is_left_by(name, old, root.is_only())) {
             // That is told apart, since it can be lifted.
             return None;
         }
         let roots_of = |servers: &[ServerSettings]| -> Vec<AbsolutePath> {
-            let roots = servers
-                .iter()
-                .filter_map(|s| wanted.root_of(Some(&s.name)));
+            let roots = servers.iter().filter_map(|s| wanted.root_of(Some(&s.name)));
             roots.cloned().collect()
         };
         // A root changes hands where the names of servers come or go: one of them is to have its path.
@@ -60,7 +64,12 @@ impl MovedRoot {
             None if !wanted.servers.is_empty() => roots_of(&wanted.servers),
             _ => wanted.backup_root.iter().cloned().collect(),
         };
-        if new.contains(old) || found_at.is_some_and(|found| new.contains(found)) {
+        if new.contains(old)
+            || root
+                .found_at
+                .as_ref()
+                .is_some_and(|found| new.contains(found))
+        {
             return None;
         }
         Some(Self {

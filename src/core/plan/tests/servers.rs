@@ -335,3 +335,39 @@ fn a_host_that_no_file_manages_belongs_to_a_server_before_there_are_several() {
     state.hosts[1].settings.server = Some(label("west"));
     assert_eq!(refused(&state), [""; 0]);
 }
+
+#[test]
+fn a_lone_server_gives_up_its_name_and_of_two_at_one_path_neither_does_unsaid() {
+    let mut state = state(vec![row_of("east", "daily=7")]);
+    let path: AbsolutePath = "/mnt/backups".parse().unwrap();
+    let global = &mut state.global.as_mut().unwrap().settings;
+    for server in &mut global.servers {
+        server.backup_root = Some(path.clone());
+    }
+    let snapshots = BTreeMap::from([(HostId(1), nightly(7))]);
+    let elsewhere = in_the_west(nightly(2));
+    let mut planner = planner(&state, &snapshots, &[]);
+    planner.root = RootFacts {
+        path: Some(path.clone()),
+        others: vec![(label("west"), path.clone())],
+        ..both_in_use("east")
+    };
+    planner.elsewhere = &elsewhere;
+    let mut desired = file(vec![wanted("web-01", Some("daily=7"))]);
+    desired.global.backup_root = Some(path);
+    let refused = |planner: &Planner<'_>| -> Vec<String> {
+        let plan = planner.against(&desired, Source::default()).unwrap();
+        let refusals = plan.refusals.iter();
+        refusals
+            .map(|r| format!("{} {:?}", r.guard, r.actual))
+            .collect()
+    };
+    assert_eq!(
+        refused(&planner),
+        ["server-leaves Some(7)", "server-leaves Some(2)"]
+    );
+    // Where nothing was ever on the other one, it goes on with its root.
+    planner.root.others.clear();
+    planner.elsewhere = &[];
+    assert_eq!(refused(&planner), [""; 0]);
+}
