@@ -270,6 +270,29 @@ fn a_manifest_that_was_changed_or_cut_off_is_not_believed() {
 }
 
 #[test]
+fn nothing_of_a_manifest_that_was_changed_is_taken_over() {
+    let test = TestRoot::new();
+    let lock = test.lock();
+    snapshot(&lock, &name(1), None, fill);
+    let first = test.host_path(&format!("scheduled/{}", name(1)));
+    let path = first.join("manifest");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let at = whole.find(" file7\n").unwrap() - 1;
+    let digit = if &whole[at..=at] == "0" { "1" } else { "0" };
+    let flipped = format!("{}{digit}{}", &whole[..at], &whole[at + 1..]);
+    let cut = &whole[..whole.rfind("end ").unwrap()];
+    for (n, changed) in [(2, flipped.as_str()), (3, cut)] {
+        std::fs::write(&path, changed).unwrap();
+        let made = snapshot(&lock, &name(n), Some(&name(1)), |data| {
+            link_all(&first.join("data"), data);
+        });
+        assert_eq!((made.read, made.taken_over, made.open), (53, 0, 0));
+        let checked = check(&test.host(), &name(n), Sample::ALL, &mut InodesRead::new());
+        assert_eq!(problems(&checked), []);
+    }
+}
+
+#[test]
 fn a_snapshot_that_a_prune_takes_away_is_gone_and_not_damaged() {
     let test = TestRoot::new();
     let lock = test.lock();

@@ -1,7 +1,7 @@
 //! The file: its head, its lines and its end, written and read one after the other.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -15,6 +15,7 @@ pub(super) const FILE: &str = "manifest";
 const FORMAT: &str = "pobsync-manifest 1";
 /// The longest link and the longest name, every byte escaped, fit many times.
 const LONGEST_LINE: u64 = 64 * 1024;
+const CHANGED: &str = "its end says that it was changed";
 
 /// Writes one.
 pub(super) struct ManifestWriter {
@@ -73,7 +74,7 @@ impl ManifestWriter {
     }
 }
 
-/// Reads one, line by line. That its end is right is known at its end.
+/// Reads one, line by line.
 pub(super) struct ManifestReader {
     from: BufReader<File>,
     path: PathBuf,
@@ -86,6 +87,12 @@ pub(super) struct ManifestReader {
 
 impl ManifestReader {
     /// Opens the manifest in the directory of a snapshot; nothing if there is none.
+    ///
+    /// It is read once to its end first: whoever uses a manifest line by line has used most of it by the time the last line
+    /// says that it was changed.
+    ///
+    /// # Errors
+    /// It cannot be read, is of another version, or its last line is not the one that belongs to all lines before.
     pub(super) fn open(snapshot: &Handle) -> Result<Option<Self>, DiskError> {
         let Some(file) = snapshot.open_file(FILE, OFlags::RDONLY)? else {
             return Ok(None);
@@ -115,7 +122,35 @@ impl ManifestReader {
         let head = serde_json::from_str(&reader.read_line()?);
         reader.head = head.map_err(|_| bad(&reader.path, "its head makes no sense"))?;
         reader.keep();
+        reader.check_seal()?;
         Ok(Some(reader))
+    }
+
+    /// Compares everything from here on with the last line, and comes back.
+    fn check_seal(&mut self) -> Result<(), DiskError> {
+        let io = |source| DiskError::io("read", &self.path, source);
+        let here = self.from.stream_position().map_err(io)?;
+        let mut hasher = self.hasher.clone();
+        let (mut last, mut line) = (Vec::new(), Vec::new());
+        loop {
+            line.clear();
+            let mut from = (&mut self.from).take(LONGEST_LINE);
+            if from.read_until(b'\n', &mut line).map_err(io)? == 0 {
+                break;
+            }
+            hasher.update(&last);
+            std::mem::swap(&mut last, &mut line);
+        }
+        let text = last.strip_suffix(b"\n").unwrap_or_default();
+        let end = std::str::from_utf8(text).ok().map(Line::parse);
+        let Some(Ok(Line::End(_, digest))) = end else {
+            return Err(bad(&self.path, "it is cut off"));
+        };
+        if digest.0 != *hasher.finalize().as_bytes() {
+            return Err(bad(&self.path, CHANGED));
+        }
+        self.from.seek(SeekFrom::Start(here)).map_err(io)?;
+        Ok(())
     }
 
     pub(super) fn head(&self) -> &ManifestHead {
@@ -137,7 +172,7 @@ impl ManifestReader {
                 return if is_right {
                     Ok(None)
                 } else {
-                    Err(bad(&self.path, "its end says that it was changed"))
+                    Err(bad(&self.path, CHANGED))
                 };
             }
             Line::Item(_, item) => {

@@ -117,9 +117,7 @@ fn write(
         None => None,
     };
     // A base whose manifest is damaged is one without: its files are read.
-    let base = base
-        .and_then(|base| ManifestReader::open(&base).ok().flatten())
-        .and_then(|reader| Cursor::new(reader).ok());
+    let base = base.and_then(|base| open_base(&base).unwrap_or_else(without));
     let making = Making {
         writer: ManifestWriter::begin(snapshot, &temporary, request.head)?,
         base,
@@ -147,6 +145,16 @@ fn write(
         snapshot.sync()?;
     }
     done
+}
+
+fn open_base(base: &Handle) -> Result<Option<Cursor>, DiskError> {
+    ManifestReader::open(base)?.map(Cursor::new).transpose()
+}
+
+/// Says that the manifest of the base is of no use.
+fn without(error: DiskError) -> Option<Cursor> {
+    tracing::warn!("{error}: files are read instead");
+    None
 }
 
 /// A line that waits for files before it, or its own.
@@ -212,13 +220,12 @@ impl Making<'_> {
         Ok(Some(made))
     }
 
-    /// Asks the manifest of the base; one that turns out to be damaged is asked no more.
+    /// Asks the manifest of the base; one that cannot be read any further is asked no more.
     fn in_base<T>(&mut self, ask: impl FnOnce(&mut Cursor) -> Result<T, DiskError>) -> Option<T> {
         match ask(self.base.as_mut()?) {
             Ok(value) => Some(value),
             Err(error) => {
-                tracing::warn!("{error}: files are read instead");
-                self.base = None;
+                self.base = without(error);
                 None
             }
         }
