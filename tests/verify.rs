@@ -592,3 +592,59 @@ fn a_snapshot_that_is_not_there_is_told_though_no_file_of_it_can_be_read() {
     assert!(states.iter().all(|s| s["state"] == "missing"), "{found}");
     assert_eq!(states.len(), 2);
 }
+
+/// Changes a digit of the digest that a manifest has for a file, and seals it anew: what a manifest was made of that was
+/// changed before.
+fn forge(manifest: &Path, file: &str) {
+    let text = std::fs::read_to_string(manifest).unwrap();
+    let at = text.find(&format!(" {file}\n")).unwrap() - 1;
+    let digit = if &text[at..=at] == "0" { "1" } else { "0" };
+    let text = format!("{}{digit}{}", &text[..at], &text[at + 1..]);
+    let end = text.rfind("end ").unwrap();
+    let names = text[end..].split(' ').nth(1).unwrap();
+    let sealed = &text[..end];
+    let seal = blake3::hash(sealed.as_bytes());
+    std::fs::write(manifest, format!("{sealed}end {names} {seal}\n")).unwrap();
+}
+
+#[test]
+fn a_manifest_that_older_ones_and_the_file_contradict_is_what_is_wrong() {
+    let fixture = Fixture::new(2);
+    let manifest = format!("web/manual/{}/manifest", fixture.names()[1]);
+    forge(&fixture.program.root().join(manifest), "motd");
+    fixture.back_up();
+    let names = fixture.names();
+    let found = fixture.verify(1, &[]);
+    let damage = found["damage"].as_array().unwrap();
+    assert_eq!(damage.len(), 1, "{found:#}");
+    assert_eq!(damage[0]["problem"], "manifest");
+    assert_eq!(snapshots_of(&damage[0]), names[1..]);
+    let detail = damage[0]["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("etc/motd") && detail.contains(&names[0]),
+        "{detail}"
+    );
+    // A sample that does not come to the file does not forget it.
+    for _ in 0..10 {
+        fixture.program.run(&["verify", "web", "--sample", "10%"]);
+        let rows = fixture.program.json(0, &["snapshots", "web"]);
+        let damaged = |at: usize| rows[at]["damaged"].as_u64().unwrap();
+        assert_eq!((damaged(0), damaged(1), damaged(2)), (0, 1, 1), "{rows:#}");
+    }
+
+    // The next one does not inherit it.
+    fixture.program.ends(0, &["ack", "web"]);
+    fixture.back_up();
+    let found = fixture.verify(1, &[]);
+    let damage = found["damage"].as_array().unwrap();
+    assert_eq!(damage.len(), 1, "{found:#}");
+    assert_eq!(snapshots_of(&damage[0]), names[1..]);
+
+    // What rots is told all the same, of all that share it.
+    flip(&fixture.at(&names[0], "etc/motd"));
+    let found = fixture.verify(1, &[]);
+    let damage = found["damage"].as_array().unwrap();
+    assert_eq!(damage.len(), 1, "{found:#}");
+    assert_eq!(damage[0]["problem"], "content");
+    assert_eq!(snapshots_of(&damage[0]), fixture.names());
+}

@@ -61,7 +61,7 @@ pub use incomplete::Incomplete;
 pub use legacy::LegacyMeta;
 pub use lock::HostLock;
 pub use manifest::{
-    CheckRequest, Checked, FileCopy, Finding, InodesRead, Made, ManifestRequest, Problem,
+    CheckRequest, Checked, FileCopy, Finding, InodesRead, Made, ManifestRequest, Problem, Sayings,
     Seen as SeenSnapshot,
 };
 pub use marker::Marker;

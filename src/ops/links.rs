@@ -7,8 +7,8 @@ use camino::Utf8PathBuf;
 use super::context::Facts;
 use super::{Context, Error};
 use crate::core::model::{
-    Earlier, HostId, Percent, Snapshot, SnapshotId, SnapshotKind, SnapshotName, SnapshotStatus,
-    SqlHost,
+    Earlier, HostId, Percent, ProblemKind, Snapshot, SnapshotId, SnapshotKind, SnapshotName,
+    SnapshotStatus, SqlHost,
 };
 use crate::disk::{Damage, Expected, HostLock};
 
@@ -18,6 +18,9 @@ pub(super) struct Links {
     pub(super) base: Option<SnapshotName>,
     /// The visible snapshot that unchanged files are linked to first, with its kind.
     pub(super) linked: Option<(SnapshotKind, SnapshotName)>,
+    /// The snapshot whose manifest is taken over where files are the same: the linked one, unless its manifest was found to
+    /// be damaged.
+    pub(super) manifest: Option<(SnapshotKind, SnapshotName)>,
     /// Where unchanged files are found: the base, a newer one that is suspect, and what an interrupted pull left.
     pub(super) data: Vec<Utf8PathBuf>,
     /// What the pull is compared with: the base, unless that is suspect itself.
@@ -52,13 +55,14 @@ pub(super) fn find_links(
     let mut links = Links {
         base: None,
         linked: None,
+        manifest: None,
         data: Vec::new(),
         earlier: None,
         damaged: Vec::new(),
     };
     let mut linked = Vec::new();
     let mut suspect: Option<(&Snapshot, Utf8PathBuf)> = None;
-    for snapshot in complete {
+    for snapshot in complete.iter().copied() {
         let expected = Expected {
             kind: snapshot.kind,
             name: &snapshot.name,
@@ -113,7 +117,28 @@ pub(super) fn find_links(
         }
     }
     links.damaged = damaged_of(context, host.id, &linked)?;
+    links.manifest = manifest_of(context, host.id, &complete, links.linked.as_ref())?;
     Ok(links)
+}
+
+/// The linked snapshot, or the newest before it whose manifest is not known to be damaged.
+fn manifest_of(
+    context: &Context,
+    host: HostId,
+    complete: &[&Snapshot],
+    linked: Option<&(SnapshotKind, SnapshotName)>,
+) -> Result<Option<(SnapshotKind, SnapshotName)>, Error> {
+    let Some((kind, name)) = linked else {
+        return Ok(None);
+    };
+    let mut found = context.store.damage(Some(host), MOST_DAMAGE)?;
+    found.retain(|record| record.damage.problem == ProblemKind::Manifest);
+    let from = complete
+        .iter()
+        .position(|s| s.kind == *kind && s.name == *name);
+    let mut older = complete.iter().skip(from.unwrap_or(0));
+    let whole = older.find(|s| !found.iter().any(|record| record.snapshot_id == s.id));
+    Ok(whole.map(|s| (s.kind, s.name.clone())))
 }
 
 /// Damage that is looked at: a verification records a thousand paths of a host at most, for each snapshot that has them.

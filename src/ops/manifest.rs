@@ -41,7 +41,7 @@ pub(super) fn write_with_pull(
         incomplete,
         ManifestRequest {
             head: &head,
-            base: links.linked.as_ref().map(|(kind, name)| (*kind, name)),
+            base: links.manifest.as_ref().map(|(kind, name)| (*kind, name)),
             old_bytes: OLD_BYTES,
             limits,
             threads: threads(),

@@ -1,12 +1,13 @@
-//! One path in another snapshot: does it hold the same, and is it sound?
+//! What snapshots hold under the same paths, and what their manifests say of those.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::fs::FileType;
 
-use super::cursor::Cursor;
 use super::file::ManifestReader;
 use super::read::InodesRead;
-use crate::core::manifest::{Digest, What};
-use crate::core::model::{SnapshotKind, SnapshotName};
+use crate::core::manifest::{Digest, Item, Line, What};
+use crate::core::model::{SnapshotKind, SnapshotName, Timestamp};
 use crate::disk::error::DiskError;
 use crate::disk::handle::file_type;
 use crate::disk::host::{DATA, HostDir};
@@ -19,8 +20,15 @@ pub struct FileCopy {
     pub inode: u64,
     /// What it holds.
     pub content: Digest,
-    /// What the manifest of that snapshot says it holds; nothing if it does not say.
-    pub said: Option<Digest>,
+}
+
+/// What one manifest says of some paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sayings {
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// What each was, by its path below `data`; of the others it says nothing.
+    pub items: BTreeMap<Vec<u8>, Item>,
 }
 
 impl HostDir {
@@ -37,8 +45,7 @@ impl HostDir {
         Ok(self.job_for(kind, name, path)?.map(|(job, _)| job.inode))
     }
 
-    /// Reads a plain file in a visible snapshot, unless that was done already, and looks up what its manifest says; nothing
-    /// if there is none under that path.
+    /// Reads a plain file in a visible snapshot, unless that was done already; nothing if there is none under that path.
     ///
     /// # Errors
     /// It is there and cannot be read.
@@ -68,7 +75,6 @@ impl HostDir {
         Ok(Some(FileCopy {
             inode,
             content: reading.content,
-            said: self.said_of(kind, name, path)?,
         }))
     }
 
@@ -107,30 +113,48 @@ impl HostDir {
         }))
     }
 
-    fn said_of(
+    /// What the manifest of a visible snapshot says of these paths; nothing where it has none.
+    ///
+    /// # Errors
+    /// The manifest is damaged, or cannot be read.
+    pub fn manifest_says(
         &self,
         kind: SnapshotKind,
         name: &SnapshotName,
-        path: &[u8],
-    ) -> Result<Option<Digest>, DiskError> {
+        wanted: &BTreeSet<Vec<u8>>,
+    ) -> Result<Option<Sayings>, DiskError> {
         let Some(snapshot) = self.find_snapshot(kind, name)? else {
             return Ok(None);
         };
-        let Some(reader) = ManifestReader::open(&snapshot)? else {
+        let Some(mut reader) = ManifestReader::open(&snapshot)? else {
             return Ok(None);
         };
-        let mut manifest = Cursor::new(reader)?;
-        let mut names = path.split(|byte| *byte == b'/').peekable();
-        while let Some(name) = names.next() {
-            let Some(item) = manifest.find(name, &mut |_, _| {})? else {
-                return Ok(None);
-            };
-            match item.what {
-                What::Directory if names.peek().is_some() => manifest.enter(name, Some(&item)),
-                What::File { content, .. } if names.peek().is_none() => return Ok(content),
-                _ => return Ok(None),
+        let mut says = Sayings {
+            made_at: reader.head().made_at,
+            items: BTreeMap::new(),
+        };
+        let mut path = Vec::new();
+        let mut above = Vec::new();
+        while let Some(line) = reader.next()? {
+            match line {
+                Line::Item(name, item) => {
+                    let length = path.len();
+                    path.extend_from_slice(&name);
+                    let is_directory = item.what == What::Directory;
+                    if wanted.contains(&path) {
+                        says.items.insert(path.clone(), item);
+                    }
+                    if is_directory {
+                        above.push(length);
+                        path.push(b'/');
+                    } else {
+                        path.truncate(length);
+                    }
+                }
+                Line::Leave => path.truncate(above.pop().unwrap_or(0)),
+                Line::Unreadable | Line::End(..) => {}
             }
         }
-        Ok(None)
+        Ok(Some(says))
     }
 }

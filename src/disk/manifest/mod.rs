@@ -11,7 +11,7 @@ mod make;
 mod read;
 mod verify;
 
-pub use copies::FileCopy;
+pub use copies::{FileCopy, Sayings};
 pub use make::{Made, ManifestRequest};
 pub use read::InodesRead;
 pub use verify::{CheckRequest, Checked, Finding, Problem, Seen};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
+use crate::core::manifest::Digest;
 use crate::disk::error::DiskError;
 use crate::disk::handle::Handle;
 use crate::disk::reading::{Job, Reader, Reading};
@@ -38,6 +39,12 @@ impl InodesRead {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// What an inode holds, if it was read.
+    #[must_use]
+    pub fn content_of(&self, inode: u64) -> Option<Digest> {
+        self.get(inode).map(|reading| reading.content)
     }
 
     pub(super) fn get(&self, inode: u64) -> Option<Reading> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::engine::Subject;
+use super::manifests::Manifests;
 use crate::core::manifest::{Attribute, Digest, Sample, shown};
 use crate::core::model::{ProblemKind, SnapshotKind, SnapshotName};
 use crate::disk::{Finding, HostDir, InodesRead, Problem};
@@ -13,6 +14,8 @@ use crate::disk::{Finding, HostDir, InodesRead, Problem};
 const LISTED: usize = 1000;
 /// For so many files a whole copy is looked for: each costs reads in other snapshots.
 const SEARCHED: usize = 100;
+/// What stands for the path of damage that a manifest has.
+const MANIFEST: &str = "manifest";
 
 /// A snapshot by kind and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -118,17 +121,70 @@ impl Gathering<'_> {
                 }
             }
         }
+        let lost = groups.values().map(|(_, finding)| finding);
+        let wanted = lost.filter(|finding| is_lost(finding));
+        let wanted = wanted.map(|finding| finding.path.clone()).collect();
+        let mut manifests = Manifests::new(self.dir, self.subjects, wanted);
         let mut damage = Vec::new();
-        for (searched, (_, (mut places, finding))) in groups.into_iter().enumerate() {
+        let mut of_manifests = Vec::new();
+        let mut searched = 0;
+        for (_, (mut places, mut finding)) in groups {
+            of_manifests.extend(self.wrong_manifests(&finding, &mut places, &mut manifests));
+            let Some(first) = places.first() else {
+                continue;
+            };
+            if let Some(said) = manifests.content(*first, &finding.path) {
+                finding.expected = Some(said);
+            }
             self.add_sharing(&finding, &mut places);
             let intact = if searched < SEARCHED {
-                self.intact(&finding, &places)
+                self.intact(&finding, &places, &mut manifests)
             } else {
                 Intact::NotLookedFor
             };
+            searched += 1;
             damage.push(self.damage(&finding, &places, intact));
         }
+        damage.extend(of_manifests);
         (damage, is_cut)
+    }
+
+    /// Takes those of `places` out whose manifest, and not the file, is what is wrong: an older one has the file as it is.
+    fn wrong_manifests(
+        &self,
+        finding: &Finding,
+        places: &mut Vec<usize>,
+        manifests: &mut Manifests<'_>,
+    ) -> Option<Damage> {
+        let inode = finding
+            .inode
+            .filter(|_| finding.problem == Problem::Content)?;
+        let content = self.known.content_of(inode)?;
+        let mut first = None;
+        let mut wrong = Vec::new();
+        places.retain(|at| {
+            let witness = manifests.witness(*at, &finding.path, content);
+            if let Some(witness) = witness {
+                first.get_or_insert(witness);
+                wrong.push(*at);
+            }
+            witness.is_none()
+        });
+        let witness = self.subjects.get(first?)?;
+        let finding = Finding {
+            expected: None,
+            ..finding.clone()
+        };
+        Some(Damage {
+            path: MANIFEST.to_owned(),
+            problem: ProblemKind::Manifest,
+            detail: format!(
+                "of /{} it says something else than the file holds and the manifest of {} says, which was made before it",
+                shown(&finding.path),
+                witness.name
+            ),
+            ..self.damage(&finding, &wrong, Intact::NotNeeded)
+        })
     }
 
     /// Snapshots that were not looked at, or not so far, and have the damaged inode under the same path.
@@ -154,15 +210,13 @@ impl Gathering<'_> {
     }
 
     /// The nearest snapshot, before or after, whose file of that path is what was lost; else what its own manifest says.
-    fn intact(&mut self, finding: &Finding, places: &[usize]) -> Intact {
-        let is_lost = match &finding.problem {
-            Problem::Content | Problem::Missing | Problem::Unreadable(_) => true,
-            Problem::Attributes(list) => list
-                .iter()
-                .any(|a| matches!(a, Attribute::Size | Attribute::Type)),
-            Problem::Extra => false,
-        };
-        if !is_lost || !finding.was_file {
+    fn intact(
+        &mut self,
+        finding: &Finding,
+        places: &[usize],
+        manifests: &mut Manifests<'_>,
+    ) -> Intact {
+        if !is_lost(finding) {
             return Intact::NotNeeded;
         }
         let expected = finding.expected;
@@ -195,8 +249,9 @@ impl Gathering<'_> {
             if expected == Some(copy.content) {
                 return Intact::Same(whole);
             }
-            is_unsure |= copy.said.is_none();
-            if copy.said == Some(copy.content) {
+            let said = manifests.content(at, &finding.path);
+            is_unsure |= said.is_none();
+            if said == Some(copy.content) {
                 other_version.get_or_insert(whole);
                 if expected.is_none() {
                     break;
@@ -239,10 +294,22 @@ impl Gathering<'_> {
     }
 }
 
+/// What a file held is not in it any more.
+fn is_lost(finding: &Finding) -> bool {
+    let is_lost = match &finding.problem {
+        Problem::Content | Problem::Missing | Problem::Unreadable(_) => true,
+        Problem::Attributes(list) => list
+            .iter()
+            .any(|a| matches!(a, Attribute::Size | Attribute::Type)),
+        Problem::Extra => false,
+    };
+    is_lost && finding.was_file
+}
+
 /// The damage that a manifest itself has.
 pub(super) fn of_manifest(subject: &Subject, detail: String) -> Damage {
     Damage {
-        path: "manifest".to_owned(),
+        path: MANIFEST.to_owned(),
         problem: ProblemKind::Manifest,
         detail,
         attributes: Vec::new(),

@@ -5,6 +5,7 @@
 
 mod damage;
 mod engine;
+mod manifests;
 mod report;
 
 use std::num::NonZeroU64;

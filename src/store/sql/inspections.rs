@@ -161,8 +161,11 @@ fn record(
     let known = known_damage(session, look.snapshot)?;
     let mut since: BTreeMap<Damaged, Timestamp> = BTreeMap::new();
     for before in known {
-        // What only reading finds stays until somebody reads it again.
-        let was_looked_at = !before.damaged.1.needs_reading() || sample.holds_slot(before.slot);
+        // What only reading finds stays until somebody reads it again: it has an inode, and a manifest one of the file that
+        // shows what is wrong with it.
+        let (_, problem, inode) = &before.damaged;
+        let needs_reading = problem.needs_reading() || inode.is_some();
+        let was_looked_at = !needs_reading || sample.holds_slot(before.slot);
         if before.snapshot == look.snapshot && was_looked_at {
             session.execute("DELETE FROM damage WHERE id = ?", args![before.row])?;
         }
