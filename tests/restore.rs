@@ -250,6 +250,117 @@ fn what_is_there_stays_and_is_told_until_somebody_says_overwrite() {
 }
 
 #[test]
+fn hard_links_come_back_where_some_of_their_names_are_there_already() {
+    let fixture = Fixture::new();
+    let path = |name: &str| format!("{}/{name}", fixture.source());
+    for dir in ["a", "b"] {
+        std::fs::create_dir(fixture.source.join(dir)).unwrap();
+    }
+    for n in 0..3 {
+        fixture.write(&format!("a/{n}"), "a conf");
+        for other in ["b/*[x]\n", "b/"] {
+            std::fs::hard_link(path(&format!("a/{n}")), path(&format!("{other}{n}"))).unwrap();
+        }
+    }
+    fixture.back_up();
+    let program = &fixture.program;
+    let at_host = match is_root() {
+        true => "spare:/srv/there".to_owned(),
+        false => format!("spare:{}", program.path("srv/there").display()),
+    };
+    let links = |path: &Path| path.symlink_metadata().unwrap().nlink();
+    for (target, to, flat) in [
+        ("here", ["--to", "here"], false),
+        ("flat", ["--to", "flat"], true),
+        ("srv/there", ["--to-host", &at_host], false),
+    ] {
+        let target = program.path(target);
+        let below = |name: &str| match flat {
+            true => target.join(name),
+            false => fixture.below(&target).join(name),
+        };
+        let run = |code: i32, paths: &[String], more: &[&str]| {
+            let mut args = vec!["restore", "web"];
+            args.extend(paths.iter().map(String::as_str));
+            args.extend(to);
+            args.extend(flat.then_some("--flat"));
+            args.extend(more);
+            program.json(code, &args)["restored"].clone()
+        };
+        let (parts, whole) = match flat {
+            true => (vec![path("a")], vec![path("a"), path("b")]),
+            false => (vec![path("a/0"), path("a/1"), path("a/2")], vec![path("")]),
+        };
+        run(0, &parts, &[]);
+        let told = run(0, &whole, &[]);
+        // Of each file the two names that have come now.
+        assert_eq!(told["joined"], 6, "{told}");
+        for n in 0..3 {
+            assert_eq!(links(&below(&format!("a/{n}"))), 3, "{n}");
+        }
+        for dir in ["a", "b"] {
+            let time = |path: &Path| path.metadata().unwrap().modified().unwrap();
+            assert_eq!(time(&below(dir)), time(&fixture.source.join(dir)), "{dir}");
+        }
+        assert_eq!(run(0, &whole, &[])["joined"], 0);
+
+        // What is another one in secret stays another one, and is told.
+        let (odd, good) = (below("b/0"), below("b/1"));
+        for (name, text) in [(&odd, "b conf"), (&good, "a conf")] {
+            let time = name.metadata().unwrap().modified().unwrap();
+            std::fs::remove_file(name).unwrap();
+            std::fs::write(name, text).unwrap();
+            let file = std::fs::File::options().write(true).open(name).unwrap();
+            file.set_modified(time).unwrap();
+        }
+        let mut would = run(13, &whole, &["--dry-run"]);
+        assert_eq!(links(&good), 1);
+        let told = run(13, &whole, &[]);
+        assert_eq!(told, would);
+        assert_eq!((&told["joined"], &told["differs"]), (&1.into(), &1.into()));
+        assert_eq!(told["first_differing"][0]["reason"], "apart", "{told}");
+        assert_eq!(std::fs::read_to_string(&odd).unwrap(), "b conf");
+        assert_eq!((links(&odd), links(&good)), (1, 3));
+        would = run(0, &whole, &["--overwrite"]);
+        assert_eq!(would["differs"], 0, "{would}");
+        assert_eq!(links(&odd), 3);
+        assert_eq!(std::fs::read_to_string(&odd).unwrap(), "a conf");
+    }
+}
+
+#[test]
+fn a_dry_run_tells_hard_links_by_their_names() {
+    let fixture = Fixture::new();
+    fixture.write("a", "x");
+    std::fs::hard_link(fixture.source.join("a"), fixture.source.join("b c")).unwrap();
+    fixture.back_up();
+    let program = &fixture.program;
+    let a = format!("{}/a", fixture.source());
+    let b = format!("{}/b c", fixture.source());
+    for path in [&a, &b] {
+        program.ends(0, &["restore", "web", path, "--to", "here"]);
+    }
+    let to_host = format!("spare:{}", program.path("here").display());
+    let mut targets = vec![["--to", "here"]];
+    if !is_root() {
+        targets.push(["--to-host", &to_host]);
+    }
+    for to in targets {
+        for more in [&["--dry-run"][..], &["--dry-run", "--overwrite"]] {
+            let args = [&["restore", "web", fixture.source()], &to[..], more].concat();
+            let said = program.ends(0, &args);
+            let line = format!("~ {b}  a hard link again\n");
+            assert!(said.out.starts_with(&line), "{}", said.out);
+            assert!(
+                said.out.contains("; 1 hard link joined again"),
+                "{}",
+                said.out
+            );
+        }
+    }
+}
+
+#[test]
 fn overwriting_looks_at_the_content_and_not_at_the_time() {
     let fixture = Fixture::new();
     fixture.write("file", "good");

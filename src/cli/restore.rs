@@ -99,6 +99,11 @@ pub(super) fn shelf(common: &Common, root: &RootArg) -> Result<Shelf, Error> {
 }
 
 fn tell_item(seen: &Seen) {
+    if let Seen::Joined(path) = seen {
+        let path = ops::bytes_shown(path);
+        print(&format!("~ /{path}  a hard link again\n"));
+        return;
+    }
     let (sign, item, more) = match seen {
         Seen::New(item) => ('+', item, ""),
         Seen::Replaced(item) => ('~', item, ""),
@@ -226,6 +231,10 @@ fn summary(done: &RestoreReport) -> String {
     }
     if r.attributes > 0 {
         text.push_str(&format!("; attributes alone of {}", r.attributes));
+    }
+    if r.joined > 0 {
+        let s = if r.joined == 1 { "" } else { "s" };
+        text.push_str(&format!("; {} hard link{s} joined again", r.joined));
     }
     if r.same > 0 {
         text.push_str(&format!("; {} there already", r.same));

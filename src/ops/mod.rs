@@ -56,6 +56,7 @@ mod repair;
 mod replace;
 mod restore;
 mod restore_damage;
+mod restore_links;
 mod restore_passes;
 mod restore_room;
 mod restored;

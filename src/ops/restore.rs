@@ -204,6 +204,7 @@ pub fn restore(request: RestoreRequest<'_>) -> Result<RestoreReport, Error> {
             .extend(room(&tree, &places, report.restored.bytes)?);
     }
     if request.dry_run {
+        work.join_links(&mut report, &*request.told)?;
         return Ok(report);
     }
     if let RestoreTarget::Folder(folder) = &restore.target {
@@ -211,6 +212,10 @@ pub fn restore(request: RestoreRequest<'_>) -> Result<RestoreReport, Error> {
     }
     work.make_parents(&missing, request.stop)?;
     work.transfer(&mut report, other_kinds, request.progress)?;
+    if !report.is_cut_off {
+        (request.progress)(RestorePhase::Looking);
+        work.join_links(&mut report, &*request.told)?;
+    }
     if !report.is_cut_off {
         // All is there by now: their times are a moment's work that nobody has to wait for long.
         work.make_parents(&missing, &Stop::new())?;
@@ -252,7 +257,7 @@ fn begun(
 /// What was asked for.
 pub(super) struct Wanted {
     /// Each path, and none twice.
-    paths: Vec<Vec<TreeName>>,
+    pub(super) paths: Vec<Vec<TreeName>>,
     /// All that the snapshot holds.
     is_whole: bool,
 }

@@ -133,7 +133,7 @@ impl Work<'_> {
     }
 
     /// Whether a part could not be looked at: it is met again when it is restored.
-    fn looked(&self, ended: &Ended) -> Result<bool, Error> {
+    pub(super) fn looked(&self, ended: &Ended) -> Result<bool, Error> {
         match restored(ended, self.to_host) {
             None => Ok(false),
             Some((Class::Partial, _)) => Ok(true),
@@ -231,12 +231,12 @@ impl Work<'_> {
 }
 
 /// What stands before each line of a look: no host can have guessed it.
-fn mark() -> Result<String, Error> {
+pub(super) fn mark() -> Result<String, Error> {
     let bytes = super::random_bytes()?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn no_rsync(source: std::io::Error) -> Error {
+pub(super) fn no_rsync(source: std::io::Error) -> Error {
     Error::File {
         doing: "run",
         path: "rsync".to_owned(),

@@ -21,6 +21,8 @@ pub struct Restored {
     pub replaced: u64,
     /// Those among them that were something of another kind, a directory in the place of a file.
     pub other_kind: u64,
+    /// Names that were there as files of their own, and are hard links again as in the snapshot.
+    pub joined: u64,
     /// Files that were there already, the same by size and time.
     pub same: u64,
     /// What was there and is another one: it stays.
@@ -52,6 +54,8 @@ pub struct Staying {
 pub enum StayReason {
     /// It is there, and is another one.
     Differs,
+    /// It is a file of its own, and a hard link in the snapshot.
+    Apart,
     /// It is something of another kind.
     OtherKind,
     /// It is no directory, and the snapshot holds one.
@@ -66,6 +70,7 @@ impl StayReason {
     pub fn words(self) -> Option<&'static str> {
         match self {
             Self::Differs => None,
+            Self::Apart => Some("a file of its own, where the snapshot has a hard link"),
             Self::OtherKind => Some("it is of another kind than what the snapshot holds"),
             Self::NoDirectory => {
                 Some("the snapshot holds a directory there, and nothing that is in it is restored")
@@ -97,7 +102,8 @@ impl Restored {
                 self.bytes += item.bytes.unwrap_or(0);
             }
             Seen::Attributes(_) => self.attributes += 1,
-            Seen::Same => self.same += 1,
+            Seen::Joined(_) => self.joined += 1,
+            Seen::Same(_) => self.same += 1,
             Seen::Differs(path) => self.stays(path, StayReason::Differs),
             Seen::OtherKind(path) => self.stays(path, StayReason::OtherKind),
             Seen::NotEmpty(path) => {
@@ -117,6 +123,12 @@ impl Restored {
                 bytes: path.to_owned(),
             });
         }
+    }
+
+    /// Something that was taken for the same is no hard link, as it should be.
+    pub(super) fn is_apart(&mut self, path: &[u8]) {
+        self.same = self.same.saturating_sub(1);
+        self.stays(path, StayReason::Apart);
     }
 
     /// Tells those apart that stand where the snapshot holds a directory.
@@ -144,13 +156,14 @@ impl Restored {
             replaced: sent.replaced,
             other_kind: sent.other_kind,
             attributes: sent.attributes,
+            joined: sent.joined,
             ..self
         }
     }
 
     /// Nothing at all was changed.
     pub(super) fn is_nothing(&self) -> bool {
-        self.made + self.replaced + self.attributes == 0
+        self.made + self.replaced + self.attributes + self.joined == 0
     }
 }
 

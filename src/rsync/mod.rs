@@ -20,6 +20,7 @@ mod process;
 mod progress;
 mod remote_hook;
 mod restore;
+mod restore_links;
 mod stats;
 mod stop;
 mod unescape;
@@ -36,5 +37,6 @@ pub use outcome::{Class, Room, Verdict, classify, is_full, restore_complaints, r
 pub use probe::{MINIMUM_VERSION, Version, local_version, probe_remote, probe_sources};
 pub use process::{Ended, Progress, Started, Transfer, bring, compare, heard, run};
 pub use restore::{Item, Restore, RestoreTarget, Seen};
+pub use restore_links::Names;
 pub use stats::Stats;
 pub use stop::Stop;

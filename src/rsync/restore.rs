@@ -58,8 +58,10 @@ pub enum Seen {
     Converted(Item),
     /// It is there, and its attributes would be set.
     Attributes(Item),
-    /// It is there, the same by size and time.
-    Same,
+    /// It is there as a file of its own, and would become a hard link of another name; its path.
+    Joined(Vec<u8>),
+    /// It is there, the same by size and time, or by content where that was asked for; its path.
+    Same(Vec<u8>),
     /// It is there and is another one, which stays; its path.
     Differs(Vec<u8>),
     /// Something of another kind is there, which stays; its path.
@@ -82,7 +84,7 @@ pub struct Item {
 /// The name under which half a file waits for the next try, on a host.
 const PARTIAL: &str = ".pobsync-partial";
 /// Nothing that is there is touched, and rsync says what that is, and of which kind.
-const PASSING_OVER: [&str; 2] = ["--ignore-existing", "--info=skip2"];
+pub(super) const PASSING_OVER: [&str; 2] = ["--ignore-existing", "--info=skip2"];
 /// Directories alone, and nothing that is in them.
 const BY_NAME: [&str; 2] = ["--dirs", "--no-recursive"];
 
@@ -211,7 +213,7 @@ impl Restore {
     }
 
     /// What every pass says.
-    fn begin(&self) -> Vec<OsString> {
+    pub(super) fn begin(&self) -> Vec<OsString> {
         let mut argv: Vec<OsString> = [
             "rsync",
             "--archive",
@@ -260,7 +262,7 @@ impl Restore {
     }
 
     /// What is restored, and where to.
-    fn end(&self, argv: &mut Vec<OsString>, paths: &[OsString]) {
+    pub(super) fn end(&self, argv: &mut Vec<OsString>, paths: &[OsString]) {
         argv.push("--".into());
         for path in paths {
             let mut source = self.data.clone().into_os_string();
@@ -280,7 +282,7 @@ impl Restore {
     }
 
     /// A person waits for it, and can end it.
-    fn call(
+    pub(super) fn call(
         &self,
         argv: &[OsString],
         stdin: Stdio,
@@ -331,11 +333,11 @@ fn with_slash(path: &OsStr) -> OsString {
 /// rsync writes the line once the thing was sent, and not before, since `%b` stands in it (options.c). Where a link leads,
 /// `%L`, does not stand there: a long path that leads to another one makes rsync give up (log.c, "buffer overflow
 /// expanding").
-fn telling(mark: &str) -> OsString {
+pub(super) fn telling(mark: &str) -> OsString {
     format!("--out-format={mark} %b %i %l %n").into()
 }
 
-fn listening(mark: &str, mut told: impl FnMut(Seen) + 'static) -> Ear {
+pub(super) fn listening(mark: &str, mut told: impl FnMut(Seen) + 'static) -> Ear {
     let mark = mark.to_owned();
     Ear::telling(Box::new(move |stream, line| {
         let seen = match stream {
@@ -356,9 +358,10 @@ fn seen(line: &str, mark: &str) -> Option<Seen> {
     else {
         return passed_over(line);
     };
-    let mut words = told.splitn(4, ' ');
-    let (_sent, letters) = (words.next()?, words.next()?);
-    let (length, path) = (words.next()?, words.next()?);
+    let (_sent, told) = told.split_once(' ')?;
+    // They are blanks where a hard link is made of a file that is as it should be.
+    let (letters, told) = told.split_at_checked(LETTERS)?;
+    let (length, path) = told.strip_prefix(' ')?.split_once(' ')?;
     let mut letters = letters.chars();
     let (update, kind) = (letters.next()?, letters.next()?);
     let item = Item {
@@ -370,6 +373,9 @@ fn seen(line: &str, mark: &str) -> Option<Seen> {
     if (update, kind) == ('.', 'd') && letters.as_str() == TIME_ALONE {
         return None;
     }
+    if update == 'h' && letters.as_str().trim_start().is_empty() {
+        return Some(Seen::Joined(item.path));
+    }
     Some(match update {
         '.' => Seen::Attributes(item),
         _ if letters.as_str().starts_with('+') => Seen::New(item),
@@ -377,12 +383,14 @@ fn seen(line: &str, mark: &str) -> Option<Seen> {
     })
 }
 
+/// rsync(1), --itemize-changes: so many letters, whatever they say.
+const LETTERS: usize = 11;
 /// Of a directory: whatever comes into it changes its time, which it then gets again.
 const TIME_ALONE: &str = "..t......";
 
 fn passed_over(line: &str) -> Option<Seen> {
-    if line.ends_with(" exists (uptodate)") {
-        return Some(Seen::Same);
+    if let Some(path) = line.strip_suffix(" exists (uptodate)") {
+        return Some(Seen::Same(unescaped(path.as_bytes())));
     }
     if let Some(path) = line.strip_suffix(" exists (type change)") {
         return Some(Seen::OtherKind(unescaped(path.as_bytes())));
@@ -522,7 +530,12 @@ mod tests {
         "M 0 >f+++++++++ 1 \\#377\\#134#012",
         Some(Seen::New(item(b"\xff\\#012", Some(1))))
     )]
-    #[case("etc/a exists (uptodate)", Some(Seen::Same))]
+    #[case("M 0 hf          10 etc/a b", Some(Seen::Joined(b"etc/a b".to_vec())))]
+    #[case("M 0 hL          1  a", Some(Seen::Joined(b" a".to_vec())))]
+    #[case("M 0 hf..t.", None)]
+    #[case("M 0 hf..t...... 7 x", Some(Seen::Replaced(item(b"x", None))))]
+    #[case("M 0 hf+++++++++ 7 x", Some(Seen::New(item(b"x", None))))]
+    #[case("etc/a exists (uptodate)", Some(Seen::Same(b"etc/a".to_vec())))]
     #[case("etc/c exists (type change)", Some(Seen::OtherKind(b"etc/c".to_vec())))]
     #[case("etc/c exists (sum change)", Some(Seen::Differs(b"etc/c".to_vec())))]
     #[case("a exists (uptodate) exists", Some(Seen::Differs(b"a exists (uptodate)".to_vec())))]
