@@ -162,7 +162,7 @@ pub fn restore(request: RestoreRequest<'_>) -> Result<RestoreReport, Error> {
     let tree = in_use.tree();
     let wanted = wanted(&shelf, snapshot, &tree, &request)?;
     let (target, notes) = target(&shelf, &request.to)?;
-    if request.overwrite && !request.dry_run && wanted.is_whole {
+    if request.overwrite && wanted.is_whole {
         refuse_whole_system(&target)?;
     }
     let begun = begun(&request, &shelf, snapshot, &wanted, notes);
