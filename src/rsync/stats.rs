@@ -38,7 +38,10 @@ impl Stats {
             }
             "Number of regular files transferred" => self.transferred = number(value),
             "Total file size" => self.bytes = number(value),
-            "Total bytes received" => self.bytes_transferred = number(value),
+            // A local pull is a push for rsync: what was sent is what came.
+            "Total bytes sent" | "Total bytes received" => {
+                self.bytes_transferred = self.bytes_transferred.max(number(value));
+            }
             _ => return false,
         }
         true
@@ -81,6 +84,14 @@ mod tests {
             skipped: 1,
         };
         assert_eq!(stats, wanted);
+    }
+
+    #[test]
+    fn what_a_local_pull_sends_to_itself_is_what_came() {
+        let mut stats = Stats::default();
+        stats.take("Total bytes sent: 55,574,528");
+        stats.take("Total bytes received: 1,138");
+        assert_eq!(stats.bytes_transferred, Some(55_574_528));
     }
 
     #[test]
