@@ -441,6 +441,16 @@ pub enum Error {
         /// Its root.
         own: AbsolutePath,
     },
+    /// What lies at the path of this server's root is the root of another one.
+    #[error("the backup root at {path} is that of server {owner}{}", .server.as_ref().map_or_else(String::new, |name| format!(", and this is {name}")))]
+    RootOfOther {
+        /// Where it is.
+        path: AbsolutePath,
+        /// Whose it is.
+        owner: Label,
+        /// The server that this is said to be.
+        server: Option<Label>,
+    },
     /// The host belongs to another server.
     #[error("host {host} belongs to server {server}")]
     OtherServer {
@@ -550,6 +560,7 @@ impl Error {
             Self::WhichServer { .. }
             | Self::UnknownServer { .. }
             | Self::RootOfServer { .. }
+            | Self::RootOfOther { .. }
             | Self::OtherServer { .. }
             | Self::SnapshotElsewhere { .. }
             | Self::PlanWithOptions
@@ -678,6 +689,10 @@ impl Error {
             Self::UnknownServer { .. } => "correct --as or POBSYNC_SERVER, or add a `server` node and apply it".into(),
             Self::RootOfServer { server, own } => format!(
                 "take that into use with pobsync --as {server} init --backup-root {own}, or change the node and apply it first"
+            ),
+            Self::RootOfOther { path, owner, .. } => format!(
+                "on the machine of {owner} say --as {owner}; if its disk has come here for good, take the `server` node \
+                 of {owner} out of the file first; else mount this server's own disk at {path}"
             ),
             Self::OtherServer { server, .. } | Self::SnapshotElsewhere { server, .. } => {
                 format!("do that on {server}, where its root is: pobsync --as {server} …")

@@ -3,7 +3,9 @@
 use super::context::Facts;
 use super::grip::Grip;
 use super::{Context, Error};
-use crate::core::model::{AbsolutePath, HostName, Lineage, RootId, SqlHost, Timestamp};
+use crate::core::model::{
+    AbsolutePath, GlobalSettings, HostName, Label, Lineage, RootId, SqlHost, Timestamp,
+};
 use crate::disk::{DiskError, Holder, HostDir, HostLock, Liveness, Root};
 use crate::store::Lease;
 
@@ -28,11 +30,35 @@ pub(super) fn open_root_to_read(
 ) -> Result<Root, Error> {
     let path = context.backup_root(&facts.state)?;
     let root = Root::adopt_or_open(&path, facts.root_id(), facts.state.lineage.clone(), now)?;
-    let me = context.me(&facts.state.settings())?;
+    let server = may_be_ours(context, &facts.state.settings(), root.id(), &path)?;
     context
         .store
-        .root_seen(root.id(), &path, me.as_ref(), now)?;
+        .root_seen(root.id(), &path, server.as_ref(), now)?;
     Ok(root)
+}
+
+/// The name of this server, if the root is not that of another one. Two machines may have the same path: a wrong name
+/// must not make the root of one that of the other.
+fn may_be_ours(
+    context: &Context,
+    global: &GlobalSettings,
+    root: &RootId,
+    path: &AbsolutePath,
+) -> Result<Option<Label>, Error> {
+    let me = context.me(global)?;
+    let roots = context.store.roots()?;
+    let owner = roots.into_iter().find(|seen| seen.id == *root);
+    match owner.and_then(|seen| seen.server) {
+        // Names that were given up mean nothing.
+        Some(owner) if Some(&owner) != me.as_ref() && global.server(&owner).is_some() => {
+            Err(Error::RootOfOther {
+                path: path.clone(),
+                owner,
+                server: me,
+            })
+        }
+        _ => Ok(me),
+    }
 }
 
 /// A root as it is found before it is adopted.
@@ -69,12 +95,12 @@ pub fn root_to_adopt(context: &Context) -> Result<FoundRoot, Error> {
 pub fn adopt_root(context: &Context) -> Result<(), Error> {
     let state = context.store.load_state()?;
     let path = context.backup_root(&state)?;
-    let me = context.me(&state.settings())?;
     let mut root = Root::open(&path, None)?;
+    let server = may_be_ours(context, &state.settings(), root.id(), &path)?;
     root.adopt(state.lineage)?;
     Ok(context
         .store
-        .root_seen(root.id(), &path, me.as_ref(), super::clock::now())?)
+        .root_seen(root.id(), &path, server.as_ref(), super::clock::now())?)
 }
 
 /// Takes the lock of a host, and its lease unless the run was claimed with one. What a killed program left at work on it is ended first, be it a transfer, which keeps the

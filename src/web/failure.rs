@@ -103,7 +103,8 @@ impl From<Error> for Failure {
                 Error::Retired { .. }
                 | Error::Paused { .. }
                 | Error::OtherServer { .. }
-                | Error::SnapshotElsewhere { .. },
+                | Error::SnapshotElsewhere { .. }
+                | Error::RootOfOther { .. },
                 _,
             )
             | (_, Outcome::Locked) => StatusCode::CONFLICT,

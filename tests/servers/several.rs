@@ -379,6 +379,34 @@ fn a_root_is_taken_into_use_by_the_server_that_has_it() {
     );
 }
 
+/// Two machines with the same path for their roots, and a wrong name said on the one of them.
+#[test]
+fn the_root_of_one_server_does_not_become_that_of_another_by_a_wrong_name() {
+    let program = On::Sqlite.program();
+    configure(&program, &[("web", "east"), ("db", "west")], "");
+    let file = std::fs::read_to_string(program.path("pobsync.kdl")).unwrap();
+    let root = |server: &str| root_of(&program, server).display().to_string();
+    program.write("pobsync.kdl", &file.replace(&root("west"), &root("east")));
+    program.ends(0, &["init"]);
+    program.ends(0, &["apply", "--yes"]);
+    done(&as_server(&program, "east", &["backup", "web"]), 0);
+    let owners = || Sql::of(&program).texts("SELECT server FROM roots");
+    assert_eq!(owners(), ["east"]);
+    for args in [&["backup", "db"][..], &["discover-snapshots"]] {
+        let said = as_server(&program, "west", args);
+        done(&said, 64);
+        assert!(
+            said.err
+                .contains("is that of server east, and this is west"),
+            "{}",
+            said.err
+        );
+        assert!(said.err.contains("--as east"), "{}", said.err);
+    }
+    assert_eq!(owners(), ["east"]);
+    done(&as_server(&program, "east", &["backup", "web"]), 0);
+}
+
 fn hosts_written_before_get_their_server(on: On) {
     let program = two(on);
     let mut sql = Sql::of(&program);
