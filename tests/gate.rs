@@ -671,3 +671,67 @@ fn an_apply_leaves_alone_what_it_does_not_manage(#[values(On::Sqlite, On::MariaD
     );
     assert_eq!(program.visible("other", "scheduled").len(), 1);
 }
+
+/// The trash is no way past the gate, whoever has put something there.
+#[rstest]
+fn what_no_plan_has_put_into_the_trash_is_told_and_stays(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = with_snapshots(on, "last=2", &[1, 2, 3, 4]);
+    let (held, plain) = ("20251204-021500Z__abc004", "20251203-021500Z__abc003");
+    let scheduled = program.root().join("web/scheduled");
+    let trash = program.root().join("web/.trash");
+    program.ends(0, &["hold", "web", held, "--reason", "keep"]);
+    std::fs::create_dir_all(trash.join("mydata")).unwrap();
+    std::fs::write(trash.join("mydata/file"), "mine").unwrap();
+    for name in [held, plain] {
+        std::fs::rename(scheduled.join(name), trash.join(name)).unwrap();
+    }
+    let all = [plain, held, "mydata"];
+
+    let said = program.ends(0, &["backup", "web"]);
+    for name in all {
+        assert!(said.err.contains(name), "{name}: {}", said.err);
+    }
+    assert_eq!(names_below(&trash), all);
+    program.run(&["retention", "web", "--apply", "--yes"]);
+    assert_eq!(names_below(&trash), all);
+    let said = program.run(&["check"]);
+    assert!(said.out.contains("mydata lies in .trash"), "{}", said.out);
+
+    program.ends(13, &["check", "--repair", "--yes"]);
+    assert_eq!(names_below(&trash), ["mydata"]);
+    assert!(scheduled.join(plain).join("data").exists());
+    assert!(scheduled.join(held).join("hold.json").exists());
+    let rows = program.json(0, &["snapshots", "--all"]);
+    for name in [held, plain] {
+        let mut rows = rows.as_array().unwrap().iter();
+        let row = rows.find(|row| row["name"] == name).unwrap();
+        assert_eq!(row["status"], "complete", "{row}");
+    }
+    // What a plan lists still goes, past what stays.
+    program.ends(0, &["retention", "web", "--apply", "--yes"]);
+    assert_eq!(names_below(&trash), ["mydata"]);
+    assert_eq!(days(&program), [4]);
+}
+
+/// A prune that was killed between its renames and the removal has deleted by its plan what lies in the trash.
+#[rstest]
+fn what_a_killed_prune_had_moved_goes_and_a_snapshot_beside_it_stays(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = with_snapshots(on, "last=2", &[1, 2, 3, 4]);
+    program.ends(0, &["retention", "web", "--apply", "--yes"]);
+    let (gone, beside) = ("20251202-021500Z__abc002", "20251203-021500Z__abc003");
+    let trash = program.root().join("web/.trash");
+    program.plant("web", "scheduled", gone);
+    for name in [gone, beside] {
+        let from = program.root().join("web/scheduled").join(name);
+        std::fs::rename(from, trash.join(name)).unwrap();
+    }
+    Sql::of(&program).execute(&format!(
+        "UPDATE snapshots SET status = 'deleting' WHERE name = '{gone}'"
+    ));
+    program.ends(0, &["backup", "web"]);
+    assert_eq!(names_below(&trash), [beside]);
+}

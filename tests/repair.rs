@@ -64,7 +64,7 @@ fn what_differs_is_shown_first_and_mended_when_somebody_says_so() {
         format!("manual/{}: is on disk and has no row", name(5)),
         format!("manual/{}: is held in the database alone", name(2)),
         format!("manual/{}: is suspect on disk alone", name(3)),
-        "left in .trash: cut-off".to_owned(),
+        "cut-off lies in .trash and no plan has put it there".to_owned(),
         "notes.txt".to_owned(),
     ] {
         assert!(said.out.contains(&line), "{line}\n{}", said.out);
@@ -77,13 +77,14 @@ fn what_differs_is_shown_first_and_mended_when_somebody_says_so() {
 
     // What a person has put there is not ours to mend.
     let told = program.json(13, &["check", "--repair", "--yes"]);
-    assert_eq!(told["left"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(told["left"].as_array().unwrap().len(), 2, "{told}");
     assert_eq!(
         (status(&program, 1), status(&program, 5)),
         ("missing".into(), "complete".into())
     );
     assert!(web.join(name(2)).join("hold.json").exists());
-    assert!(names_below(&program.root().join("web/.trash")).is_empty());
+    let trash = program.root().join("web/.trash");
+    assert_eq!(names_below(&trash), ["cut-off"]);
     assert_eq!(
         std::fs::read_to_string(web.join("notes.txt")).unwrap(),
         "mine"
@@ -91,6 +92,7 @@ fn what_differs_is_shown_first_and_mended_when_somebody_says_so() {
     for n in 2..=5 {
         assert!(web.join(name(n)).join("data").exists(), "{n}");
     }
+    std::fs::remove_dir_all(trash.join("cut-off")).unwrap();
     std::fs::remove_file(web.join("notes.txt")).unwrap();
     std::fs::rename(program.path("away"), web.join(name(1))).unwrap();
     program.ends(0, &["check", "--repair", "--yes"]);

@@ -3,6 +3,8 @@
 //! Two workers share one stack of directories and go depth first; `unlink` says what happens to each directory. A
 //! removal that is cut off anywhere is finished by starting it again.
 
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ use super::error::DiskError;
 use super::handle::Handle;
 use super::host::TRASH;
 use super::lock::HostLock;
+use super::trash::is_moved_up;
 use super::unlink::Job;
 
 /// Turns taken at files of several names, so that two workers seldom wait for one.
@@ -81,7 +84,9 @@ impl Emptied {
 }
 
 impl HostLock {
-    /// Deletes everything in `.trash` of the host.
+    /// Deletes those `entries` of the host's `.trash`, and nothing else in it.
+    ///
+    /// Who calls it knows of each that a recorded plan has put it there, or that it never was a snapshot.
     ///
     /// Every name is removed from an open directory; no link is followed and no other file system entered, be it
     /// mounted or a subvolume. Directories that keep their owner out are opened up first. `progress` hears now and then
@@ -94,14 +99,19 @@ impl HostLock {
     /// The trash itself cannot be opened.
     pub fn empty_trash(
         &self,
+        entries: &BTreeSet<OsString>,
         progress: &(dyn Fn(&Removed) -> ControlFlow<()> + Sync),
     ) -> Result<Emptied, DiskError> {
+        if entries.is_empty() {
+            return Ok(Emptied::default());
+        }
         let Some(trash) = self.dir().child(TRASH)? else {
             return Ok(Emptied::default());
         };
         let removal = Removal {
             device: trash.stat()?.st_dev,
             trash,
+            entries,
             queue: Mutex::default(),
             changed: Condvar::new(),
             outcome: Mutex::default(),
@@ -128,6 +138,8 @@ pub(super) struct Removal<'a> {
     pub(super) trash: Handle,
     /// The file system of the trash: nothing on another one is touched.
     pub(super) device: u64,
+    /// What of the trash goes.
+    entries: &'a BTreeSet<OsString>,
     queue: Mutex<Queue>,
     changed: Condvar,
     outcome: Mutex<Emptied>,
@@ -145,6 +157,11 @@ struct Queue {
 }
 
 impl Removal<'_> {
+    /// Says that a name in the trash itself goes: one that was asked for, or a directory moved up out of one.
+    pub(super) fn takes(&self, name: &OsStr) -> bool {
+        self.entries.contains(name) || is_moved_up(name)
+    }
+
     pub(super) fn push(&self, jobs: impl IntoIterator<Item = Job>) {
         lock(&self.queue).jobs.extend(jobs);
         self.changed.notify_all();

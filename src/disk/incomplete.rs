@@ -1,5 +1,6 @@
 //! Pulls in progress.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use super::marks::{self, Suspect};
 use super::meta::{self, SnapshotMeta};
 use super::space::Space;
 use super::tally::excess_of;
+use super::trash::ANEW;
 use crate::core::model::{Excess, Limits, SnapshotKind, SnapshotName};
 
 /// rsync's own words, beside `data/`.
@@ -88,21 +90,21 @@ impl HostLock {
         }
     }
 
-    /// Makes `data` of a pull anew, empty: what is in it goes into the trash. To clear it in place would be no way, since
-    /// its files share inodes with older snapshots.
+    /// Makes `data` of a pull anew, empty: what is in it goes into the trash, and the answer is its name there, which no
+    /// snapshot has. To clear it in place would be no way, since its files share inodes with older snapshots.
     ///
     /// # Errors
     ///
     /// It cannot be moved or made.
-    pub fn begin_anew(&self, incomplete: &Incomplete) -> Result<(), DiskError> {
+    pub fn begin_anew(&self, incomplete: &Incomplete) -> Result<OsString, DiskError> {
         let trash = self.dir().make(TRASH)?;
-        let name = format!("{}.{}", incomplete.name, random_word()?);
+        let name = format!("{ANEW}{}.{}", incomplete.name, random_word()?);
         if !incomplete.dir.rename_new(DATA, &trash, &name)? {
             let path = trash.path().join(name);
             return Err(DiskError::NameTaken { path });
         }
         incomplete.dir.make_new(DATA)?;
-        Ok(())
+        Ok(name.into())
     }
 
     /// Opens a pull that an earlier run left; nothing if it is not there.

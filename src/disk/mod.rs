@@ -73,6 +73,7 @@ pub use root::{HostEntries, Root, RootState};
 pub use root_view::RootView;
 pub use scan::{Found, Leftovers, Place, Record, Scan, Strange};
 pub use space::{FileSystem, Mount, Space};
+pub use trash::Trashed;
 pub use tree::{Listing, Looked, Tree, TreeEntry, TreeKind, TreeName};
 pub use tree_node::{Node, Reached, TreeDir};
 pub use usage::Measured;

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::empty::{Removal, Removed, UnremovedCause, lock};
 use super::handle::{DIRECTORY, INSIDE, PRIVATE_DIR, allocated, file_type, random_word};
+use super::trash::DEEP;
 
 /// Below this depth a directory is first moved up into the trash itself: trees of any depth are removed with at most
 /// so many directories open a worker, and no path ever grows too long.
@@ -136,6 +137,9 @@ impl Job {
             };
             let name = entry.file_name();
             if name == c"." || name == c".." || lock(&self.0.state).stuck.contains(name) {
+                continue;
+            }
+            if self.0.at.is_none() && !removal.takes(OsStr::from_bytes(name.to_bytes())) {
                 continue;
             }
             let fate = match entry.file_type() {
@@ -389,7 +393,7 @@ fn unlink(dir: &OwnedFd, name: &CStr, removal: &Removal<'_>, removed: &mut Remov
 /// Moves a directory up into the trash itself, under a new name.
 fn move_up(dir: &OwnedFd, name: &CStr, removal: &Removal<'_>) -> Result<(), Errno> {
     let word = random_word().map_err(|_| Errno::AGAIN)?;
-    let new_name = format!(".deep-{word}");
+    let new_name = format!("{DEEP}{word}");
     match renameat(dir, name, &removal.trash, &new_name) {
         // Its entry `..` changes, so its owner has to be able to write to it.
         Err(Errno::ACCESS) => {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::check::{Finding, Level, failed, finding};
 use super::context::Facts;
+use super::trash::TrashView;
 use super::{Context, Error};
 use crate::core::model::{Snapshot, SnapshotId, SnapshotStatus, SqlHost};
 use crate::disk::{DiskError, HostDir, Root};
@@ -42,6 +43,8 @@ pub(super) fn absent(context: &Context, facts: &Facts) -> Vec<Finding> {
             Ok(told) => found.extend(told),
             Err(error) => found.push(unreadable(host, error)),
         }
+        // A directory that cannot be entered has been told of.
+        found.extend(in_trash(context, &root, host, facts).unwrap_or_default());
     }
     found
 }
@@ -100,6 +103,28 @@ fn of_host(
             "bring them back, or let their rows say missing: pobsync check --repair",
         )
     }))
+}
+
+/// What lies in the trash of a host and no plan has put there: nothing deletes it, and it takes room.
+fn in_trash(
+    context: &Context,
+    root: &Root,
+    host: &SqlHost,
+    facts: &Facts,
+) -> Result<Vec<Finding>, Error> {
+    let Some(dir) = root.find_host_dir(&host.directory)? else {
+        return Ok(Vec::new());
+    };
+    let stays = TrashView::of(context, facts, host, &dir)?.stays;
+    let told = stays.into_iter().take(MOST_NAMES).map(|stays| {
+        let help = match stays.back {
+            Some(_) => "to have it back in its place: pobsync check --repair",
+            None => "nothing deletes it; pobsync check --repair lists all of them",
+        };
+        let message = format!("{}: {}", host.name, stays.what);
+        finding(Level::Advice, "trash", message, help)
+    });
+    Ok(told.collect())
 }
 
 /// A link or a file in the place of the tree, or of the snapshot, is none.

@@ -1,5 +1,5 @@
 //! Prunes that were killed after they had committed to a deletion: what they had taken off its place is finished by the next
-//! run that holds the host's lock, and told; what still stands in its place stays.
+//! run that holds the host's lock, and told; what still stands in its place stays, and so does what no prune has moved.
 
 use serde::Serialize;
 
@@ -8,6 +8,7 @@ use super::prune::{PruneReport, empty_trash, to_trash};
 use super::{Context, Error};
 use crate::core::model::{HostName, PlanId, Snapshot, SnapshotName, SqlHost};
 use crate::core::plan::OrderedDeletion;
+use crate::store::HostKey;
 
 /// A deletion that an earlier prune had committed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,7 +38,12 @@ pub(super) fn finish_cut_off(
     host: &SqlHost,
     lock: &Grip,
 ) -> Result<Vec<FinishedDeletion>, Error> {
-    let rows = context.store.deleting_rows(host.id)?;
+    let mut rows = context.store.deleting_rows(host.id)?;
+    if !rows.is_empty() {
+        // What went into the trash of another root is not gone because this one has none of it.
+        let facts = context.own_facts_of(HostKey::Id(host.id))?;
+        rows.retain(|record| facts.root_id() == Some(&record.root));
+    }
     if rows.is_empty() && lock.trash_names()?.is_empty() {
         return Ok(Vec::new());
     }
@@ -76,7 +82,7 @@ pub(super) fn finish_cut_off(
         });
         going.push((id, name));
     }
-    empty_trash(context, lock, going, &mut report)?;
+    empty_trash(context, host, lock, going, &mut report)?.warn(host);
     plans.retain(|finished| report.deleted.contains(&finished.snapshot));
     Ok(plans)
 }

@@ -76,6 +76,7 @@ mod status;
 mod superseded;
 mod tell;
 mod transfers;
+mod trash;
 mod tree_paths;
 mod trust;
 mod upcoming;

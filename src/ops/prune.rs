@@ -9,6 +9,7 @@ use super::grip::{Grip, is_gone};
 use super::plan::plan_in_force;
 use super::reconcile::reconcile;
 use super::root::{grip_host, open_root};
+use super::trash::TrashView;
 use super::{Context, Error};
 use crate::core::model::{
     HostName, Kinds, Label, PlanId, RunCause, RunId, RunKind, RunStatus, SnapshotId, SnapshotName,
@@ -295,7 +296,7 @@ fn carry_out(
                 .push((deletion.name.clone(), marking_text(refused).to_owned())),
         }
     }
-    empty_trash(context, lock, going, &mut report)?;
+    empty_trash(context, host, lock, going, &mut report)?;
     Ok(report)
 }
 
@@ -378,23 +379,31 @@ pub(super) fn to_trash(lock: &Grip, deletion: &OrderedDeletion) -> Result<(), Er
     }
 }
 
-/// Empties the trash and says of each row that its snapshot is gone, which is so only once the trash is empty.
+/// Deletes what recorded plans have put into the trash, and says of each row that its snapshot is gone, which is so only
+/// once all of it is. Whatever else lies there stays.
 pub(super) fn empty_trash(
     context: &Context,
+    host: &SqlHost,
     lock: &Grip,
     going: Vec<(SnapshotId, SnapshotName)>,
     report: &mut PruneReport,
-) -> Result<(), Error> {
-    let emptied = lock.empty_trash(&|_| std::ops::ControlFlow::Continue(()))?;
+) -> Result<TrashView, Error> {
+    let facts = context.own_facts_of(HostKey::Id(host.id))?;
+    let trash = TrashView::of(context, &facts, host, lock)?;
+    let emptied = lock.empty_trash(&trash.goes, &|_| std::ops::ControlFlow::Continue(()))?;
     report.freed += emptied.removed.bytes;
     if emptied.is_finished() {
         for (row, name) in going {
+            if let Some(stays) = trash.staying(&name) {
+                report.left.push((name, stays.what.clone()));
+                continue;
+            }
             context
                 .store
                 .mark_deleted(row, lock.lease(), super::clock::now())?;
             report.deleted.push(name);
         }
-        return Ok(());
+        return Ok(trash);
     }
     let why = emptied
         .unremoved
@@ -407,7 +416,7 @@ pub(super) fn empty_trash(
             .into_iter()
             .map(|(_, name)| (name, format!("in the trash, not empty yet: {why}"))),
     );
-    Ok(())
+    Ok(trash)
 }
 
 /// A run of an older version, which had no lease, has lost its process once it was silent for so long.

@@ -11,6 +11,7 @@ use super::discover::{claims, discover_host, give_directories, is_of, is_snapsho
 use super::prune::settle_lost_runs;
 use super::reconcile::reconcile;
 use super::root::{grip_host, open_root};
+use super::trash::TrashView;
 use super::{Context, Error};
 use crate::core::model::{Snapshot, SnapshotStatus, SqlHost, Timestamp};
 use crate::disk::{Found, HostDir, Place, Root, Scan, Suspect};
@@ -49,7 +50,7 @@ pub fn disagreements(context: &Context) -> Result<Vec<Disagreement>, Error> {
         });
     }
     for host in &facts.state.hosts {
-        match of_host(&root, host, &facts, now) {
+        match of_host(context, &root, host, &facts, now) {
             Ok(told) => found.extend(told),
             // It is for a person to mend, and says nothing of the other hosts.
             Err(error) => found.push(Disagreement {
@@ -65,6 +66,7 @@ pub fn disagreements(context: &Context) -> Result<Vec<Disagreement>, Error> {
 }
 
 fn of_host(
+    context: &Context,
     root: &Root,
     host: &SqlHost,
     facts: &Facts,
@@ -77,7 +79,7 @@ fn of_host(
     let scan = dir.scan()?;
     let mut found = of_rows(host, rows, &scan, now);
     found.extend(of_disk(host, rows, &scan, &dir));
-    found.extend(of_trash(host, rows, &dir)?);
+    found.extend(of_trash(context, facts, host, &dir)?);
     Ok(found)
 }
 
@@ -240,29 +242,23 @@ fn of_disk(host: &SqlHost, rows: &[Snapshot], scan: &Scan, dir: &HostDir) -> Vec
     told
 }
 
-/// What lies in the trash beside the snapshots whose rows say so.
+/// What lies in the trash and no plan has put there.
 fn of_trash(
+    context: &Context,
+    facts: &Facts,
     host: &SqlHost,
-    rows: &[Snapshot],
     dir: &HostDir,
-) -> Result<Option<Disagreement>, Error> {
-    let is_known = |name: &str| {
-        rows.iter().any(|row| {
-            row.status == SnapshotStatus::Deleting && name.starts_with(row.name.as_str())
+) -> Result<Vec<Disagreement>, Error> {
+    let stays = TrashView::of(context, facts, host, dir)?.stays;
+    Ok(stays
+        .into_iter()
+        .map(|stays| Disagreement {
+            host: host.name.to_string(),
+            snapshot: None,
+            what: stays.what,
+            remedy: stays.back.map(|_| "it is moved back to its place"),
         })
-    };
-    let names: Vec<String> = dir
-        .trash_names()?
-        .iter()
-        .map(|name| name.to_string_lossy().into_owned())
-        .filter(|name| !is_known(name))
-        .collect();
-    Ok((!names.is_empty()).then(|| Disagreement {
-        host: host.name.to_string(),
-        snapshot: None,
-        what: format!("left in .trash: {}", names.join(", ")),
-        remedy: Some("it is deleted, as every prune would"),
-    }))
+        .collect())
 }
 
 /// Mends what can be mended, host by host under its lock, and says what is left: what needs a person, and hosts that
@@ -312,6 +308,11 @@ fn repair_host(
         Some(dir) => {
             let lock = grip_host(context, &dir, host, "repair", None, now)?;
             settle_lost_runs(context, host)?;
+            for stays in TrashView::of(context, &read()?, host, &lock)?.stays {
+                if let Some((kind, name)) = &stays.back {
+                    lock.bring_back(&stays.name, *kind, name)?;
+                }
+            }
             super::cut_off::log_finished(&host.name, &finish_cut_off(context, host, &lock)?);
             let facts = reconcile(context, root, host.id, read()?)?;
             discover_host(context, root, host, &facts)?;

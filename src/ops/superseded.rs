@@ -57,6 +57,6 @@ pub(super) fn drop_superseded(
         plan: Some(recorded),
         ..PruneReport::nothing(&host.name)
     };
-    empty_trash(context, lock, going, &mut report)?;
+    empty_trash(context, host, lock, going, &mut report)?;
     Ok(Some(report))
 }

@@ -5,6 +5,7 @@
 //! begun anew by `--link-dest` alone. rsync is never let into a tree with links that were made here: it would change
 //! attributes in place, and so in older snapshots.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -303,9 +304,11 @@ impl Transfers<'_, '_> {
     }
 
     fn begin_anew(&self) -> Result<(), Error> {
-        self.lock.begin_anew(self.incomplete)?;
-        // Nothing that a plan has to list: it never was a snapshot. The trash was empty when the host was locked.
-        let emptied = self.lock.empty_trash(&|_| ControlFlow::Continue(()))?;
+        // Nothing that a plan has to list: it never was a snapshot.
+        let left = BTreeSet::from([self.lock.begin_anew(self.incomplete)?]);
+        let emptied = self
+            .lock
+            .empty_trash(&left, &|_| ControlFlow::Continue(()))?;
         if !emptied.is_finished() {
             self.say("some of it could not be removed from the trash");
         }

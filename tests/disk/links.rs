@@ -74,10 +74,11 @@ fn do_everything(test: &TestRoot) -> Vec<DiskError> {
     note(lock.begin(SCHEDULED, &name(3)).map(|_| ()));
     note(lock.trash_incomplete(SCHEDULED, &name(3)).map(|_| ()));
     note(lock.trash(SCHEDULED, &name(1)).map(|_| ()));
-    note(
-        lock.empty_trash(&|_| std::ops::ControlFlow::Continue(()))
-            .map(|_| ()),
-    );
+    let all = lock.trash_names().map(|names| names.into_iter().collect());
+    note(all.and_then(|all| {
+        lock.empty_trash(&all, &|_| std::ops::ControlFlow::Continue(()))
+            .map(|_| ())
+    }));
     errors
 }
 
@@ -176,7 +177,10 @@ fn a_directory_that_becomes_a_link_during_a_removal_is_not_followed() {
         });
         std::fs::create_dir_all(test.host_path(".trash")).unwrap();
         for _ in 0..300 {
-            let _ = empty_trash(&lock);
+            let _ = lock.empty_trash(
+                &std::collections::BTreeSet::from(["swapped".into()]),
+                &|_| std::ops::ControlFlow::Continue(()),
+            );
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });

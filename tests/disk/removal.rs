@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pobsync::disk::{HostLock, Removed};
 
-use crate::support::{SCHEDULED, TestRoot, empty_trash, name, publish, run, skipped};
+use crate::support::{SCHEDULED, TestRoot, empty_trash, in_trash, name, publish, run, skipped};
 
 /// A snapshot that `fill` has filled, in the trash.
 fn trashed(test: &TestRoot, fill: impl FnOnce(&Path)) -> HostLock {
@@ -153,7 +153,7 @@ fn few_directories_are_open_at_once() {
     });
     let trash = test.host_path(".trash");
     let emptied = lock
-        .empty_trash(&|_removed| {
+        .empty_trash(&in_trash(&lock), &|_removed| {
             // Other tests of this process have files open too: only those in this trash count.
             let open = std::fs::read_dir("/proc/self/fd")
                 .unwrap()
@@ -247,7 +247,7 @@ fn the_caller_can_stop_and_go_on_later() {
             std::fs::create_dir_all(data.join(format!("{dir}/sub"))).unwrap();
         }
     });
-    let stopped = lock.empty_trash(&|removed| {
+    let stopped = lock.empty_trash(&in_trash(&lock), &|removed| {
         if removed.dirs >= 10 {
             ControlFlow::Break(())
         } else {
@@ -271,7 +271,7 @@ fn a_caller_that_panics_ends_the_removal_and_no_thread_hangs() {
         }
     });
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let _ = lock.empty_trash(&|removed| {
+        let _ = lock.empty_trash(&in_trash(&lock), &|removed| {
             assert!(removed.dirs < 5, "as planned");
             ControlFlow::Continue(())
         });

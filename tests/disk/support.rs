@@ -1,5 +1,7 @@
 //! Roots to try things on.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -80,8 +82,13 @@ pub(crate) fn publish(lock: &HostLock, kind: SnapshotKind, name: &SnapshotName) 
 }
 
 pub(crate) fn empty_trash(lock: &HostLock) -> Emptied {
-    lock.empty_trash(&|_removed| ControlFlow::Continue(()))
+    lock.empty_trash(&in_trash(lock), &|_removed| ControlFlow::Continue(()))
         .unwrap()
+}
+
+/// All that is in the trash, as if plans had put it there.
+pub(crate) fn in_trash(lock: &HostLock) -> BTreeSet<OsString> {
+    lock.trash_names().unwrap().into_iter().collect()
 }
 
 /// The names in a directory, sorted.
