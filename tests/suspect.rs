@@ -124,6 +124,10 @@ fn a_disk_that_is_not_mounted_ages_out_nothing_until_somebody_has_looked() {
     // It stays so while the disk stays away.
     program.ends(10, &["backup", "web", "--prune"]);
     assert_eq!(fixture.suspects()[3..], [true, true]);
+    // Nor does an apply of the whole file, as CI has it, speak for somebody who has looked.
+    let said = program.ends(10, &["apply", "--yes", "--prune"]);
+    assert!(said.err.contains("pobsync ack web"), "{}", said.err);
+    assert_eq!(program.visible("web", "manual").len(), 5);
 
     // Back again: all files are found in the last good snapshot, and this one is no suspect; those before it still are.
     fixture.mount();

@@ -18,7 +18,8 @@ const LONGEST_SILENCE: Span = Span::from_hours(7 * 24);
 pub enum Authority {
     /// Nobody asked: a schedule, or `--prune` after a backup. Needs an approved policy, and every limit counts.
     Unattended,
-    /// A person or CI applied a plan with `--prune`. The approval is that apply's own; every limit counts.
+    /// A person or CI applied a plan with `--prune`. The approval is that apply's own; every limit counts, and what is
+    /// suspect stays until somebody has looked at it.
     Applied,
     /// A person asked for this host by name.
     ByName {
@@ -164,6 +165,15 @@ pub fn authorise(
     refusals.extend(from_the_future(plan, clock.now));
     if authority == Authority::Unattended {
         refusals.extend(doubtful_clock(plan, clock));
+    }
+    let is_suspect_in_the_way = match authority {
+        Authority::Unattended => true,
+        // An apply speaks of a whole file, and CI says it with nobody there to look. A host whose snapshots the file says
+        // to delete, it names.
+        Authority::Applied => !deletes_a_removed_host(plan),
+        Authority::ByName { .. } => false,
+    };
+    if is_suspect_in_the_way {
         refusals.extend(suspect(plan));
     }
     if !refusals.is_empty() {
@@ -205,14 +215,10 @@ pub fn require_approval(
     plan: &RetentionPlan,
     state: &SqlState,
 ) -> Result<(), GateError> {
-    let is_removed = plan
-        .delete
-        .iter()
-        .all(|entry| entry.reason == Cause::HostRemoved);
     let needs_approval = match authority {
         Authority::Unattended => true,
         // The apply that says `snapshots="delete"` is itself the approval of that.
-        Authority::Applied => !is_removed,
+        Authority::Applied => !deletes_a_removed_host(plan),
         Authority::ByName { .. } => false,
     };
     // Without a policy everything is kept, and there is nothing to approve.
@@ -226,6 +232,12 @@ pub fn require_approval(
         host: plan.host.clone(),
         approved,
     })
+}
+
+/// Says that whatever goes does so because the file says of a host that it is removed with its snapshots.
+fn deletes_a_removed_host(plan: &RetentionPlan) -> bool {
+    let mut deleted = plan.delete.iter();
+    deleted.all(|entry| entry.reason == Cause::HostRemoved)
 }
 
 fn limit_refusals(
@@ -308,7 +320,9 @@ fn suspect(plan: &RetentionPlan) -> Option<Refusal> {
         format!(
             "snapshot {snapshot} of {host} is suspect: it shrank or changed far more than usual, or `pobsync verify` found it damaged"
         ),
-        &format!("look at it; if all is well, pobsync ack {host}"),
+        &format!(
+            "look at it; if all is well, pobsync ack {host}; a prune by name goes on at once: pobsync retention {host} --apply"
+        ),
     ))
 }
 

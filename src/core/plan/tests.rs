@@ -535,6 +535,10 @@ fn the_clock_and_suspects_stop_what_nobody_asked_for() {
         guards(&open(Authority::Unattended, &state, &all).unwrap_err()),
         ["suspect"]
     );
+    assert_eq!(
+        guards(&open(Authority::Applied, &state, &all).unwrap_err()),
+        ["suspect"]
+    );
     assert!(open(Authority::ByName { max_delete: None }, &state, &all).is_ok());
 }
 
