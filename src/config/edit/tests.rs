@@ -309,6 +309,33 @@ fn comments_do_not_run_into_one_another() {
     assert_eq!(comments(&edited), comments(text), "{edited}");
 }
 
+#[test]
+fn a_comment_between_words_of_a_node_on_a_shared_line_leaves_the_others_whole() {
+    let text = "host \"a\" {\n    address \"local\"\n    source \"/etc\"\n    \
+                hooks { before \"a\"; remote-after \"a\" \\ // on 4\n        \"b\"; timeout \"25h\" }\n}\n";
+    let hooks = |fields: &[(&str, Value)]| {
+        let edited = after(text, "a", fields);
+        assert_eq!(comments(&edited), comments(text), "{edited}");
+        let (_, hooks) = edited.split_once("hooks {").unwrap();
+        hooks.trim_end_matches(['\n', '}', ' ']).to_owned()
+    };
+    assert_eq!(
+        hooks(&[("hooks.remote-after", json!([]))]),
+        " before \"a\"; // on 4\n    timeout \"25h\""
+    );
+    assert_eq!(
+        hooks(&[("hooks.remote-after", json!(["a"]))]),
+        " before \"a\"; remote-after \"a\"; // on 4\n    timeout \"25h\""
+    );
+    assert_eq!(
+        hooks(&[
+            ("hooks.before", json!([])),
+            ("hooks.remote-after", json!([]))
+        ]),
+        " // on 4\n    timeout \"25h\""
+    );
+}
+
 /// Every comment of a text, in order of their text.
 fn comments(text: &str) -> Vec<String> {
     let mut found: Vec<String> = tree::tokens(text)

@@ -160,13 +160,25 @@ impl NodeText {
                 _ => break,
             }
         }
-        let rest = self.text.get(entry.range.end..).unwrap_or_default();
-        let rest = rest.trim_start_matches([' ', '\t', '\r']);
-        if kept.contains("//") && !rest.is_empty() && !rest.starts_with('\n') {
-            // What follows on the line must not become a part of the comment.
-            kept.push_str(&format!("{}{}", self.newline, self.indent_of(node)));
+        let mut end = entry.range.end;
+        let behind = |end: usize| {
+            let rest = self.text.get(end..).unwrap_or_default();
+            rest.trim_start_matches([' ', '\t', '\r'])
+        };
+        if kept.contains("//") {
+            // The node ends where its words do: behind the comment, on a later line, a `;` would have nothing before it.
+            if let Some(rest) = behind(end).strip_prefix(';') {
+                end = self.text.len() - rest.len();
+                kept.insert(0, ';');
+            }
+            let rest = behind(end);
+            if !rest.is_empty() && !rest.starts_with('\n') {
+                // What follows on the line must not become a part of the comment.
+                end = self.text.len() - rest.len();
+                kept.push_str(&format!("{}{}", self.newline, self.indent_of(node)));
+            }
         }
-        self.replace(&(start..entry.range.end), &kept);
+        self.replace(&(start..end), &kept);
         Ok(())
     }
 
