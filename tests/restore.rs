@@ -750,7 +750,7 @@ fn what_is_known_to_be_damaged_is_told_before_it_is_restored() {
         let said = program.ends(13, &args);
         let warning = format!("warning: {bad} is damaged in {second}: ");
         assert!(said.err.contains(&warning), "{}", said.err);
-        let whole = format!("whole in {first} (manual)");
+        let whole = format!("a whole copy, maybe of another version, is in {first} (manual)");
         assert!(said.err.contains(&whole), "{}", said.err);
         assert!(
             said.out.contains("Damaged in that snapshot"),

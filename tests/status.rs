@@ -42,6 +42,26 @@ fn headline(program: &Program, code: i32) -> String {
 }
 
 #[test]
+fn a_disk_that_is_away_is_told_before_the_next_backup_fails_for_it() {
+    let program = with_hosts(&["db-01"], "");
+    program.ends(0, &["backup", "db-01"]);
+    program.ends(0, &["status"]);
+    let (root, away) = (program.path("root"), program.path("away"));
+    std::fs::rename(&root, &away).unwrap();
+    std::fs::create_dir(&root).unwrap();
+    let said = program.ends(1, &["status"]);
+    assert!(said.out.contains("1 well"), "{}", said.out);
+    assert!(said.out.contains("\nBackup root: "), "{}", said.out);
+    assert_eq!(
+        headline(&program, 2),
+        "POBSYNC CRITICAL: 1 host well; the backup root cannot be used"
+    );
+    std::fs::remove_dir(&root).unwrap();
+    std::fs::rename(&away, &root).unwrap();
+    program.ends(0, &["status"]);
+}
+
+#[test]
 fn monitoring_gets_its_line_and_its_codes() {
     let program = with_hosts(&["db-01", "web-01"], "");
     assert_eq!(

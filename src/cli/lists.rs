@@ -113,7 +113,7 @@ pub(super) fn snapshots(
 fn damaged(snapshot: &SnapshotRow) -> Option<String> {
     let told = snapshot.damage.iter().map(|damage| {
         let whole = match &damage.intact {
-            Some(intact) => format!(", whole in {intact}"),
+            Some(intact) => format!(", a whole copy, maybe of another version, is in {intact}"),
             None if damage.problem.loses_content() => ", no whole copy is known".to_owned(),
             None => String::new(),
         };

@@ -139,7 +139,10 @@ fn tell_before(begun: &RestoreBegun, output: &Output) {
 fn tell_damage(begun: &RestoreBegun, output: &Output) {
     for damage in begun.damage.iter().take(SHOWN) {
         let whole = match &damage.intact {
-            Some(intact) => format!("; whole in {} ({})", intact.snapshot, intact.kind),
+            Some(intact) => format!(
+                "; a whole copy, maybe of another version, is in {} ({})",
+                intact.snapshot, intact.kind
+            ),
             None if damage.problem.loses_content() => "; no whole copy of it is known".to_owned(),
             None => String::new(),
         };

@@ -8,7 +8,7 @@ use crate::cli::args::Common;
 use crate::core::health::Severity;
 use crate::core::model::visible;
 use crate::core::plan::Outcome;
-use crate::ops::{self, HostStatus, ServerStatus, Status};
+use crate::ops::{self, Finding, HostStatus, ServerStatus, Status};
 use crate::render::{Column, Style, table};
 
 /// What monitoring shows of the hosts in its one line.
@@ -82,9 +82,22 @@ fn text(status: &Status, style: &Style) -> String {
     if !status.servers.is_empty() {
         text.push_str(&servers(status, style));
     }
+    text.extend(lost_root(status).map(|line| format!("{line}\n")));
     text.extend(unverified(status).map(|line| format!("{line}\n")));
     text.extend(telling(status).map(|line| format!("{line}\n")));
     text
+}
+
+/// What is wrong with the backup root.
+fn lost_root(status: &Status) -> impl Iterator<Item = String> {
+    let lost = status.findings.iter().filter(|f| f.is_of_lost_root());
+    lost.map(|finding| {
+        let help = match finding.help.as_str() {
+            "" => String::new(),
+            help => format!("; {}", visible(help)),
+        };
+        format!("Backup root: {}{help}", visible(&finding.message))
+    })
 }
 
 /// Whose verification is overdue, if anybody's.
@@ -212,6 +225,9 @@ fn headline(status: &Status) -> String {
             named.join(", ")
         )
     };
+    if status.findings.iter().any(Finding::is_of_lost_root) {
+        text.push_str("; the backup root cannot be used");
+    }
     if status.notifications_overdue {
         text.push_str("; notifications are not delivered");
     }
@@ -257,6 +273,7 @@ fn details(status: &Status) -> String {
             problems.map(|problem| format!("{}: {}", host.host, problem.text))
         })
         .collect();
+    lines.splice(0..0, lost_root(status));
     lines.extend(unverified(status));
     lines.extend(telling(status));
     let cut = lines.len().saturating_sub(LISTED);

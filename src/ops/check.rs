@@ -38,6 +38,14 @@ pub struct Finding {
     pub help: String,
 }
 
+impl Finding {
+    /// Says that the backup root cannot be used: no backup, prune or restore works, however well the hosts are.
+    #[must_use]
+    pub fn is_of_lost_root(&self) -> bool {
+        self.level == Level::Problem && self.what == "root"
+    }
+}
+
 pub(super) fn finding(
     level: Level,
     what: &'static str,

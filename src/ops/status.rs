@@ -188,12 +188,23 @@ pub fn status(context: &Context) -> Result<Status, Error> {
     } else {
         Severity::Good
     };
+    let findings = glance::findings(context)?;
+    let has_work = hosts
+        .iter()
+        .any(|host| !matches!(host.state, "paused" | "retired"));
+    // A host stays well until its next backup has failed; a disk that is away is to be told before.
+    let of_root = if has_work && findings.iter().any(Finding::is_of_lost_root) {
+        Severity::Critical
+    } else {
+        Severity::Good
+    };
     Ok(Status {
         at: now,
         severity: of_hosts
             .unwrap_or(Severity::Good)
             .max(of_telling)
-            .max(of_verification),
+            .max(of_verification)
+            .max(of_root),
         unverified,
         well: count("well"),
         paused: count("paused"),
@@ -203,7 +214,7 @@ pub fn status(context: &Context) -> Result<Status, Error> {
         notifications,
         notifications_overdue,
         servers: super::servers(context)?,
-        findings: glance::findings(context)?,
+        findings,
         hosts,
     })
 }

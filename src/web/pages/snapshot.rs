@@ -192,7 +192,7 @@ fn damage(taken: &Taken, zone: Tz) -> Markup {
             p.problem { "These are not what they were when the snapshot was made. The next backup brings anew what the host still has; older snapshots stay as they are." }
             div.scroll tabindex="0" role="region" aria-label="Damaged" {
                 table {
-                    thead { tr { th scope="col" { "Path" } th scope="col" { "What" } th scope="col" { "Found" } th scope="col" { "Whole in" } } }
+                    thead { tr { th scope="col" { "Path" } th scope="col" { "What" } th scope="col" { "Found" } th scope="col" { "Whole copy in (maybe of another version)" } } }
                     tbody { @for damage in &look.damage {
                         tr {
                             th scope="row" { code { (visible(&damage.problem.place(&damage.path))) } }
