@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use common::build_tree;
 use common::program::Program;
+use common::sql::Sql;
 use serde_json::Value;
 
 struct Fixture {
@@ -286,6 +287,64 @@ fn what_a_user_may_not_read_is_no_damage() {
     assert_eq!(said.code, 13);
     // Whoever may is told that nothing is wrong.
     fixture.verify(0, &[]);
+}
+
+#[test]
+fn whoever_may_not_read_a_damaged_file_does_not_make_it_whole() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let fixture = Fixture::new(1);
+    let at = |path: &str| fixture.at(&fixture.names()[0], path);
+    flip(&at("etc/hosts"));
+    fixture.verify(1, &[]);
+    flip(&at("etc/motd"));
+    let run = |command: &str, args: [&std::ffi::OsStr; 3]| {
+        let mut done = std::process::Command::new(command);
+        assert!(done.args(args).status().unwrap().success());
+    };
+    let all = fixture.program.path("");
+    run(
+        "chown",
+        ["-R".as_ref(), "65534:65534".as_ref(), all.as_ref()],
+    );
+    let closed = at("etc/hosts");
+    run("chown", ["--".as_ref(), "0:0".as_ref(), closed.as_ref()]);
+    run("chmod", ["--".as_ref(), "600".as_ref(), closed.as_ref()]);
+    let nobody = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+    ];
+    let said = fixture
+        .program
+        .run_under(&nobody, &["verify", "web", "--format", "json"]);
+    let told: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}", said.err));
+    let seen = &told[0]["snapshots"][0];
+    assert_eq!(seen["state"], "damaged", "{told:#}");
+    assert!(seen["problem"].is_string(), "{told:#}");
+    let path = |damage: &Value| damage["path"].as_str().unwrap().to_owned();
+    let paths: Vec<String> = told[0]["damage"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(path)
+        .collect();
+    assert!(
+        paths.iter().any(|path| path.ends_with("etc/motd")),
+        "{paths:?}"
+    );
+    let known = Sql::of(&fixture.program)
+        .texts("SELECT path FROM damage WHERE problem = 'content' ORDER BY path");
+    assert!(
+        known.iter().any(|path| path.ends_with("etc/hosts")),
+        "{known:?}"
+    );
+    assert!(
+        known.iter().any(|path| path.ends_with("etc/motd")),
+        "{known:?}"
+    );
 }
 
 #[test]

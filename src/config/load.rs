@@ -261,10 +261,10 @@ impl Loader {
         self.memory.keep(&all, sum);
     }
 
-    fn job(&mut self, real: &Utf8Path) -> Job {
-        match (&self.includes, self.instead.remove(real)) {
+    fn job(&self, real: &Utf8Path) -> Job {
+        match (&self.includes, self.instead.get(real)) {
             (Includes::Within(bundle), _) => Job::Given(bundle.bytes(real)),
-            (_, Some(text)) => Job::Given(text.into_bytes()),
+            (_, Some(text)) => Job::Given(text.clone().into_bytes()),
             (_, None) => Job::Disk(real.to_owned()),
         }
     }

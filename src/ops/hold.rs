@@ -156,7 +156,6 @@ pub fn acknowledge(context: &Context, host: &HostName) -> Result<usize, Error> {
         .len())
 }
 
-/// The snapshot that is meant of those on disk; an incomplete one by its name alone.
 /// As [`find`]; one that another server has is said to be there.
 fn find_here<'a>(
     context: &Context,
@@ -194,6 +193,7 @@ fn find_here<'a>(
     })
 }
 
+/// The snapshot that is meant of those on disk; an incomplete one by its name alone.
 fn find<'a>(
     facts: &'a Facts,
     host: &HostName,

@@ -95,13 +95,13 @@ pub struct UsageRecord {
 /// # Errors
 /// Every call fails with [`StoreError`] when the database cannot be read or written.
 pub trait Inspections {
-    /// Records a look at a snapshot and what is wrong with it, in place of what was known of the part that was looked at;
-    /// says how much of it is news. A snapshot with news becomes suspect; what other snapshots of the host are known to
+    /// Records a look at a snapshot and what is wrong with it, in place of what was known of the part that was looked at,
+    /// which is nothing where no sample is given: not all of that could be read. Says how much of it is news. A snapshot with news becomes suspect; what other snapshots of the host are known to
     /// have is none, since each later one shares the damaged file.
     fn record_verification(
         &self,
         look: &Verification,
-        sample: Sample,
+        sample: Option<Sample>,
         damage: &[NewDamage],
     ) -> Result<usize, StoreError>;
 

@@ -269,7 +269,11 @@ fn record(
             found: seen.found,
         };
         let damage = report.damage_of(seen.kind, &seen.snapshot);
-        let news = context.store.record_verification(&look, sample, &damage)?;
+        // What this user may not read is as damaged as it was.
+        let looked_at = seen.problem.is_none().then_some(sample);
+        let news = context
+            .store
+            .record_verification(&look, looked_at, &damage)?;
         if news > 0 {
             mark(dir, seen.kind, &seen.snapshot, seen.found)
                 .unwrap_or_else(|error| tracing::warn!("{}: {error}", host.name));

@@ -70,7 +70,7 @@ pub struct SnapshotVerification {
     pub unknown: u64,
     /// How much is wrong.
     pub found: u64,
-    /// Why it could not be looked at.
+    /// Why it, or some of it, could not be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }

@@ -23,7 +23,7 @@ impl<D: Database> Inspections for D {
     fn record_verification(
         &self,
         look: &Verification,
-        sample: Sample,
+        sample: Option<Sample>,
         damage: &[NewDamage],
     ) -> Result<usize, StoreError> {
         self.write(|s| record(s, look, sample, damage))
@@ -137,7 +137,7 @@ impl<D: Database> Inspections for D {
 fn record(
     session: &mut dyn Session,
     look: &Verification,
-    sample: Sample,
+    sample: Option<Sample>,
     damage: &[NewDamage],
 ) -> Result<usize, StoreError> {
     session.execute(
@@ -159,23 +159,32 @@ fn record(
         ],
     )?;
     let known = known_damage(session, look.snapshot)?;
-    let mut since: BTreeMap<Damaged, Timestamp> = BTreeMap::new();
-    for before in known {
+    let mut since: BTreeMap<&Damaged, Timestamp> = BTreeMap::new();
+    let mut stays: BTreeSet<&Damaged> = BTreeSet::new();
+    for before in &known {
         // What only reading finds stays until somebody reads it again: it has an inode, and a manifest one of the file that
         // shows what is wrong with it.
         let (_, problem, inode) = &before.damaged;
         let needs_reading = problem.needs_reading() || inode.is_some();
-        let was_looked_at = !needs_reading || sample.holds_slot(before.slot);
-        if before.snapshot == look.snapshot && was_looked_at {
-            session.execute("DELETE FROM damage WHERE id = ?", args![before.row])?;
+        let was_looked_at =
+            sample.is_some_and(|sample| !needs_reading || sample.holds_slot(before.slot));
+        if before.snapshot == look.snapshot {
+            if was_looked_at {
+                session.execute("DELETE FROM damage WHERE id = ?", args![before.row])?;
+            } else {
+                stays.insert(&before.damaged);
+            }
         }
-        since.entry(before.damaged).or_insert(before.found_at);
+        since.entry(&before.damaged).or_insert(before.found_at);
     }
     let mut news = 0;
     for found in damage {
-        let before = since.get(&key_of(found)).copied();
+        let key = key_of(found);
+        let before = since.get(&key).copied();
         news += usize::from(before.is_none());
-        insert(session, look.snapshot, found, before.unwrap_or(look.at))?;
+        if !stays.contains(&key) {
+            insert(session, look.snapshot, found, before.unwrap_or(look.at))?;
+        }
     }
     if news > 0 {
         session.execute(

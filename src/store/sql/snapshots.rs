@@ -120,20 +120,19 @@ fn with_room(
     let Some(root) = root else {
         return Ok(HashMap::new());
     };
-    let mut counts: HashMap<HostId, usize> = HashMap::new();
+    let mut hosts = HashMap::new();
     session.query(
-        "SELECT host_id FROM snapshots WHERE root_id = ? AND status <> 'deleted'",
+        "SELECT host_id, COUNT(*) FROM snapshots WHERE root_id = ? AND status <> 'deleted' GROUP BY host_id",
         args![root.as_str()],
         &mut |row| {
-            let host = HostId(Reader::new(row, "snapshots").int("host_id")?);
-            *counts.entry(host).or_default() += 1;
+            let mut row = Reader::new(row, "snapshots");
+            let host = HostId(row.int("host_id")?);
+            let count = row.opt_size("count")?.unwrap_or(0);
+            hosts.insert(host, Vec::with_capacity(usize::try_from(count).unwrap_or(0)));
             Ok(())
         },
     )?;
-    let lists = counts.into_iter();
-    Ok(lists
-        .map(|(host, count)| (host, Vec::with_capacity(count)))
-        .collect())
+    Ok(hosts)
 }
 
 pub(super) fn deleting(

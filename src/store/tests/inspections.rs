@@ -54,7 +54,7 @@ fn damage_makes_a_snapshot_suspect_once_and_stays_until_it_is_looked_at_again() 
     let all = Sample::ALL;
     assert_eq!(
         store
-            .record_verification(&look(id, run, 2), all, &bad)
+            .record_verification(&look(id, run, 2), Some(all), &bad)
             .unwrap(),
         2
     );
@@ -63,7 +63,7 @@ fn damage_makes_a_snapshot_suspect_once_and_stays_until_it_is_looked_at_again() 
     // The same again is no news.
     assert_eq!(
         store
-            .record_verification(&look(id, run, 2), all, &bad)
+            .record_verification(&look(id, run, 2), Some(all), &bad)
             .unwrap(),
         0
     );
@@ -73,7 +73,7 @@ fn damage_makes_a_snapshot_suspect_once_and_stays_until_it_is_looked_at_again() 
     let slot = Sample::slot(b"etc/hosts");
     let other = Sample::new(slot + 1, 100);
     store
-        .record_verification(&look(id, run, 0), other, &[])
+        .record_verification(&look(id, run, 0), Some(other), &[])
         .unwrap();
     assert_eq!(paths(&*store, web), ["etc/hosts"]);
     let found = store.inspected().unwrap()[&web];
@@ -83,12 +83,35 @@ fn damage_makes_a_snapshot_suspect_once_and_stays_until_it_is_looked_at_again() 
     assert_eq!((told.first.as_str(), told.since), ("etc/hosts", look(id, run, 1).at));
     let same = Sample::new(slot, 100);
     store
-        .record_verification(&look(id, run, 0), same, &[])
+        .record_verification(&look(id, run, 0), Some(same), &[])
         .unwrap();
     assert!(paths(&*store, web).is_empty());
     let verified = store.reading(web).unwrap().unwrap().verified;
     assert_eq!(verified.damage, None);
     assert_eq!(store.verifications(Some(web)).unwrap()[&id], look(id, run, 0));
+}
+
+#[test]
+fn a_look_by_somebody_who_may_not_read_everything_clears_nothing() {
+    let store = fresh();
+    let web = with_host(&*store);
+    let id = complete(&*store, web, "one");
+    let run = begin_run(&*store, web);
+    let [hosts, shadow] =
+        ["etc/hosts", "etc/shadow"].map(|path| damage(path, ProblemKind::Content));
+    store
+        .record_verification(&look(id, run, 1), Some(Sample::ALL), &[shadow])
+        .unwrap();
+    for news in [1, 0] {
+        let found = [hosts.clone()];
+        assert_eq!(
+            store
+                .record_verification(&look(id, run, 1), None, &found)
+                .unwrap(),
+            news
+        );
+        assert_eq!(paths(&*store, web), ["etc/hosts", "etc/shadow"]);
+    }
 }
 
 #[test]
@@ -99,7 +122,7 @@ fn damage_of_a_snapshot_that_has_gone_is_no_news_any_more() {
     let run = begin_run(&*store, web);
     let bad = [damage("x", ProblemKind::Extra)];
     store
-        .record_verification(&look(id, run, 1), Sample::ALL, &bad)
+        .record_verification(&look(id, run, 1), Some(Sample::ALL), &bad)
         .unwrap();
     store.mark_missing(&[id]).unwrap();
     assert!(paths(&*store, web).is_empty());
@@ -114,7 +137,7 @@ fn damage_that_others_share_outlives_the_snapshot_that_it_was_found_in() {
     let run = begin_run(&*store, web);
     let bad = [damage("etc/hosts", ProblemKind::Content)];
     store
-        .record_verification(&look(one, run, 1), Sample::ALL, &bad)
+        .record_verification(&look(one, run, 1), Some(Sample::ALL), &bad)
         .unwrap();
     for later in [200, 300] {
         store.record_shared_damage(two, at(later), &bad).unwrap();
@@ -148,12 +171,12 @@ fn whoever_has_looked_at_damage_is_not_asked_again_when_a_snapshot_goes() {
     let bad = [damage("etc/hosts", ProblemKind::Content)];
     let other = [damage("etc/passwd", ProblemKind::Content)];
     store
-        .record_verification(&look(one, run, 1), Sample::ALL, &bad)
+        .record_verification(&look(one, run, 1), Some(Sample::ALL), &bad)
         .unwrap();
     store.record_shared_damage(two, at(200), &bad).unwrap();
     store.acknowledge(web, "alice", at(201)).unwrap();
     store
-        .record_verification(&look(three, run, 1), Sample::ALL, &other)
+        .record_verification(&look(three, run, 1), Some(Sample::ALL), &other)
         .unwrap();
     // What one has was looked at; what three has, two has not.
     store.mark_missing(&[one]).unwrap();
@@ -176,7 +199,7 @@ fn a_whole_copy_that_has_gone_is_named_no_more() {
         ..damage("etc/hosts", ProblemKind::Content)
     };
     store
-        .record_verification(&look(one, run, 1), Sample::ALL, &[bad])
+        .record_verification(&look(one, run, 1), Some(Sample::ALL), &[bad])
         .unwrap();
     let intact = || store.damage(Some(web), 9).unwrap()[0].damage.intact.clone();
     assert!(intact().is_some());
