@@ -1,3 +1,6 @@
+mod documents;
+mod includes;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use proptest::prelude::*;
 use rstest::rstest;
@@ -323,129 +326,6 @@ fn each_mistake_has_its_name(#[case] text: &str, #[case] code: &str) {
 }
 
 #[test]
-fn includes_stay_below_the_folder_whatever_links_say() {
-    let outside = tempfile::tempdir().unwrap();
-    std::fs::write(
-        outside.path().join("secret.kdl"),
-        "host \"secret-content\" { }",
-    )
-    .unwrap();
-    let folder = one("include \"hosts/*.kdl\"");
-    std::fs::create_dir(folder.path().join("hosts")).unwrap();
-    std::os::unix::fs::symlink(
-        outside.path().join("secret.kdl"),
-        folder.path().join("hosts/x.kdl"),
-    )
-    .unwrap();
-    assert_eq!(folder.codes(), ["outside-root"]);
-    assert!(!folder.report().contains("secret-content"));
-}
-
-#[test]
-fn includes_are_bounded_in_depth_and_read_once() {
-    let mut files: Vec<(String, String)> = (0..12)
-        .map(|i| {
-            (
-                format!("{i}.kdl"),
-                format!("include \"{}.kdl\" optional=#true", i + 1),
-            )
-        })
-        .collect();
-    files[0].0 = "pobsync.kdl".into();
-    let named: Vec<(&str, &str)> = files
-        .iter()
-        .map(|(a, b)| (a.as_str(), b.as_str()))
-        .collect();
-    assert_eq!(Folder::of(&named).codes(), ["too-deep"]);
-    let twice = Folder::of(&[
-        ("pobsync.kdl", "include \"a*.kdl\"\ninclude \"a.kdl\""),
-        ("a.kdl", ""),
-    ]);
-    assert_eq!(twice.codes(), ["included-twice"]);
-}
-
-#[test]
-fn no_directory_outside_the_folder_is_looked_into() {
-    let outside = tempfile::tempdir().unwrap();
-    std::fs::create_dir(outside.path().join("in")).unwrap();
-    std::fs::write(outside.path().join("in/secret-name.kdl"), "").unwrap();
-    for pattern in [
-        "link/*/*.kdl",
-        "link/in/*.kdl",
-        "l?nk/*",
-        "nowhere",
-        "nowhere/x.kdl",
-    ] {
-        let folder = one(&format!("include \"{pattern}\" optional=#true"));
-        std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).unwrap();
-        std::os::unix::fs::symlink("/no/such/place", folder.path().join("nowhere")).unwrap();
-        assert_eq!(folder.codes(), ["outside-root"], "{pattern}");
-        assert!(
-            !folder.report().contains("secret-name"),
-            "{}",
-            folder.report()
-        );
-    }
-    let folder = one("include \"**/*.kdl\"");
-    std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).unwrap();
-    assert_eq!(
-        folder.codes(),
-        ["include-cycle"],
-        "`**` goes through no link, and meets the file itself"
-    );
-}
-
-#[test]
-fn patterns_mean_plain_files_in_order_and_no_hidden_ones() {
-    let host = |name: &str| format!("host \"{name}\" {{ address \"a\"; source \"/\" }}\n");
-    let (b, a, c) = (host("b"), host("a"), host("c"));
-    let folder = Folder::of(&[
-        (
-            "pobsync.kdl",
-            "include \"hosts/**/*.kdl\"\ninclude \"none/*\" optional=#true\n",
-        ),
-        ("hosts/b.kdl", &b),
-        ("hosts/a.kdl", &a),
-        ("hosts/deep/er/c.kdl", &c),
-        ("hosts/.b.kdl", "not read"),
-        ("hosts/dir.kdl/x", "not read"),
-    ]);
-    let loaded = folder.load();
-    let root = folder.path();
-    let names: Vec<_> = loaded
-        .files
-        .iter()
-        .map(|file| file.path.strip_prefix(&root).unwrap().as_str())
-        .collect();
-    assert_eq!(
-        names,
-        [
-            "pobsync.kdl",
-            "hosts/a.kdl",
-            "hosts/b.kdl",
-            "hosts/deep/er/c.kdl"
-        ]
-    );
-    assert_eq!(loaded.state.map(|state| state.hosts.len()), Some(3));
-}
-
-#[test]
-fn a_pipe_is_told_and_not_waited_for() {
-    use rustix::fs::{CWD, FileType, Mode, mknodat};
-    let folder = one("include \"hosts/*.kdl\"");
-    std::fs::create_dir(folder.path().join("hosts")).unwrap();
-    let pipe = folder.path().join("hosts/a.kdl");
-    mknodat(CWD, pipe.as_str(), FileType::Fifo, Mode::RUSR, 0).unwrap();
-    assert_eq!(folder.codes(), ["unreadable"]);
-}
-
-#[test]
-fn what_a_missing_file_would_have_brought_is_not_told_to_be_missing() {
-    let folder = one("include \"groups.kdl\"\nhost \"a\" group=\"web\" { address \"a\" }\n");
-    assert_eq!(folder.codes(), ["no-match"]);
-}
-
-#[test]
 fn what_is_no_text_or_too_large_or_not_there_is_told() {
     let folder = one("");
     let path = folder.path().join("pobsync.kdl");
@@ -572,57 +452,6 @@ fn the_starter_file_is_valid_for_any_root() {
             .unwrap_or_else(|| panic!("{}", loaded.report.text(false, 100)));
         assert_eq!(state.global.backup_root.unwrap().as_str(), root);
     }
-}
-
-/// Every file below `folder` whose name ends with `end`.
-fn below(folder: &Utf8Path, end: &str) -> Vec<Utf8PathBuf> {
-    let mut found = Vec::new();
-    for entry in folder.read_dir_utf8().unwrap() {
-        let path = entry.unwrap().into_path();
-        if path.is_dir() {
-            found.extend(below(&path, end));
-        } else if path.as_str().ends_with(end) {
-            found.push(path);
-        }
-    }
-    found
-}
-
-#[test]
-fn every_block_of_the_documentation_is_valid() {
-    let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
-    let pages = [root.join("README.md")]
-        .into_iter()
-        .chain(below(&root.join("examples"), ".md"));
-    let mut blocks = 0;
-    for page in pages {
-        let text = std::fs::read_to_string(&page).unwrap();
-        for rest in text.split("```kdl\n").skip(1) {
-            state(rest.split("```").next().unwrap());
-            blocks += 1;
-        }
-    }
-    assert!(blocks > 0);
-}
-
-#[test]
-fn every_example_is_valid_and_none_is_left_out() {
-    let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
-    let all = below(&root.join("examples"), ".kdl");
-    let mut read = std::collections::BTreeSet::new();
-    // A file that stands for itself says the version; the others are what such files include.
-    let is_whole = |path: &&Utf8PathBuf| {
-        let text = std::fs::read_to_string(path).unwrap();
-        text.starts_with("/- kdl-version 2\n")
-    };
-    let schema = root.join("schema/pobsync.kdl");
-    for path in all.iter().filter(is_whole).chain([&schema]) {
-        let loaded = load(path);
-        assert!(loaded.state.is_some(), "{}", loaded.report.text(false, 100));
-        read.extend(loaded.files.into_iter().map(|file| file.path));
-    }
-    let left: Vec<_> = all.iter().filter(|path| !read.contains(*path)).collect();
-    assert!(left.is_empty(), "no example includes {left:?}");
 }
 
 fn token() -> impl Strategy<Value = String> {
