@@ -1,21 +1,16 @@
 //! Hard links of a restore that goes on with another one: names that were there already are no longer links of each other
 //! and of what came now, until they are joined.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::rc::Rc;
-use std::time::Duration;
 
 use super::Error;
 use super::restore::RestoreReport;
-use super::restore_passes::{Work, mark, no_rsync};
+use super::restore_passes::{Work, no_rsync};
 use super::restored::without_slash;
 use super::tree_paths;
 use crate::disk::Reached;
-use crate::rsync::{Class, Ended, Names, Seen, restore_complaints, restored};
-
-type Paths = Rc<RefCell<BTreeSet<Vec<u8>>>>;
+use crate::rsync::{Names, Seen, restored};
 
 impl Work<'_> {
     /// Joins what is there already, has the very content of the snapshot, and is a hard link there; of what is not joined
@@ -56,18 +51,8 @@ impl Work<'_> {
 
     /// Names that are the same as in the snapshot by size and time, and files of their own where it has hard links.
     fn apart(&self) -> Result<BTreeSet<Vec<u8>>, Error> {
-        let found = Paths::default();
-        let heard = Rc::clone(&found);
-        let ended = self
-            .restore
-            .look_at_links(self.in_use.stdin()?, &mark()?, self.stop, move |seen| {
-                if let Seen::Joined(path) = seen {
-                    heard.borrow_mut().insert(path);
-                }
-            })
-            .map_err(no_rsync)?;
-        self.looked(&ended)?;
-        Ok(found.take())
+        let stdin = self.in_use.stdin()?;
+        self.gather(|pass| self.restore.look_at_links(stdin, pass), joined)
     }
 
     /// All names of the files that have one of these, as far as they are there and their content is that of the snapshot:
@@ -76,38 +61,14 @@ impl Work<'_> {
         let inodes: BTreeSet<u64> = apart.iter().filter_map(|path| self.inode(path)).collect();
         // rsync itself says what is there, since it follows no link of the target; a look at them all is needed only where
         // something is apart.
-        let same = Paths::default();
-        let heard = Rc::clone(&same);
-        let ended = self
-            .restore
-            .look_at_kinds(
-                self.in_use.stdin()?,
-                &mark()?,
-                self.stop,
-                Duration::MAX,
-                move |seen| {
-                    if let Seen::Same(path) = seen {
-                        heard.borrow_mut().insert(path);
-                    }
-                },
-            )
-            .map_err(no_rsync)?;
-        self.looked(&ended)?;
+        let stdin = self.in_use.stdin()?;
+        let there = self.gather(|pass| self.restore.look_at_kinds(stdin, pass), same)?;
         let is_of_group = |path: &Vec<u8>| self.inode(path).is_some_and(|i| inodes.contains(&i));
-        let same: BTreeSet<Vec<u8>> = same.take().into_iter().filter(is_of_group).collect();
-        let whole = Paths::default();
-        let heard = Rc::clone(&whole);
-        let ended = self
-            .restore
-            .compare(self.names(&same)?, &mark()?, self.stop, move |seen| {
-                if let Seen::Same(path) = seen {
-                    heard.borrow_mut().insert(path);
-                }
-            })
-            .map_err(no_rsync)?;
-        self.looked(&ended)?;
+        let of_groups = there.into_iter().filter(is_of_group).collect();
+        let names = self.names(&of_groups)?;
+        let whole = self.gather(|pass| self.restore.compare(names, pass), same)?;
         let mut groups: BTreeMap<u64, Vec<Vec<u8>>> = BTreeMap::new();
-        for path in whole.take() {
+        for path in whole {
             if let Some(inode) = self.inode(&path) {
                 groups.entry(inode).or_default().push(path);
             }
@@ -128,29 +89,15 @@ impl Work<'_> {
         // A name that comes into a directory changes its time.
         let folders = whole.iter().filter_map(|path| self.folder_of(path));
         let names = whole.iter().cloned().chain(folders).collect();
-        let joined = Paths::default();
-        let heard = Rc::clone(&joined);
-        let ended = self
-            .restore
-            .join(self.names(&names)?, &mark()?, self.stop, move |seen| {
-                if let Seen::Joined(path) = seen {
-                    heard.borrow_mut().insert(path);
-                }
-            })
-            .map_err(no_rsync)?;
-        self.tell_end(&ended, report);
-        Ok(joined.take())
-    }
-
-    fn tell_end(&self, ended: &Ended, report: &mut RestoreReport) {
-        let Some((class, message)) = restored(ended, self.to_host) else {
-            return;
-        };
-        report.is_cut_off = class != Class::Partial;
-        report.problem.get_or_insert(message);
-        let (complaints, more) = restore_complaints(ended);
-        report.complaints.extend(complaints);
-        report.more_complaints += more;
+        let names = self.names(&names)?;
+        let (paths, ended) = self.hear(
+            |pass| self.restore.join(names, pass),
+            |paths: &mut BTreeSet<_>, seen| paths.extend(joined(seen)),
+        )?;
+        if let Some((class, message)) = restored(&ended, self.to_host) {
+            report.tell_end(class, message, &ended);
+        }
+        Ok(paths)
     }
 
     /// The names as rsync reads them.
@@ -189,5 +136,19 @@ impl Work<'_> {
             Ok(Reached::Node(node)) => Some(node.inode),
             _ => None,
         }
+    }
+}
+
+fn joined(seen: Seen) -> Option<Vec<u8>> {
+    match seen {
+        Seen::Joined(path) => Some(path),
+        _ => None,
+    }
+}
+
+fn same(seen: Seen) -> Option<Vec<u8>> {
+    match seen {
+        Seen::Same(path) => Some(path),
+        _ => None,
     }
 }

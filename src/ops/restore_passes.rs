@@ -11,7 +11,9 @@ use super::restore::{RestoreBegun, RestorePhase, RestoreReport, Wanted};
 use super::restored::{Missing, Restored, converted, without_slash};
 use super::{Error, tree_paths};
 use crate::disk::{Reached, SnapshotInUse, TreeKind};
-use crate::rsync::{Class, Ended, Restore, Seen, Stop, is_full, restore_complaints, restored};
+use crate::rsync::{
+    Class, Ended, Pass, Progress, Restore, Seen, Stop, is_full, restore_complaints, restored,
+};
 
 /// Somebody who has stopped a restore waits for its end.
 const LONGEST_LAST_LOOK: Duration = Duration::from_secs(10);
@@ -33,31 +35,23 @@ impl Work<'_> {
         if self.restore.parents.is_empty() {
             return Ok(Vec::new());
         }
-        let found = Rc::new(RefCell::new((BTreeSet::new(), Vec::<String>::new())));
-        let heard = Rc::clone(&found);
-        let ended = self
-            .restore
-            .look_at_parents(self.in_use.stdin()?, &mark()?, self.stop, move |seen| {
-                let (missing, in_the_way) = &mut *heard.borrow_mut();
-                match seen {
-                    Seen::New(item) => {
-                        missing.insert(without_slash(&item.path).to_owned());
-                    }
-                    Seen::Differs(path) | Seen::OtherKind(path) => {
-                        in_the_way.push(format!("/{}", tree_paths::bytes_shown(&path)));
-                    }
-                    // It stays as it is.
-                    _ => {}
+        let stdin = self.in_use.stdin()?;
+        let ((missing, in_the_way), ended) = self.hear(
+            |pass| self.restore.look_at_parents(stdin, pass),
+            |(missing, in_the_way): &mut (BTreeSet<Vec<u8>>, Vec<String>), seen| match seen {
+                Seen::New(item) => {
+                    missing.insert(without_slash(&item.path).to_owned());
                 }
-            })
-            .map_err(no_rsync)?;
+                Seen::Differs(path) | Seen::OtherKind(path) => {
+                    in_the_way.push(format!("/{}", tree_paths::bytes_shown(&path)));
+                }
+                // It stays as it is.
+                _ => {}
+            },
+        )?;
         self.looked(&ended)?;
-        let (missing, in_the_way) = &*found.borrow();
         if !in_the_way.is_empty() {
-            return Err(ReadingError::ParentInTheWay {
-                paths: in_the_way.clone(),
-            }
-            .into());
+            return Err(ReadingError::ParentInTheWay { paths: in_the_way }.into());
         }
         let parents = self.restore.parents.iter();
         Ok(parents
@@ -73,18 +67,17 @@ impl Work<'_> {
         told: Rc<dyn Fn(&Seen)>,
     ) -> Result<(RestoreReport, BTreeSet<Vec<u8>>), Error> {
         let other_kinds = Rc::new(self.other_kinds()?);
-        let found = Rc::new(RefCell::new(Restored::default()));
-        let (heard, kinds) = (Rc::clone(&found), Rc::clone(&other_kinds));
-        let ended = self
-            .restore
-            .look(self.in_use.stdin()?, &mark()?, self.stop, move |seen| {
+        let kinds = Rc::clone(&other_kinds);
+        let stdin = self.in_use.stdin()?;
+        let (mut restored, ended) = self.hear(
+            |pass| self.restore.look(stdin, pass),
+            move |restored: &mut Restored, seen| {
                 let seen = converted(seen, &kinds);
                 told(&seen);
-                heard.borrow_mut().take(&seen);
-            })
-            .map_err(no_rsync)?;
+                restored.take(&seen);
+            },
+        )?;
         let is_partial = self.looked(&ended)?;
-        let mut restored = found.take();
         restored.tell_directories(|path| self.is_directory(path));
         let mut report = RestoreReport {
             begun,
@@ -105,24 +98,14 @@ impl Work<'_> {
         if !self.restore.overwrite {
             return Ok(BTreeSet::new());
         }
-        let found = Rc::new(RefCell::new(BTreeSet::new()));
-        let heard = Rc::clone(&found);
-        let ended = self
-            .restore
-            .look_at_kinds(
-                self.in_use.stdin()?,
-                &mark()?,
-                self.stop,
-                Duration::MAX,
-                move |seen| {
-                    if let Seen::OtherKind(path) = seen {
-                        heard.borrow_mut().insert(path);
-                    }
-                },
-            )
-            .map_err(no_rsync)?;
-        self.looked(&ended)?;
-        Ok(found.take())
+        let stdin = self.in_use.stdin()?;
+        self.gather(
+            |pass| self.restore.look_at_kinds(stdin, pass),
+            |seen| match seen {
+                Seen::OtherKind(path) => Some(path),
+                _ => None,
+            },
+        )
     }
 
     /// Whether the snapshot holds a directory where this path of the target is.
@@ -130,6 +113,37 @@ impl Work<'_> {
         let source = self.wanted.source_of(path, self.restore.flat);
         let reached = source.and_then(|names| self.in_use.tree().reach(&names).ok());
         matches!(reached, Some(Reached::Node(node)) if node.kind == TreeKind::Directory)
+    }
+
+    /// The paths that a look tells of, as far as they are meant.
+    pub(super) fn gather(
+        &self,
+        call: impl FnOnce(Pass<'_>) -> std::io::Result<Ended>,
+        meant: fn(Seen) -> Option<Vec<u8>>,
+    ) -> Result<BTreeSet<Vec<u8>>, Error> {
+        let (paths, ended) = self.hear(call, move |paths: &mut BTreeSet<_>, seen| {
+            paths.extend(meant(seen));
+        })?;
+        self.looked(&ended)?;
+        Ok(paths)
+    }
+
+    /// Hears a pass through, and takes in what it tells.
+    pub(super) fn hear<T: Default + 'static>(
+        &self,
+        call: impl FnOnce(Pass<'_>) -> std::io::Result<Ended>,
+        mut take: impl FnMut(&mut T, Seen) + 'static,
+    ) -> Result<(T, Ended), Error> {
+        let found = Rc::new(RefCell::new(T::default()));
+        let heard = Rc::clone(&found);
+        let pass = Pass {
+            mark: mark()?,
+            stop: self.stop,
+            deadline: Duration::MAX,
+            told: Box::new(move |seen| take(&mut heard.borrow_mut(), seen)),
+        };
+        let ended = call(pass).map_err(no_rsync)?;
+        Ok((found.take(), ended))
     }
 
     /// Whether a part could not be looked at: it is met again when it is restored.
@@ -161,23 +175,17 @@ impl Work<'_> {
         progress: &mut dyn FnMut(RestorePhase),
     ) -> Result<(), Error> {
         let total = report.restored.bytes;
-        let sent = Rc::new(RefCell::new(Restored::default()));
-        let heard = Rc::clone(&sent);
-        let ended = self
-            .restore
-            .transfer(
-                self.in_use.stdin()?,
-                &mark()?,
-                self.stop,
-                move |seen| heard.borrow_mut().take(&converted(seen, &other_kinds)),
-                &mut |seen| {
-                    progress(RestorePhase::Writing {
-                        done: seen.bytes,
-                        of: total,
-                    });
-                },
-            )
-            .map_err(no_rsync)?;
+        let stdin = self.in_use.stdin()?;
+        let mut on_progress = |seen: Progress| {
+            progress(RestorePhase::Writing {
+                done: seen.bytes,
+                of: total,
+            });
+        };
+        let (sent, ended) = self.hear(
+            |pass| self.restore.transfer(stdin, pass, &mut on_progress),
+            move |sent: &mut Restored, seen| sent.take(&converted(seen, &other_kinds)),
+        )?;
         let Some((class, message)) = restored(&ended, self.to_host) else {
             return Ok(());
         };
@@ -187,13 +195,15 @@ impl Work<'_> {
             _ => self.still_missing(class == Class::Cancelled)?,
         };
         let found = std::mem::take(&mut report.restored);
-        report.restored = found.in_part(&sent.take(), still.as_ref());
+        report.restored = found.in_part(&sent, still.as_ref());
         if class == Class::Failed && report.restored.is_nothing() {
             return Err(failed(message, &ended));
         }
-        report.is_cut_off = class != Class::Partial;
-        report.problem = Some(message);
-        (report.complaints, report.more_complaints) = restore_complaints(&ended);
+        // What the look has told is told again by now, if it still is so.
+        report.problem = None;
+        report.complaints.clear();
+        report.more_complaints = 0;
+        report.tell_end(class, message, &ended);
         Ok(())
     }
 
@@ -207,31 +217,40 @@ impl Work<'_> {
             true => (&unasked, LONGEST_LAST_LOOK),
             false => (self.stop, Duration::MAX),
         };
-        let found = Rc::new(RefCell::new(Missing::default()));
-        let heard = Rc::clone(&found);
-        let ended = self
-            .restore
-            .look_at_kinds(
-                self.in_use.stdin()?,
-                &mark()?,
-                stop,
-                deadline,
-                move |seen| {
-                    heard.borrow_mut().take(&seen);
-                },
-            )
-            .map_err(no_rsync)?;
+        let stdin = self.in_use.stdin()?;
+        let (missing, ended) = self.hear(
+            |pass| {
+                let pass = Pass {
+                    stop,
+                    deadline,
+                    ..pass
+                };
+                self.restore.look_at_kinds(stdin, pass)
+            },
+            |missing: &mut Missing, seen| missing.take(&seen),
+        )?;
         let is_whole = !ended.timed_out
             && matches!(
                 restored(&ended, self.to_host),
                 None | Some((Class::Partial, _))
             );
-        Ok(is_whole.then(|| found.take()))
+        Ok(is_whole.then_some(missing))
+    }
+}
+
+impl RestoreReport {
+    /// Tells how a pass that writes did not end well, after all that is told already.
+    pub(super) fn tell_end(&mut self, class: Class, message: String, ended: &Ended) {
+        self.is_cut_off = class != Class::Partial;
+        self.problem.get_or_insert(message);
+        let (complaints, more) = restore_complaints(ended);
+        self.complaints.extend(complaints);
+        self.more_complaints += more;
     }
 }
 
 /// What stands before each line of a look: no host can have guessed it.
-pub(super) fn mark() -> Result<String, Error> {
+fn mark() -> Result<String, Error> {
     let bytes = super::random_bytes()?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -36,7 +36,7 @@ pub use listed::{Brought, brought};
 pub use outcome::{Class, Room, Verdict, classify, is_full, restore_complaints, restored};
 pub use probe::{MINIMUM_VERSION, Version, local_version, probe_remote, probe_sources};
 pub use process::{Ended, Progress, Started, Transfer, bring, compare, heard, run};
-pub use restore::{Item, Restore, RestoreTarget, Seen};
+pub use restore::{Item, Pass, Restore, RestoreTarget, Seen};
 pub use restore_links::Names;
 pub use stats::Stats;
 pub use stop::Stop;

@@ -88,76 +88,48 @@ pub(super) const PASSING_OVER: [&str; 2] = ["--ignore-existing", "--info=skip2"]
 /// Directories alone, and nothing that is in them.
 const BY_NAME: [&str; 2] = ["--dirs", "--no-recursive"];
 
+/// How one pass is called, and who is told what it finds or does.
+pub struct Pass<'a> {
+    /// What stands before each line that tells something: no host can have guessed it.
+    pub mark: String,
+    /// Ends it early.
+    pub stop: &'a Stop,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// Told each thing.
+    pub told: Box<dyn FnMut(Seen)>,
+}
+
 impl Restore {
     /// Looks at what restoring would do, and does nothing. What it would replace by something of another kind is told as
     /// new: [`Restore::look_at_kinds`] tells them apart.
     ///
     /// # Errors
     /// When rsync cannot be started or waited for.
-    pub fn look(
-        &self,
-        stdin: Stdio,
-        mark: &str,
-        stop: &Stop,
-        told: impl FnMut(Seen) + 'static,
-    ) -> std::io::Result<Ended> {
-        let mut argv = self.begin();
-        argv.push("--dry-run".into());
-        argv.push(telling(mark));
-        if self.overwrite {
-            argv.push("--checksum".into());
+    pub fn look(&self, stdin: Stdio, pass: Pass<'_>) -> std::io::Result<Ended> {
+        let words: &[&str] = if self.overwrite {
+            &["--checksum"]
         } else {
-            argv.extend(PASSING_OVER.map(OsString::from));
-        }
-        self.end(&mut argv, &self.paths);
-        self.call(&argv, stdin, stop, listening(mark, told), &mut |_| {})
+            &PASSING_OVER
+        };
+        self.only_look(words, &self.paths, stdin, pass)
     }
 
     /// Looks for what is missing, and for what is there as something of another kind; reads no file.
     ///
     /// # Errors
     /// When rsync cannot be started or waited for.
-    pub fn look_at_kinds(
-        &self,
-        stdin: Stdio,
-        mark: &str,
-        stop: &Stop,
-        deadline: Duration,
-        told: impl FnMut(Seen) + 'static,
-    ) -> std::io::Result<Ended> {
-        let mut argv = self.begin();
-        argv.push("--dry-run".into());
-        argv.push(telling(mark));
-        argv.extend(PASSING_OVER.map(OsString::from));
-        self.end(&mut argv, &self.paths);
-        self.call_within(
-            deadline,
-            &argv,
-            stdin,
-            stop,
-            listening(mark, told),
-            &mut |_| {},
-        )
+    pub fn look_at_kinds(&self, stdin: Stdio, pass: Pass<'_>) -> std::io::Result<Ended> {
+        self.only_look(&PASSING_OVER, &self.paths, stdin, pass)
     }
 
     /// Looks at the directories that lead to what is restored, as they are at the target.
     ///
     /// # Errors
     /// When rsync cannot be started or waited for.
-    pub fn look_at_parents(
-        &self,
-        stdin: Stdio,
-        mark: &str,
-        stop: &Stop,
-        told: impl FnMut(Seen) + 'static,
-    ) -> std::io::Result<Ended> {
-        let mut argv = self.begin();
-        argv.push("--dry-run".into());
-        argv.push(telling(mark));
-        argv.extend(BY_NAME.map(OsString::from));
-        argv.extend(PASSING_OVER.map(OsString::from));
-        self.end(&mut argv, &self.parents);
-        self.call(&argv, stdin, stop, listening(mark, told), &mut |_| {})
+    pub fn look_at_parents(&self, stdin: Stdio, pass: Pass<'_>) -> std::io::Result<Ended> {
+        let words = [BY_NAME, PASSING_OVER].concat();
+        self.only_look(&words, &self.parents, stdin, pass)
     }
 
     /// Makes some of the parents, or gives them their times again after others have come into them.
@@ -173,7 +145,8 @@ impl Restore {
         let mut argv = self.begin();
         argv.extend(BY_NAME.map(OsString::from));
         self.end(&mut argv, parents);
-        self.call(&argv, stdin, stop, Ear::new(None, 0, 0), &mut |_| {})
+        let ear = Ear::new(None, 0, 0);
+        self.call(&argv, stdin, stop, Duration::MAX, ear, &mut |_| {})
     }
 
     /// Restores; each thing is told once it has been sent on its way.
@@ -183,13 +156,37 @@ impl Restore {
     pub fn transfer(
         &self,
         stdin: Stdio,
-        mark: &str,
-        stop: &Stop,
-        told: impl FnMut(Seen) + 'static,
+        pass: Pass<'_>,
         on_progress: &mut dyn FnMut(Progress),
     ) -> std::io::Result<Ended> {
-        let argv = self.transfer_argv(mark);
-        self.call(&argv, stdin, stop, listening(mark, told), on_progress)
+        let argv = self.transfer_argv(&pass.mark);
+        self.hear(&argv, stdin, pass, on_progress)
+    }
+
+    /// One pass that only looks.
+    pub(super) fn only_look(
+        &self,
+        words: &[&str],
+        paths: &[OsString],
+        stdin: Stdio,
+        pass: Pass<'_>,
+    ) -> std::io::Result<Ended> {
+        self.tell(&[&["--dry-run"], words].concat(), paths, stdin, pass)
+    }
+
+    /// One pass that tells each thing, and says these words besides.
+    pub(super) fn tell(
+        &self,
+        words: &[&str],
+        paths: &[OsString],
+        stdin: Stdio,
+        pass: Pass<'_>,
+    ) -> std::io::Result<Ended> {
+        let mut argv = self.begin();
+        argv.push(telling(&pass.mark));
+        argv.extend(words.iter().map(OsString::from));
+        self.end(&mut argv, paths);
+        self.hear(&argv, stdin, pass, &mut |_| {})
     }
 
     fn transfer_argv(&self, mark: &str) -> Vec<OsString> {
@@ -213,7 +210,7 @@ impl Restore {
     }
 
     /// What every pass says.
-    pub(super) fn begin(&self) -> Vec<OsString> {
+    fn begin(&self) -> Vec<OsString> {
         let mut argv: Vec<OsString> = [
             "rsync",
             "--archive",
@@ -262,7 +259,7 @@ impl Restore {
     }
 
     /// What is restored, and where to.
-    pub(super) fn end(&self, argv: &mut Vec<OsString>, paths: &[OsString]) {
+    fn end(&self, argv: &mut Vec<OsString>, paths: &[OsString]) {
         argv.push("--".into());
         for path in paths {
             let mut source = self.data.clone().into_os_string();
@@ -281,24 +278,24 @@ impl Restore {
         });
     }
 
-    /// A person waits for it, and can end it.
-    pub(super) fn call(
+    fn hear(
         &self,
         argv: &[OsString],
         stdin: Stdio,
-        stop: &Stop,
-        ear: Ear,
+        pass: Pass<'_>,
         on_progress: &mut dyn FnMut(Progress),
     ) -> std::io::Result<Ended> {
-        self.call_within(Duration::MAX, argv, stdin, stop, ear, on_progress)
+        let ear = listening(&pass.mark, pass.told);
+        self.call(argv, stdin, pass.stop, pass.deadline, ear, on_progress)
     }
 
-    fn call_within(
+    /// A person waits for it, and can end it.
+    fn call(
         &self,
-        deadline: Duration,
         argv: &[OsString],
         stdin: Stdio,
         stop: &Stop,
+        deadline: Duration,
         mut ear: Ear,
         on_progress: &mut dyn FnMut(Progress),
     ) -> std::io::Result<Ended> {
@@ -333,11 +330,11 @@ fn with_slash(path: &OsStr) -> OsString {
 /// rsync writes the line once the thing was sent, and not before, since `%b` stands in it (options.c). Where a link leads,
 /// `%L`, does not stand there: a long path that leads to another one makes rsync give up (log.c, "buffer overflow
 /// expanding").
-pub(super) fn telling(mark: &str) -> OsString {
+fn telling(mark: &str) -> OsString {
     format!("--out-format={mark} %b %i %l %n").into()
 }
 
-pub(super) fn listening(mark: &str, mut told: impl FnMut(Seen) + 'static) -> Ear {
+fn listening(mark: &str, mut told: Box<dyn FnMut(Seen)>) -> Ear {
     let mark = mark.to_owned();
     Ear::telling(Box::new(move |stream, line| {
         let seen = match stream {

@@ -12,8 +12,7 @@ use std::process::Stdio;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::process::Ended;
-use super::restore::{PASSING_OVER, Restore, Seen, listening, telling};
-use super::stop::Stop;
+use super::restore::{PASSING_OVER, Pass, Restore};
 
 /// Names below the tree of a snapshot, in memory, for one rsync of this machine to read.
 ///
@@ -41,40 +40,33 @@ impl Names {
     }
 }
 
+/// The names are read, and say what of them is made at the target, of a flat restore too.
+///
+/// They stand in the place of the snapshot's lock, which this program holds: a child that outlives it for a moment makes and
+/// removes no content, whatever becomes of the snapshot.
+const LISTED: [&str; 4] = [
+    "--relative",
+    "--no-implied-dirs",
+    "--from0",
+    "--files-from=-",
+];
+
 impl Restore {
     /// Looks for names that would become hard links and are files of their own; reads no file and does nothing.
     ///
     /// # Errors
     /// When rsync cannot be started or waited for.
-    pub fn look_at_links(
-        &self,
-        stdin: Stdio,
-        mark: &str,
-        stop: &Stop,
-        told: impl FnMut(Seen) + 'static,
-    ) -> std::io::Result<Ended> {
-        let mut argv = self.begin();
-        argv.extend(["--dry-run", "--existing"].map(OsString::from));
-        argv.push(telling(mark));
-        self.end(&mut argv, &self.paths);
-        self.call(&argv, stdin, stop, listening(mark, told), &mut |_| {})
+    pub fn look_at_links(&self, stdin: Stdio, pass: Pass<'_>) -> std::io::Result<Ended> {
+        self.only_look(&["--existing"], &self.paths, stdin, pass)
     }
 
     /// Reads these files here and there, tells of each whether it is the same, and does nothing.
     ///
     /// # Errors
     /// When rsync cannot be started or waited for.
-    pub fn compare(
-        &self,
-        names: Names,
-        mark: &str,
-        stop: &Stop,
-        told: impl FnMut(Seen) + 'static,
-    ) -> std::io::Result<Ended> {
-        let mut argv = self.begin();
-        argv.extend(["--dry-run", "--checksum"].map(OsString::from));
-        argv.extend(PASSING_OVER.map(OsString::from));
-        self.listed(argv, names, mark, stop, told)
+    pub fn compare(&self, names: Names, pass: Pass<'_>) -> std::io::Result<Ended> {
+        let words = [&["--checksum"][..], &PASSING_OVER, &LISTED].concat();
+        self.only_look(&words, &[OsString::new()], names.0.into(), pass)
     }
 
     /// Makes hard links of these names, which are the same here and there, and gives the directories among them their
@@ -82,41 +74,10 @@ impl Restore {
     ///
     /// # Errors
     /// When rsync cannot be started or waited for.
-    pub fn join(
-        &self,
-        names: Names,
-        mark: &str,
-        stop: &Stop,
-        told: impl FnMut(Seen) + 'static,
-    ) -> std::io::Result<Ended> {
-        let mut argv = self.begin();
+    pub fn join(&self, names: Names, pass: Pass<'_>) -> std::io::Result<Ended> {
         // What somebody writes meanwhile is newer, and stays.
-        argv.extend(["--existing", "--update"].map(OsString::from));
-        self.listed(argv, names, mark, stop, told)
-    }
-
-    fn listed(
-        &self,
-        mut argv: Vec<OsString>,
-        names: Names,
-        mark: &str,
-        stop: &Stop,
-        told: impl FnMut(Seen) + 'static,
-    ) -> std::io::Result<Ended> {
-        // The names say what of them is made at the target, of a flat restore too.
-        argv.extend(["--relative", "--no-implied-dirs", "--from0"].map(OsString::from));
-        // The names stand in the place of the snapshot's lock, which this program holds: a child that outlives it for a
-        // moment makes and removes no content, whatever becomes of the snapshot.
-        argv.push("--files-from=-".into());
-        argv.push(telling(mark));
-        self.end(&mut argv, &[OsString::new()]);
-        self.call(
-            &argv,
-            names.0.into(),
-            stop,
-            listening(mark, told),
-            &mut |_| {},
-        )
+        let words = [&["--existing", "--update"][..], &LISTED].concat();
+        self.tell(&words, &[OsString::new()], names.0.into(), pass)
     }
 }
 
