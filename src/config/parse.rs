@@ -6,10 +6,12 @@ use super::layer::SHARED;
 use super::node::Reader;
 use super::syntax::Node;
 use crate::core::desired::{
-    At, Finding, GlobalPart, GroupPart, GuardPart, HostPart, Layer, Parts, RemovedPart,
+    At, Finding, GlobalPart, GroupPart, GuardPart, HostPart, Layer, Maybe, Parts, RemovedPart,
     RetentionNode, ScheduleNode, ServerPart, SmtpPart, Spanned,
 };
-use crate::core::model::{Label, Notify, NotifyEvent, NotifyTarget, SnapshotsOnRemoval};
+use crate::core::model::{
+    AbsolutePath, Label, Notify, NotifyEvent, NotifyTarget, SnapshotsOnRemoval,
+};
 
 /// Another file that is to be read.
 #[derive(Debug, Clone)]
@@ -76,18 +78,8 @@ impl Reader<'_> {
             .collect();
         for child in node.iter_children() {
             match child.name().value() {
-                "backup-root" => {
-                    let value = self
-                        .value(child, "a path")
-                        .and_then(|entry| self.parsed(entry));
-                    self.set(&mut part.backup_root, child, value);
-                }
-                "max-concurrent" => {
-                    let value = self
-                        .value(child, "a number")
-                        .and_then(|entry| self.number(entry, 1, 256));
-                    self.set(&mut part.max_concurrent, child, value);
-                }
+                "backup-root" => self.backup_root(&mut part.backup_root, child),
+                "max-concurrent" => self.max_concurrent(&mut part.max_concurrent, child),
                 "guard" => self.guard(&mut part.guard, child),
                 "smtp" => self.smtp(&mut part.smtp, child),
                 "notify" => {
@@ -121,18 +113,8 @@ impl Reader<'_> {
         let (mut backup_root, mut max_concurrent) = (None, None);
         for child in node.iter_children() {
             match child.name().value() {
-                "backup-root" => {
-                    let value = self
-                        .value(child, "a path")
-                        .and_then(|entry| self.parsed(entry));
-                    self.set(&mut backup_root, child, value);
-                }
-                "max-concurrent" => {
-                    let value = self
-                        .value(child, "a number")
-                        .and_then(|entry| self.number(entry, 1, 256));
-                    self.set(&mut max_concurrent, child, value);
-                }
+                "backup-root" => self.backup_root(&mut backup_root, child),
+                "max-concurrent" => self.max_concurrent(&mut max_concurrent, child),
                 _ => self.unknown(child, "in `server`", &KNOWN),
             }
         }
@@ -141,6 +123,20 @@ impl Reader<'_> {
             backup_root,
             max_concurrent,
         }));
+    }
+
+    fn backup_root(&mut self, slot: &mut Maybe<AbsolutePath>, node: &Node<'_>) {
+        let value = self
+            .value(node, "a path")
+            .and_then(|entry| self.parsed(entry));
+        self.set(slot, node, value);
+    }
+
+    fn max_concurrent(&mut self, slot: &mut Maybe<u32>, node: &Node<'_>) {
+        let value = self
+            .value(node, "a number")
+            .and_then(|entry| self.number(entry, 1, 256));
+        self.set(slot, node, value);
     }
 
     fn guard(&mut self, part: &mut GuardPart, node: &Node<'_>) {

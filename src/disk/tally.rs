@@ -3,7 +3,7 @@
 use rustix::fs::{FileType, Stat};
 
 use super::error::DiskError;
-use super::handle::{Handle, file_type};
+use super::handle::{Handle, allocated, file_type};
 use super::walk::{Step, Walk};
 use crate::core::model::{Excess, Limits};
 
@@ -22,11 +22,7 @@ impl Tally {
             let length = u64::try_from(stat.st_size).unwrap_or(0);
             self.length = self.length.saturating_add(length);
         }
-        // stat(2) counts units of 512 bytes, whatever the file system's own.
-        let on_disk = u64::try_from(stat.st_blocks)
-            .unwrap_or(0)
-            .saturating_mul(512);
-        self.on_disk = self.on_disk.saturating_add(on_disk);
+        self.on_disk = self.on_disk.saturating_add(allocated(stat));
     }
 
     pub(super) fn excess(&self, limits: &Limits) -> Option<Excess> {

@@ -14,7 +14,7 @@ use super::{Context, Error, PruneReport, PruneRequest};
 use crate::core::model::{
     ByteCount, HostName, RunCause, RunId, RunKind, RunStatus, SnapshotKind, SnapshotName, SqlHost,
 };
-use crate::core::plan::{Authority, Outcome};
+use crate::core::plan::Outcome;
 use crate::rsync::{self, Stats, Stop};
 use crate::store::{HostKey, Lease, NewRun, RunEnd, Settled};
 
@@ -217,13 +217,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
         measure_after_backup(context, host, &root, &lock, stop);
     }
     if report.is_complete() && prune {
-        let request = PruneRequest {
-            directory: host.directory.clone(),
-            authority: Authority::Unattended,
-            kinds: None,
-            allow: Vec::new(),
-            listed: None,
-        };
+        let request = PruneRequest::unattended(host.directory.clone());
         report.pruned = Some(prune_locked(context, &request, &mut lock));
     }
     if let Err(error) = lock.release() {

@@ -6,7 +6,6 @@ use super::context::Facts;
 use super::plan::plan_in_force;
 use super::{Context, Error, PruneRequest, prune, sentence};
 use crate::core::model::{Label, RunKind, Span, SqlHost, Timestamp};
-use crate::core::plan::Authority;
 use crate::store::RunFilter;
 
 /// As often as a nightly backup would do it, and never so often that a refusal fills the list of runs.
@@ -38,13 +37,7 @@ pub(super) fn prune_moved(context: &Context, now: Timestamp) -> Result<(), Error
         if !is_due(context, &facts, host, &me, now)? {
             continue;
         }
-        let request = PruneRequest {
-            directory: host.directory.clone(),
-            authority: Authority::Unattended,
-            kinds: None,
-            allow: Vec::new(),
-            listed: None,
-        };
+        let request = PruneRequest::unattended(host.directory.clone());
         match prune(context, &request) {
             Ok(report) => {
                 tracing::info!(host = %host.name, deleted = report.deleted.len(), "pruned what was made here before the host moved");

@@ -37,6 +37,20 @@ pub struct PruneRequest {
     pub listed: Option<RetentionPlan>,
 }
 
+impl PruneRequest {
+    /// What is pruned while nobody looks: as the approved policy says, and no limit is lifted.
+    #[must_use]
+    pub fn unattended(directory: HostName) -> Self {
+        Self {
+            directory,
+            authority: Authority::Unattended,
+            kinds: None,
+            allow: Vec::new(),
+            listed: None,
+        }
+    }
+}
+
 /// What came of a prune.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "what could not be deleted has to be told"]
