@@ -239,3 +239,38 @@ fn two_snapshots_are_compared_by_inode_first_and_by_content_where_that_says_noth
     assert_eq!(part["differences"].as_array().unwrap().len(), 2);
     program.ends(64, &[&args[..], &["/never"]].concat());
 }
+
+#[test]
+fn an_error_for_programs_is_what_the_schema_of_its_command_says() {
+    let (program, _) = program();
+    back_up(&program);
+    program.write("broken.kdl", "host {");
+    let broken = program.path("broken.kdl");
+    let broken = broken.to_str().unwrap();
+    let root = program.root();
+    let root = root.to_str().unwrap();
+    let restore = ["restore", "nobody", "/etc", "--to", "there"];
+    let to_host = ["restore", "web", "/", "--to-host", "web:/", "--root"];
+    let elsewhere = ["--database", "none.db", "--file", broken];
+    let simulate = ["retention", "simulate", "web", "--policy", "gone"];
+    for (name, code, args) in [
+        ("restore", 64, &restore[..]),
+        ("du", 64, &["du", "nobody"]),
+        ("diff", 64, &["diff", "nobody", "a", "b"]),
+        ("simulation", 64, &simulate),
+        (
+            "simulation",
+            65,
+            &[&simulate[..], &["--file", broken]].concat(),
+        ),
+        ("verify", 69, &["verify", "nobody", "--database", "none.db"]),
+        ("restore", 65, &[&to_host[..], &[root], &elsewhere].concat()),
+    ] {
+        let path = format!("{}/schema/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
+        let schema = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let told = program.json(code, args);
+        if let Err(error) = jsonschema::validate(&schema, &told) {
+            panic!("{args:?}: {error}: {told:#}");
+        }
+    }
+}
