@@ -274,3 +274,34 @@ fn an_error_for_programs_is_what_the_schema_of_its_command_says() {
         }
     }
 }
+
+/// A disk that is not mounted is no reason to make a root on its mount point.
+#[test]
+fn a_root_that_is_not_there_is_missed_by_its_id() {
+    let (program, source) = program();
+    std::fs::write(source.join("file"), "text").unwrap();
+    let first = back_up(&program);
+    let marker = std::fs::read_to_string(program.root().join(".pobsync-root")).unwrap();
+    let marker: serde_json::Value = serde_json::from_str(&marker).unwrap();
+    let advice = format!(
+        "root {} belongs there; is its disk not mounted?",
+        marker["id"].as_str().unwrap()
+    );
+    let reads: [&[&str]; 4] = [
+        &["ls", "web"],
+        &["find", "web", "*"],
+        &["diff", "web", &first, "latest"],
+        &["restore", "web", "/", "--to", "there"],
+    ];
+    std::fs::rename(program.root(), program.path("away")).unwrap();
+    for bare in [false, true] {
+        if bare {
+            std::fs::create_dir(program.root()).unwrap();
+        }
+        for args in reads {
+            let said = program.ends(10, args);
+            assert!(said.err.contains(&advice), "{args:?}: {}", said.err);
+            assert!(!said.err.contains("pobsync init"), "{}", said.err);
+        }
+    }
+}

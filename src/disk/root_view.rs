@@ -7,24 +7,24 @@ use super::error::{DiskError, Seen};
 use super::handle::Handle;
 use super::host::HostDir;
 use super::root::{HostEntries, host_dirs, open};
-use crate::core::model::{AbsolutePath, HostName};
+use crate::core::model::{AbsolutePath, HostName, RootId};
 
 /// An open directory that holds the directories of hosts.
 #[derive(Debug, Clone)]
 pub struct RootView(Handle);
 
 impl RootView {
-    /// Opens the root at `path` to read.
+    /// Opens the root at `path` to read; `expected` is the root that belongs there, where that is known.
     ///
     /// # Errors
     ///
     /// There is nothing, or what is there cannot be a root or cannot be read.
-    pub fn open(path: &AbsolutePath) -> Result<Self, DiskError> {
+    pub fn open(path: &AbsolutePath, expected: Option<&RootId>) -> Result<Self, DiskError> {
         let path = Path::new(path.as_str());
         let found = open(path)?.ok_or_else(|| DiskError::NotMounted {
             path: path.to_owned(),
             seen: Seen::Absent,
-            expected: None,
+            expected: expected.cloned(),
         })?;
         Ok(Self(found))
     }

@@ -8,9 +8,10 @@ use super::pick::pick;
 use super::reading_error::ReadingError;
 use super::{Context, Error};
 use crate::core::model::{
-    AbsolutePath, HostName, Label, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp, Which,
+    AbsolutePath, HostName, Label, RootId, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp,
+    Which,
 };
-use crate::disk::{Found, HostDir, Place, Record, RootView, SnapshotInUse};
+use crate::disk::{Found, HostDir, Place, Record, Root, RootView, SnapshotInUse};
 use crate::store::DatabaseAddress;
 
 /// Where the backup root is.
@@ -69,11 +70,19 @@ impl Shelf {
     /// # Errors
     /// When the root cannot be found or read, or has no such host.
     pub fn host(&self, host: &HostName) -> Result<HostShelf, Error> {
-        let (path, directory) = match self {
-            Self::Root(path) => (path.clone(), None),
+        let Named {
+            path,
+            id,
+            directory,
+        } = match self {
+            Self::Root(path) => Named {
+                path: path.clone(),
+                id: None,
+                directory: None,
+            },
             Self::Database(database, server) => in_database(database, server.as_ref(), host)?,
         };
-        let root = RootView::open(&path)?;
+        let root = RootView::open(&path, id.as_ref())?;
         let dir = match &directory {
             Some(directory) => root.find_host_dir(directory)?,
             None => find(&root, host)?,
@@ -81,6 +90,10 @@ impl Shelf {
         let dir = match dir {
             Some(dir) => dir,
             None => {
+                // That nothing of the host is there says little of a bare mount point.
+                if id.is_some() {
+                    Root::open(&path, id.as_ref())?;
+                }
                 let all = root.host_dirs()?.hosts;
                 return Err(ReadingError::NoHost {
                     root: path.to_string(),
@@ -102,19 +115,30 @@ impl Shelf {
     }
 }
 
-/// The root that a database names, and the directory of a host there, if the database knows it.
+/// A root, as it was named.
+struct Named {
+    path: AbsolutePath,
+    /// Which one it is, if the database has seen it.
+    id: Option<RootId>,
+    /// The directory of the host there, if the database knows it.
+    directory: Option<HostName>,
+}
+
+/// The root that a database names.
 fn in_database(
     database: &DatabaseAddress,
     server: Option<&Label>,
     host: &HostName,
-) -> Result<(AbsolutePath, Option<HostName>), Error> {
+) -> Result<Named, Error> {
     let read = || {
         let mut context = Context::open(database)?;
         context.server = server.cloned();
         let facts = context.own_facts_about(|_| false)?;
-        let path = context.backup_root(&facts.state)?;
-        let known = facts.state.host(host).map(|host| host.directory.clone());
-        Ok((path, known))
+        Ok(Named {
+            path: context.backup_root(&facts.state)?,
+            id: facts.root_id().cloned(),
+            directory: facts.state.host(host).map(|host| host.directory.clone()),
+        })
     };
     read().map_err(|error| match error {
         Error::Store(source) => ReadingError::NoDatabase(Box::new(source)).into(),

@@ -187,7 +187,7 @@ pub fn verify_below(shelf: &Shelf, request: &VerifyRequest<'_>) -> Result<HostVe
 /// # Errors
 /// When it is no root, or cannot be listed.
 pub fn hosts_below(root: &AbsolutePath) -> Result<Vec<HostName>, Error> {
-    Ok(RootView::open(root)?.host_dirs()?.hosts)
+    Ok(RootView::open(root, None)?.host_dirs()?.hosts)
 }
 
 fn basis_points(share: Percent) -> u32 {
