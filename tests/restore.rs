@@ -667,9 +667,11 @@ fn a_full_target_is_told_before_it_is_full_and_a_second_run_goes_on() {
     // One that takes no writes at all.
     unmount(&target);
     mount_at(&target, "ro");
-    let said = fixture.program.ends(1, &restore);
-    assert!(said.out.starts_with("Restored nothing"), "{}", said.out);
-    assert!(said.err.contains("Read-only file system"), "{}", said.err);
+    for quiet in [&[][..], &["--quiet"]] {
+        let said = fixture.program.ends(1, &[&restore[..], quiet].concat());
+        assert!(said.out.starts_with("Restored nothing"), "{}", said.out);
+        assert!(said.err.contains("Read-only file system"), "{}", said.err);
+    }
     // One that is cut off for another reason: files may not be that large.
     let said = fixture.program.run_under(
         &["prlimit", "--fsize=300000"],
@@ -750,6 +752,8 @@ fn what_is_known_to_be_damaged_is_told_before_it_is_restored() {
         let said = program.ends(13, &args);
         let warning = format!("warning: {bad} is damaged in {second}: ");
         assert!(said.err.contains(&warning), "{}", said.err);
+        let said_quietly = program.ends(13, &[&args[..], &["--quiet"]].concat());
+        assert!(said_quietly.err.contains(&warning), "{}", said_quietly.err);
         let whole = format!("a whole copy, maybe of another version, is in {first} (manual)");
         assert!(said.err.contains(&whole), "{}", said.err);
         assert!(

@@ -1,7 +1,5 @@
 //! `backup HOST…`.
 
-use std::io::Write as _;
-
 use serde::Serialize;
 
 use super::args::BackupArgs;
@@ -132,14 +130,13 @@ fn tell(done: &BackupReport, output: &Output) {
         output.text(&format!("{}\n", backup_line(done)));
     } else {
         // Said however quiet it is to be: the exit code alone does not tell which host it was.
-        let _ = writeln!(
-            std::io::stderr(),
+        Output::warn(&format!(
             "error: backup of {} {} (run {}): {}",
             done.host,
             done.status,
             done.run,
             visible(&done.message)
-        );
+        ));
     }
     for warning in &done.warnings {
         output.say(&format!("  note: {}", visible(warning)));

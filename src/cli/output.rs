@@ -135,6 +135,11 @@ impl Output {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
+
+    /// Says on stderr what went wrong, however quiet it is to be.
+    pub(super) fn warn(text: &str) {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
 }
 
 /// What stdout refused first, until somebody tells of it.

@@ -133,10 +133,10 @@ fn tell_before(begun: &RestoreBegun, output: &Output) {
             visible(why)
         ));
     }
-    tell_damage(begun, output);
+    tell_damage(begun);
 }
 
-fn tell_damage(begun: &RestoreBegun, output: &Output) {
+fn tell_damage(begun: &RestoreBegun) {
     for damage in begun.damage.iter().take(SHOWN) {
         let whole = match &damage.intact {
             Some(intact) => format!(
@@ -146,7 +146,7 @@ fn tell_damage(begun: &RestoreBegun, output: &Output) {
             None if damage.problem.loses_content() => "; no whole copy of it is known".to_owned(),
             None => String::new(),
         };
-        output.say(&format!(
+        Output::warn(&format!(
             "warning: {} is damaged in {}: {}{whole}",
             visible(&damage.path),
             begun.snapshot,
@@ -155,7 +155,7 @@ fn tell_damage(begun: &RestoreBegun, output: &Output) {
     }
     let more = begun.damage.len().saturating_sub(SHOWN);
     if more > 0 {
-        output.say(&format!("warning: and {more} more are damaged"));
+        Output::warn(&format!("warning: and {more} more are damaged"));
     }
 }
 
@@ -195,14 +195,14 @@ fn tell(done: &RestoreReport, notes_told: usize, output: &Output) {
         output.say(&format!("  stays: and {more} more"));
     }
     if let Some(problem) = &done.problem {
-        output.say(&format!("error: {}", visible(problem)));
+        Output::warn(&format!("error: {}", visible(problem)));
     }
     for line in done.complaints.iter().take(SHOWN) {
-        output.say(&format!("  {}", visible(line)));
+        Output::warn(&format!("  {}", visible(line)));
     }
     let more = done.complaints.len().saturating_sub(SHOWN) as u64 + done.more_complaints;
     if more > 0 {
-        output.say(&format!("  and {more} more"));
+        Output::warn(&format!("  and {more} more"));
     }
 }
 
