@@ -461,6 +461,11 @@ impl Facts {
             .iter()
             .map(|host| (&host.directory, host))
             .collect();
+        let elsewhere: HashMap<(HostId, &RootId), &Elsewhere> = self
+            .elsewhere
+            .iter()
+            .map(|other| ((other.host, &other.root), other))
+            .collect();
         let mut rows = Vec::new();
         for retention in plan
             .retention
@@ -471,7 +476,10 @@ impl Facts {
                 continue;
             };
             let by_name = match &retention.root {
-                Some(root) if self.only.is_none() => self.rows_elsewhere(host.id, root),
+                Some(root) if self.only.is_none() => {
+                    let found = elsewhere.get(&(host.id, root));
+                    by_name(found.map_or(&[][..], |other| &other.snapshots))
+                }
                 _ => self.rows(host.id),
             };
             rows.extend(
@@ -488,16 +496,6 @@ impl Facts {
     #[must_use]
     pub fn rows(&self, host: HostId) -> BTreeMap<(SnapshotKind, &SnapshotName), SnapshotId> {
         by_name(self.snapshots.get(&host).map_or(&[][..], Vec::as_slice))
-    }
-
-    fn rows_elsewhere(
-        &self,
-        host: HostId,
-        root: &RootId,
-    ) -> BTreeMap<(SnapshotKind, &SnapshotName), SnapshotId> {
-        let mut elsewhere = self.elsewhere.iter();
-        let found = elsewhere.find(|other| other.host == host && other.root == *root);
-        by_name(found.map_or(&[][..], |other| &other.snapshots))
     }
 }
 

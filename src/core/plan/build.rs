@@ -1,21 +1,24 @@
 //! Putting a plan together.
 
+mod several;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use self::several::Places;
 use super::document::Counting;
 use super::guards::{self, Asked, Limits};
 use super::{
-    Allow, DeleteEntry, FORMAT_VERSION, KeepEntry, Leaving, Move, Outcome, Plan, Refusal,
-    RetentionPlan, Source, Summary, Totals,
+    Allow, DeleteEntry, FORMAT_VERSION, KeepEntry, Outcome, Plan, Refusal, RetentionPlan, Source,
+    Summary, Totals,
 };
 use crate::core::desired::{DesiredHost, DesiredState};
 use crate::core::diff::{Change, Comparison, Object, Scope, compare};
 use crate::core::model::{
     AbsolutePath, Fingerprint, Guard, HostId, HostName, Kinds, Label, Policy, RootId, Schedule,
-    Snapshot, SnapshotName, SnapshotStatus, SnapshotsOnRemoval, Span, SqlHost, SqlState, Timestamp,
+    Snapshot, SnapshotName, SnapshotsOnRemoval, Span, SqlHost, SqlState, Timestamp,
 };
 use crate::core::retention::{
     Decision, EmptyPolicy, Mode, Question, Reason, Side, Verdict, plan_host,
@@ -136,7 +139,8 @@ impl<'a> Planner<'a> {
             .clone()
             .map_or(Scope::Everything, Scope::Hosts);
         let compared = compare(desired, self.state, &scope);
-        let sides = self.sides(desired, &compared);
+        let places = Places::of(self);
+        let sides = self.sides(desired, &compared, &places);
         let retention = self.retention(&sides)?;
         let awaiting = sides.iter().filter(|side| side.awaits_approval());
         let awaiting = awaiting.map(|side| side.directory.clone()).collect();
@@ -147,7 +151,7 @@ impl<'a> Planner<'a> {
             self.state,
             self.allow,
         );
-        let leaving = self.leaving(desired);
+        let leaving = self.leaving(desired, &places);
         let refusals = guards::refusals(
             &limits,
             &Asked {
@@ -161,7 +165,7 @@ impl<'a> Planner<'a> {
                 fleet: self.fleet(),
             },
         );
-        let moves = self.moves(desired, &sides);
+        let moves = self.moves(desired, &sides, &places);
         let mut plan = self.finish(
             source,
             compared,
@@ -174,105 +178,17 @@ impl<'a> Planner<'a> {
         Ok(plan)
     }
 
-    /// Servers whose roots are in use and that the file has no more, with what lies there.
-    fn leaving(&self, desired: &DesiredState) -> Vec<Leaving> {
-        let own = self.root.server.as_ref().zip(self.root.path.as_ref());
-        let others = self.root.others.iter().map(|(server, path)| (server, path));
-        let mut leaving: Vec<Leaving> = own
-            .into_iter()
-            .chain(others)
-            .filter(|(server, path)| {
-                let is_only = self.root.is_only();
-                desired.global.is_left_by(server, path, is_only)
-            })
-            .map(|(server, path)| {
-                let at_home = |id: &HostId| self.home(Some(*id)) == Some(server);
-                let on_disk = |snapshots: &[Snapshot]| {
-                    snapshots.iter().filter(|s| s.status.is_on_disk()).count()
-                };
-                let own = self.snapshots.iter().filter(|(id, _)| at_home(id));
-                let there = self.elsewhere.iter().filter(|one| one.server == *server);
-                let snapshots = own
-                    .map(|(id, snapshots)| (*id, on_disk(snapshots)))
-                    .chain(there.map(|one| (one.host, on_disk(&one.snapshots))));
-                let mut hosts: BTreeSet<HostId> = BTreeSet::new();
-                let mut count = 0;
-                for (id, snapshots) in snapshots {
-                    count += snapshots;
-                    if snapshots > 0 {
-                        hosts.insert(id);
-                    }
-                }
-                Leaving {
-                    server: server.clone(),
-                    root: path.clone(),
-                    snapshots: count,
-                    hosts: hosts.len(),
-                }
-            })
-            .collect();
-        leaving.sort_by(|a, b| a.server.cmp(&b.server));
-        leaving
-    }
-
-    /// Hosts of the file that belong to another server by now.
-    fn moves(&self, desired: &DesiredState, sides: &[HostSides<'_>]) -> Vec<Move> {
-        let mut moves = Vec::new();
-        if desired.global.servers.is_empty() {
-            return moves;
-        }
-        let is_complete = |s: &&Snapshot| s.status == SnapshotStatus::Complete;
-        let by_name: BTreeMap<&HostName, &DesiredHost> =
-            desired.hosts.iter().map(|h| (&h.name, h)).collect();
-        for own in sides
-            .iter()
-            .filter(|side| side.is_of_file && side.root.is_none())
-        {
-            let wanted = by_name.get(&own.host);
-            let to = wanted.and_then(|host| desired.global.home(host.settings.server.as_ref()));
-            let (Some(from), Some(to)) = (self.home(own.id), to) else {
-                continue;
-            };
-            if from == to {
-                continue;
-            }
-            let there = self
-                .elsewhere
-                .iter()
-                .find(|other| Some(other.host) == own.id && other.server == *to);
-            moves.push(Move {
-                host: own.host.clone(),
-                from: from.clone(),
-                to: to.clone(),
-                full: !there.is_some_and(|there| there.snapshots.iter().any(|s| is_complete(&s))),
-                left: own
-                    .snapshots
-                    .iter()
-                    .filter(|s| s.status.is_on_disk())
-                    .count(),
-                leaves: desired.global.server(from).is_none(),
-            });
-        }
-        moves.sort_by(|a, b| a.host.cmp(&b.host));
-        moves
-    }
-
-    /// The server that a host belongs to in SQL.
-    fn home(&self, id: Option<HostId>) -> Option<&Label> {
-        let global = &self.state.global.as_ref()?.settings;
-        let sql = self.state.hosts.iter().find(|sql| Some(sql.id) == id)?;
-        global.home(sql.settings.server.as_ref())
-    }
-
     /// Plans the retention that is in force for `hosts`, whatever a file says.
     ///
     /// # Errors
     /// When a policy keeps nothing.
     pub fn in_force(&self, hosts: &[&'a SqlHost]) -> Result<Plan, EmptyPolicy> {
+        let places = Places::of(self);
         let sides: Vec<HostSides<'_>> = hosts
             .iter()
             .flat_map(|sql| {
-                self.on_each_root(HostSides::unchanged(sql), sql.settings.server.as_ref())
+                let to = sql.settings.server.as_ref();
+                self.on_each_root(HostSides::unchanged(sql), to, &places)
             })
             .collect();
         let retention = self.retention(&sides)?;
@@ -316,6 +232,7 @@ impl<'a> Planner<'a> {
         &'b self,
         desired: &'b DesiredState,
         compared: &'b Comparison,
+        places: &Places<'b>,
     ) -> Vec<HostSides<'b>>
     where
         'a: 'b,
@@ -379,7 +296,7 @@ impl<'a> Planner<'a> {
                 None => HostSides::without_file(sql, change_of(sql)),
             };
             let settings = wanted.map_or(&sql.settings, |host| &host.settings);
-            sides.extend(self.on_each_root(side, settings.server.as_ref()));
+            sides.extend(self.on_each_root(side, settings.server.as_ref(), places));
         }
         let new = desired
             .hosts
@@ -387,53 +304,6 @@ impl<'a> Planner<'a> {
             .filter(|host| includes(&host.name) && !known.contains(&host.name));
         sides.extend(new.map(HostSides::created));
         sides
-    }
-
-    /// The same host on the root of its server, and on each other one that has snapshots of it: `to` is the server that
-    /// it is to belong to, the only one on which further backups come.
-    fn on_each_root<'b>(&'b self, side: HostSides<'b>, to: Option<&Label>) -> Vec<HostSides<'b>>
-    where
-        'a: 'b,
-    {
-        let Some(id) = side.id else {
-            return vec![side];
-        };
-        let servers = self
-            .state
-            .global
-            .as_ref()
-            .map_or(0, |global| global.settings.servers.len());
-        let home = (servers > 1).then(|| self.home(side.id)).flatten();
-        let schedules = |server: Option<&Label>| {
-            if to.is_none() || server.is_none() || server == to {
-                side.schedules
-            } else {
-                &[]
-            }
-        };
-        // Whoever looks at one root alone finds there what was made before a host was moved away.
-        let (server, root) = match self.only {
-            Some((server, root)) if home != Some(server) => (Some(server), Some(root)),
-            _ => (home, None),
-        };
-        let own = HostSides {
-            snapshots: self.snapshots.get(&id).map_or(&[][..], Vec::as_slice),
-            usage: self.usage.get(&id).map(String::as_str),
-            server,
-            root,
-            schedules: schedules(server),
-            ..side.clone()
-        };
-        let others = self.elsewhere.iter().filter(|other| other.host == id);
-        let others = others.map(|other| HostSides {
-            snapshots: &other.snapshots,
-            usage: other.usage.as_deref(),
-            server: Some(&other.server),
-            root: Some(&other.root),
-            schedules: schedules(Some(&other.server)),
-            ..side.clone()
-        });
-        std::iter::once(own).chain(others).collect()
     }
 
     fn retention(&self, sides: &[HostSides<'_>]) -> Result<Vec<RetentionPlan>, EmptyPolicy> {

@@ -97,11 +97,11 @@ pub(super) fn refusals(limits: &Limits<'_>, asked: &Asked<'_>) -> Vec<Refusal> {
     found.extend(asked.compared.conflicts.iter().map(conflict));
     found.extend(moved_roots(asked));
     found.extend(leaving_servers(limits, asked));
-    found.extend(hosts_without_server(asked));
+    let unmanaged: HashSet<&HostName> = asked.compared.unmanaged.iter().collect();
+    found.extend(hosts_without_server(asked, &unmanaged));
     found.extend(max_retire(limits, asked));
     found.extend(fleet_delete(limits, asked));
     // What an apply does not prune does not stand in its way.
-    let unmanaged: HashSet<&HostName> = asked.compared.unmanaged.iter().collect();
     let is_left_alone = |plan: &RetentionPlan| !plan.approved && unmanaged.contains(&plan.host);
     let pruned = asked.retention.iter().filter(|plan| !is_left_alone(plan));
     let pruned: Vec<&RetentionPlan> = pruned.collect();
@@ -317,15 +317,14 @@ fn leaving_servers(limits: &Limits<'_>, asked: &Asked<'_>) -> Vec<Refusal> {
 }
 
 /// Hosts that no file manages, where the file has several servers and they name none of them: nobody would back them up.
-fn hosts_without_server(asked: &Asked<'_>) -> Vec<Refusal> {
+fn hosts_without_server(asked: &Asked<'_>, unmanaged: &HashSet<&HostName>) -> Vec<Refusal> {
     let global = &asked.desired.global;
     if global.servers.len() < 2 {
         return Vec::new();
     }
     let has_none = |host: &&SqlHost| {
         let named = host.settings.server.as_ref();
-        asked.compared.unmanaged.contains(&host.name)
-            && named.is_none_or(|name| global.server(name).is_none())
+        unmanaged.contains(&host.name) && named.is_none_or(|name| global.server(name).is_none())
     };
     let hosts = asked.state.hosts.iter();
     hosts
