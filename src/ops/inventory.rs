@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::context::Facts;
 use super::saved::{SavedPlanError, read_bounded};
 use super::{Context, Error, VERSION};
-use crate::core::model::{HostName, Snapshot, SqlState, Timestamp};
+use crate::core::model::{AbsolutePath, HostName, Label, Snapshot, SqlState, Timestamp};
 use crate::core::plan::Elsewhere;
 use crate::store::RootRecord;
 
@@ -38,6 +38,18 @@ pub struct Inventory {
     /// What servers have of hosts that belong to others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub elsewhere: Vec<Elsewhere>,
+    /// The roots of other servers that were seen: they may no more be lost sight of than the one in `root`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_roots: Vec<OtherRoot>,
+}
+
+/// Where the root of another server is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherRoot {
+    /// The server.
+    pub server: Label,
+    /// The path.
+    pub path: AbsolutePath,
 }
 
 /// Reads the inventory from the database.
@@ -52,7 +64,7 @@ pub fn inventory(context: &Context) -> Result<Inventory, Error> {
         root,
         elsewhere,
         only: _,
-        other_roots: _,
+        other_roots,
     } = context.facts()?;
     let measured = state
         .hosts
@@ -81,6 +93,10 @@ pub fn inventory(context: &Context) -> Result<Inventory, Error> {
         snapshots: by_directory,
         usage: measured,
         elsewhere,
+        other_roots: other_roots
+            .into_iter()
+            .map(|(server, path)| OtherRoot { server, path })
+            .collect(),
     })
 }
 
@@ -130,6 +146,10 @@ pub fn read_inventory(path: &Utf8Path) -> Result<Facts, Error> {
         root: found.root,
         elsewhere: found.elsewhere,
         only: None,
-        other_roots: Vec::new(),
+        other_roots: found
+            .other_roots
+            .into_iter()
+            .map(|other| (other.server, other.path))
+            .collect(),
     })
 }

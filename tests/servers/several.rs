@@ -568,3 +568,47 @@ fn a_root_that_servers_inherit_moves_under_none_of_them() {
     done(&as_server(&program, "west", &["backup", "db"]), 0);
     assert_eq!(visible(&program, "new", "db", "manual").len(), 2);
 }
+
+#[test]
+fn a_plan_from_an_inventory_refuses_what_the_one_from_the_database_refuses() {
+    let program = two(On::Sqlite);
+    done(&as_server(&program, "east", &["backup", "web"]), 0);
+    done(&as_server(&program, "west", &["backup", "db"]), 0);
+    let schema = serde_json::from_str(include_str!("../../schema/inventory.schema.json")).unwrap();
+    let refusals = |said: &Said| -> Value {
+        let plan: Value = serde_json::from_str(&said.out).unwrap();
+        plan["refusals"].clone()
+    };
+    let guards = |refusals: &Value| -> Vec<String> {
+        let list = refusals.as_array().unwrap().iter();
+        list.map(|r| r["guard"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    // One root elsewhere, and one server less, of which this file says nothing to whoever wrote the inventory.
+    let file = std::fs::read_to_string(program.path("pobsync.kdl")).unwrap();
+    let east = root_of(&program, "east").display().to_string();
+    let west = file
+        .lines()
+        .find(|line| line.starts_with("server \"west\""));
+    let changed = file
+        .replace(&east, &format!("{east}-new"))
+        .replace(west.unwrap(), "")
+        .replace("server=\"west\"", "server=\"east\"");
+    for (server, name) in [(None, "of-none.json"), (Some("west"), "of-west.json")] {
+        let server = server.map_or(vec![], |name| vec!["--as", name]);
+        let run = |args: &[&str]| {
+            let args: Vec<&str> = server.iter().chain(args).copied().collect();
+            program.run(&args)
+        };
+        done(&run(&["inventory", "--out", name]), 0);
+        let text = std::fs::read_to_string(program.path(name)).unwrap();
+        let inventory: Value = serde_json::from_str(&text).unwrap();
+        assert!(jsonschema::is_valid(&schema, &inventory), "{inventory:#}");
+        program.write("pobsync.kdl", &changed);
+        let online = refusals(&program.run(&["plan", "--format", "json"]));
+        assert_eq!(guards(&online), ["backup-root-moved", "server-leaves"]);
+        let offline = program.run(&["plan", "--inventory", name, "--format", "json"]);
+        assert_eq!(refusals(&offline), online, "{name}");
+        program.write("pobsync.kdl", &file);
+    }
+}
