@@ -234,12 +234,14 @@ impl Context {
             None => None,
         };
         let are_several = global.servers.len() > 1;
-        let others = global.servers.iter().map(|server| &server.name);
-        let other_roots = others
-            .filter(|name| me.as_ref().and_then(Option::as_ref) != Some(name))
-            .filter_map(|name| {
-                let root = RootRecord::of_server(&roots, &global, Some(name))?;
-                Some((name.clone(), root.path.clone()))
+        let by_server = RootRecord::of_servers(&roots, &global);
+        let is_own = |root: &RootRecord| own.is_some_and(|own| own.id == root.id);
+        let other_roots = by_server
+            .iter()
+            .filter(|(name, _)| me.as_ref().and_then(Option::as_ref) != Some(name))
+            .filter_map(|(name, root)| {
+                let root = root.filter(|root| !is_own(root))?;
+                Some(((*name).clone(), root.path.clone()))
             })
             .collect();
         let mut facts = Facts {
@@ -270,20 +272,18 @@ impl Context {
             .iter()
             .filter_map(|sql| Some((sql.id, global.home(sql.settings.server.as_ref())?.clone())))
             .collect();
-        for server in &global.servers {
-            let Some(root) = RootRecord::of_server(&roots, &global, Some(&server.name)) else {
-                continue;
-            };
+        for (server, root) in by_server {
+            let Some(root) = root else { continue };
             let (found, mut usage) = self.found_on(&facts.state, Some(&root.id), wanted, is_all)?;
             for (host, snapshots) in found {
                 let usage = usage.remove(&host);
-                if homes.get(&host) == Some(&server.name) {
+                if homes.get(&host) == Some(server) {
                     facts.snapshots.insert(host, snapshots);
                     facts.usage.extend(usage.map(|usage| (host, usage)));
                 } else if snapshots.iter().any(|s| s.status.is_on_disk()) {
                     facts.elsewhere.push(Elsewhere {
                         host,
-                        server: server.name.clone(),
+                        server: server.clone(),
                         root: root.id.clone(),
                         snapshots,
                         usage,
@@ -353,13 +353,12 @@ impl Context {
         }
         let roots = self.store.roots()?;
         let mut found = BTreeMap::new();
-        for server in &global.servers {
-            let root = RootRecord::of_server(&roots, &global, Some(&server.name));
+        for (server, root) in RootRecord::of_servers(&roots, &global) {
             let mut there = self.store.activity(root.map(|root| &root.id))?;
             let hosts = state
                 .hosts
                 .iter()
-                .filter(|host| global.home(host.settings.server.as_ref()) == Some(&server.name));
+                .filter(|host| global.home(host.settings.server.as_ref()) == Some(server));
             found.extend(hosts.filter_map(|host| Some((host.id, there.remove(&host.id)?))));
         }
         Ok(found)

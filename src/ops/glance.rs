@@ -97,8 +97,7 @@ pub(super) fn findings(context: &Context) -> Result<Vec<Finding>, Error> {
     let mut missing = 0_usize;
     if are_several {
         let roots = context.store.roots()?;
-        for server in &global.servers {
-            let root = RootRecord::of_server(&roots, &global, Some(&server.name));
+        for (_, root) in RootRecord::of_servers(&roots, &global) {
             let there = context.store.missing(root.map(|root| &root.id))?;
             missing = missing.saturating_add(there);
         }

@@ -1,5 +1,7 @@
 //! Roots, snapshots, runs and history as rows.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8PathBuf;
 
 use crate::core::model::{
@@ -28,7 +30,7 @@ pub struct RootRecord {
 
 impl RootRecord {
     /// The root of a server among those ever seen. One that a lone server without a name has used is that of whoever
-    /// has its path now: the marker on it says whether it is the same.
+    /// has its path now, where several servers have it each of them: the marker on it says whether it is the same.
     #[must_use]
     pub fn of_server<'a>(
         roots: &'a [Self],
@@ -45,6 +47,23 @@ impl RootRecord {
             // Names that were given up mean nothing.
             None => roots.iter().find(|root| root.path == *path),
         }
+    }
+
+    /// The root of every server, by the order of the settings, for whoever looks at all of them: each root once. One that
+    /// a lone server has used is that of the first whose path it has, until one of them opens it.
+    #[must_use]
+    pub fn of_servers<'a, 'g>(
+        roots: &'a [Self],
+        global: &'g GlobalSettings,
+    ) -> Vec<(&'g Label, Option<&'a Self>)> {
+        let mut taken = BTreeSet::new();
+        let servers = global.servers.iter().map(|server| &server.name);
+        servers
+            .map(|name| {
+                let root = Self::of_server(roots, global, Some(name));
+                (name, root.filter(|root| taken.insert(&root.id)))
+            })
+            .collect()
     }
 }
 

@@ -612,3 +612,58 @@ fn a_plan_from_an_inventory_refuses_what_the_one_from_the_database_refuses() {
         program.write("pobsync.kdl", &file);
     }
 }
+
+/// Several servers on machines with the same path; the first of them goes on with the root there was.
+#[test]
+fn hosts_of_a_lone_server_that_are_given_to_another_one_are_told_and_listed_once() {
+    let program = On::Sqlite.program();
+    let file = |servers: &str, of: [&str; 2]| {
+        format!(
+            "global {{ backup-root \"ROOT\" }}\n{servers}\
+             host \"web\"{} {{ address \"local\"; source \"/etc/hostname\" }}\n\
+             host \"db\"{} {{ address \"local\"; source \"/etc/hostname\" }}\n",
+            of[0], of[1]
+        )
+    };
+    program.write("pobsync.kdl", &file("", ["", ""]));
+    program.ends(0, &["init"]);
+    program.ends(0, &["apply", "--yes"]);
+    program.ends(0, &["backup", "web"]);
+    program.ends(0, &["backup", "db"]);
+    let of = [" server=\"east\"", " server=\"west\""];
+    let both = file("server \"east\"\nserver \"west\"\n", of);
+    program.write("pobsync.kdl", &both);
+    let plan = program.json(0, &["plan"]);
+    let schema = serde_json::from_str(include_str!("../../schema/plan.schema.json")).unwrap();
+    assert!(jsonschema::is_valid(&schema, &plan), "{plan:#}");
+    let said = program.ends(0, &["plan"]).out.replace('\n', " ");
+    assert!(
+        said.contains(
+            "db moves from the root there was to west: its next backup is a full one; 1 snapshot stays there, under retention by its own."
+        ),
+        "{said}"
+    );
+    assert!(!said.contains("web moves"), "{said}");
+    program.ends(0, &["apply", "--yes"]);
+
+    let on_roots = || -> Vec<(String, String, usize)> {
+        let plan = program.json(0, &["plan"]);
+        assert_eq!(plan["moves"], Value::Null);
+        let retention = plan["retention"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let found = retention.map(|r| {
+            let kept = r["keep"].as_array().unwrap().len();
+            (text(&r["host"]), text(&r["server"]), kept)
+        });
+        found.filter(|(.., kept)| *kept > 0).collect()
+    };
+    let once = [
+        ("db".to_owned(), "east".to_owned(), 1),
+        ("web".to_owned(), "east".to_owned(), 1),
+    ];
+    assert_eq!(on_roots(), once, "nobody has opened it yet");
+    let as_east = as_server(&program, "east", &["plan", "--format", "json"]);
+    done(&as_east, 0);
+    done(&as_server(&program, "east", &["backup", "web"]), 0);
+    assert_eq!(on_roots()[0], once[0]);
+}

@@ -9,8 +9,9 @@ use crate::core::model::{AbsolutePath, HostName, Label};
 pub struct Move {
     /// The host.
     pub host: HostName,
-    /// The server that it belongs to.
-    pub from: Label,
+    /// The server that it belongs to; nothing if that has had no name so far, and another one goes on with its root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Label>,
     /// The one that it is to belong to.
     pub to: Label,
     /// Nothing on that server can be linked against: its next backup is a full one.
@@ -32,12 +33,25 @@ impl std::fmt::Display for Move {
             left,
             leaves,
         } = self;
-        write!(f, "{host} moves from {from} to {to}: ")?;
+        match from {
+            Some(from) => write!(f, "{host} moves from {from} to {to}: ")?,
+            None => write!(f, "{host} moves from the root there was to {to}: ")?,
+        }
         f.write_str(if *full {
             "its next backup is a full one"
         } else {
             "its next backup is linked against what is there from before"
         })?;
+        let Some(from) = from else {
+            return match left {
+                0 => Ok(()),
+                1 => f.write_str("; 1 snapshot stays there, under retention by its own"),
+                n => write!(
+                    f,
+                    "; {n} snapshots stay there, under retention by their own"
+                ),
+            };
+        };
         match (left, leaves) {
             (0, _) => Ok(()),
             (1, false) => write!(

@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::health::{HostState, Judgement, Problem, Standing, Verified, judge, overdue_at};
-use crate::core::model::{
-    GlobalSettings, HostId, Label, RootId, RunStatus, SqlHost, Timestamp, visible,
-};
+use crate::core::model::{GlobalSettings, HostId, RootId, RunStatus, SqlHost, Timestamp, visible};
 use crate::core::schedule::start_after;
 use crate::store::session::{Database, Row, Session, all, args, first};
 use crate::store::{BackupFigures, HostReading, LastBackup, RootRecord, StoreError};
@@ -125,19 +123,25 @@ impl Roots {
 
     /// The root of every server that was ever seen, and that of a lone one.
     pub(super) fn in_use(&self) -> Vec<Option<RootId>> {
-        let servers = self.global.servers.iter().map(|server| Some(&server.name));
-        servers
-            .chain([None])
-            .map(|server| self.of(server).cloned())
-            .collect()
+        let servers = RootRecord::of_servers(&self.seen, &self.global).into_iter();
+        let servers = servers.map(|(_, root)| root.map(|root| root.id.clone()));
+        servers.chain([self.of_lone().cloned()]).collect()
     }
 
     fn of_host(&self, host: &SqlHost) -> Option<&RootId> {
-        self.of(self.global.home(host.settings.server.as_ref()))
+        let Some(home) = self.global.home(host.settings.server.as_ref()) else {
+            return self.of_lone();
+        };
+        let mut servers = RootRecord::of_servers(&self.seen, &self.global).into_iter();
+        let root = match servers.find(|(name, _)| *name == home) {
+            Some((_, root)) => root,
+            None => RootRecord::of_server(&self.seen, &self.global, Some(home)),
+        };
+        root.map(|root| &root.id)
     }
 
-    fn of(&self, server: Option<&Label>) -> Option<&RootId> {
-        RootRecord::of_server(&self.seen, &self.global, server).map(|root| &root.id)
+    fn of_lone(&self) -> Option<&RootId> {
+        RootRecord::of_server(&self.seen, &self.global, None).map(|root| &root.id)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Elsewhere, HostSides, Planner};
 use crate::core::desired::{DesiredHost, DesiredState};
-use crate::core::model::{HostId, HostName, Label, Snapshot, SnapshotStatus};
+use crate::core::model::{AbsolutePath, HostId, HostName, Label, Snapshot, SnapshotStatus};
 use crate::core::plan::{Leaving, Move};
 
 /// Where every host is: asked for each of ten thousand of them, which a search of all would take minutes for.
@@ -97,6 +97,7 @@ impl<'a> Planner<'a> {
         if desired.global.servers.is_empty() {
             return moves;
         }
+        let heir = self.heir(desired);
         let is_complete = |s: &&Snapshot| s.status == SnapshotStatus::Complete;
         let by_name: BTreeMap<&HostName, &DesiredHost> =
             desired.hosts.iter().map(|h| (&h.name, h)).collect();
@@ -106,17 +107,19 @@ impl<'a> Planner<'a> {
         {
             let wanted = by_name.get(&own.host);
             let to = wanted.and_then(|host| desired.global.home(host.settings.server.as_ref()));
-            let (Some(from), Some(to)) = (places.home(own.id), to) else {
+            let from = places.home(own.id);
+            let stays_with = from.or(heir.filter(|_| own.id.is_some()));
+            let (Some(stays_with), Some(to)) = (stays_with, to) else {
                 continue;
             };
-            if from == to {
+            if stays_with == to {
                 continue;
             }
             let mut elsewhere = places.elsewhere(own.id).iter();
             let there = elsewhere.find(|other| other.server == *to);
             moves.push(Move {
                 host: own.host.clone(),
-                from: from.clone(),
+                from: from.cloned(),
                 to: to.clone(),
                 full: !there.is_some_and(|there| there.snapshots.iter().any(|s| is_complete(&s))),
                 left: own
@@ -124,11 +127,26 @@ impl<'a> Planner<'a> {
                     .iter()
                     .filter(|s| s.status.is_on_disk())
                     .count(),
-                leaves: desired.global.server(from).is_none(),
+                leaves: desired.global.server(stays_with).is_none(),
             });
         }
         moves.sort_by(|a, b| a.host.cmp(&b.host));
         moves
+    }
+
+    /// The server that goes on with the root of one that has had no name so far: the first that has its path.
+    fn heir<'d>(&self, desired: &'d DesiredState) -> Option<&'d Label> {
+        let global = self.state.global.as_ref().map(|global| &global.settings);
+        if !self.root.is_in_use || global.is_some_and(|global| !global.servers.is_empty()) {
+            return None;
+        }
+        let there = |path: &AbsolutePath| {
+            [&self.root.path, &self.root.found_at]
+                .map(Option::as_ref)
+                .contains(&Some(path))
+        };
+        let mut servers = desired.global.servers.iter().map(|server| &server.name);
+        servers.find(|name| desired.global.root_of(Some(name)).is_some_and(there))
     }
 
     /// The same host on the root of its server, and on each other one that has snapshots of it: `to` is the server that
