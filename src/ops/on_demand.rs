@@ -4,9 +4,13 @@
 use super::backup::{backed_up, backup};
 use super::{BackupRequest, Context, Error, Stop, clock, process_name, sentence};
 use crate::core::model::{
-    HostName, Label, RunCause, RunId, RunStatus, SnapshotKind, SqlHost, visible,
+    HostName, Label, RunCause, RunId, RunStatus, SnapshotKind, Span, SqlHost, visible,
 };
 use crate::store::{BackupWish, Claim, Claimed, DueCause, HostKey, Lease, RunEnd};
+
+/// For so long a backup that was asked for waits for a scheduler that is not at work: nobody who said "now" meant days
+/// later.
+pub(super) const WISHES_LAST: Span = Span::from_hours(24);
 
 /// What comes of asking for a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +64,7 @@ pub fn back_up_now(
     }
 }
 
-/// The backup that somebody asked for and that the server of the host has not begun, and that server.
+/// The backup that somebody asked for and that the server of the host has still to begin, and that server.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -72,7 +76,8 @@ pub fn backup_wish(
     let Some(home) = global.home(host.settings.server.as_ref()) else {
         return Ok(None);
     };
-    let mut wishes = context.store.backup_wishes()?.into_iter();
+    let since = clock::now().minus(WISHES_LAST);
+    let mut wishes = context.store.backup_wishes(since)?.into_iter();
     Ok(wishes
         .find(|wish| wish.host == host.id)
         .map(|wish| (wish, home.clone())))

@@ -297,9 +297,9 @@ pub trait Store: Accounts + Fleet + Inspections + Outbox + Pages + Send + Sync {
     /// [`StoreError::Unknown`] without such a host, [`StoreError::Retired`] if it has left.
     fn wish_backup(&self, host: HostId, by: &str, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// The backups that were asked for so, of hosts that are active and not paused, the earliest first. The claim that
-    /// takes one up ends it.
-    fn backup_wishes(&self) -> Result<Vec<BackupWish>, StoreError>;
+    /// The backups that were asked for so, not before `since`, of hosts that are active and not paused, the earliest
+    /// first. The claim that takes one up ends it.
+    fn backup_wishes(&self, since: Timestamp) -> Result<Vec<BackupWish>, StoreError>;
 
     /// Pauses a host, whatever its configuration says; false if it was paused so already.
     ///

@@ -1,5 +1,6 @@
 //! From the log-in to a backup and out again, and everything that can be asked for on pages.
 
+use crate::common::sql::Sql;
 use crate::http::send;
 use crate::site::Site;
 
@@ -225,6 +226,13 @@ fn a_backup_of_another_servers_host_is_asked_for_and_begun_there_once() {
             .count(),
         1
     );
+
+    // No scheduler begins what somebody wanted two days ago, and nobody is told that one would; asked again, it does.
+    Sql::of(&site.program)
+        .execute("UPDATE backup_wishes SET asked_at = asked_at - 2 * 24 * 60 * 60 * 1000");
+    assert!(!alice.page("/hosts/web/").contains(words));
+    assert_eq!(alice.press("/hosts/web/backup/", &[]).status, 303);
+    assert!(alice.page("/hosts/web/").contains(words));
 
     let tick = |server: &str| {
         site.program

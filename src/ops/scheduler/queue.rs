@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::super::on_demand::WISHES_LAST;
 use super::super::{Context, Error};
-use crate::core::model::{HostId, HostName, Label, RunStatus, Span, Timestamp};
+use crate::core::model::{HostId, HostName, Label, RunStatus, Timestamp};
 use crate::core::schedule::{Line, due};
 use crate::store::{DueCause, HostSchedule, SettledFire};
-
-/// For so long a backup that was asked for waits for a scheduler that is not at work.
-const WISHES_LAST: Span = Span::from_hours(24);
 
 /// A host that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,9 +136,9 @@ pub(super) fn wanted(context: &Context, now: Timestamp, of: Of<'_>) -> Result<Ve
         };
         found.insert(host.host, wanted);
     }
-    for wish in context.store.backup_wishes()? {
-        // Nobody who said "now" meant days later; what else is due comes first, and this on a later tick.
-        if wish.at < now.minus(WISHES_LAST) || !is_ours(wish.server.as_ref()) {
+    for wish in context.store.backup_wishes(now.minus(WISHES_LAST))? {
+        // What else is due comes first, and this on a later tick.
+        if !is_ours(wish.server.as_ref()) {
             continue;
         }
         found.entry(wish.host).or_insert_with(|| Wanted {

@@ -299,8 +299,8 @@ impl<D: Database> Store for D {
         self.write(|s| wishes::backup(s, host, by, at))
     }
 
-    fn backup_wishes(&self) -> Result<Vec<BackupWish>, StoreError> {
-        self.read(|s| wishes::backups(s))
+    fn backup_wishes(&self, since: Timestamp) -> Result<Vec<BackupWish>, StoreError> {
+        self.read(|s| wishes::backups(s, since))
     }
 
     fn pause(&self, host: HostId, pause: &Pause) -> Result<bool, StoreError> {

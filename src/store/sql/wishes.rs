@@ -43,14 +43,18 @@ pub(super) fn backup(
     Ok(true)
 }
 
-pub(super) fn backups(session: &mut dyn Session) -> Result<Vec<BackupWish>, StoreError> {
+pub(super) fn backups(
+    session: &mut dyn Session,
+    since: Timestamp,
+) -> Result<Vec<BackupWish>, StoreError> {
     all(
         session,
         "SELECT w.host_id, h.name, h.directory, h.server, w.asked_by, w.asked_at \
          FROM backup_wishes w JOIN hosts h ON h.id = w.host_id \
-         WHERE h.active_name IS NOT NULL AND h.enabled = 1 AND h.paused_at IS NULL \
+         WHERE w.asked_at >= ? AND h.active_name IS NOT NULL AND h.enabled = 1 \
+         AND h.paused_at IS NULL \
          ORDER BY w.asked_at, w.host_id",
-        args![],
+        args![since],
         |row| {
             let mut row = Reader::new(row, "backup_wishes");
             Ok(BackupWish {

@@ -387,12 +387,14 @@ fn the_schedules_of_one_host_are_those_of_all_without_the_others() {
 fn a_backup_that_was_asked_for_elsewhere_is_taken_up_once() {
     let store = fresh();
     let web = with_host(&*store);
-    let wishes = || store.backup_wishes().unwrap();
+    let wishes = || store.backup_wishes(at(0)).unwrap();
     assert_eq!(wishes(), []);
     assert!(store.wish_backup(web, "alice", at(1)).unwrap());
     assert!(!store.wish_backup(web, "bob", at(2)).unwrap());
     let [wish] = &wishes()[..] else { panic!() };
     assert_eq!((wish.host, wish.by.as_str(), wish.at), (web, "bob", at(2)));
+    assert_eq!(store.backup_wishes(at(2)).unwrap().len(), 1);
+    assert_eq!(store.backup_wishes(at(3)).unwrap(), [], "long ago");
     let claim = |asked| Claim {
         cause: DueCause::Wished {
             by: "bob".to_owned(),
