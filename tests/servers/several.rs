@@ -1,5 +1,6 @@
 //! Several servers with a root each on one database.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -7,6 +8,8 @@ use serde_json::Value;
 use crate::common::On;
 use crate::common::program::{Program, Said, names_below};
 use crate::common::sql::Sql;
+use crate::fleet::until;
+use crate::support::Running;
 
 /// Two servers, and hosts of `(name, server)`.
 fn configure(program: &Program, hosts: &[(&str, &str)], retention: &str) {
@@ -666,4 +669,40 @@ fn hosts_of_a_lone_server_that_are_given_to_another_one_are_told_and_listed_once
     done(&as_east, 0);
     done(&as_server(&program, "east", &["backup", "web"]), 0);
     assert_eq!(on_roots()[0], once[0]);
+}
+
+#[test]
+fn what_cannot_be_pruned_after_a_move_is_told_once_a_day() {
+    let program = two(On::Sqlite);
+    for _ in 0..2 {
+        done(&as_server(&program, "east", &["backup", "web"]), 0);
+    }
+    let policy = "retention { keep last=1; kinds \"scheduled\" \"manual\" }; schedule cron=\"15 2 * * *\" prune=#true";
+    configure(&program, &[("web", "west"), ("db", "west")], policy);
+    program.ends(0, &["apply", "--yes"]);
+    // The disk is not there.
+    let (root, away) = (root_of(&program, "east"), program.path("away"));
+    std::fs::rename(&root, &away).unwrap();
+    let args = ["--as", "east", "scheduler", "--loop", "--interval", "1"];
+    let mut scheduler = Running::start(&program, &args);
+    scheduler.says("is not pruned");
+    // Every tick begins its chores with a sign of life, after those of the last one are done.
+    let mut seen = BTreeSet::new();
+    let mut sql = Sql::of(&program);
+    until("some more ticks have gone by", || {
+        seen.extend(sql.texts("SELECT CAST(last_seen AS TEXT) FROM servers WHERE name = 'east'"));
+        seen.len() > 3
+    });
+    scheduler.signal(rustix::process::Signal::TERM);
+    assert!(scheduler.wait().success(), "{:#?}", scheduler.log);
+    let told = scheduler
+        .log
+        .iter()
+        .filter(|line| line.contains("not pruned"));
+    assert_eq!(told.count(), 1, "{:#?}", scheduler.log);
+
+    // Whoever starts it again does so since the disk is back.
+    std::fs::rename(&away, &root).unwrap();
+    done(&as_server(&program, "east", &["scheduler", "--once"]), 0);
+    assert_eq!(visible(&program, "east", "web", "manual").len(), 1);
 }

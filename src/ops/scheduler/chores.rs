@@ -5,28 +5,36 @@
 
 use std::time::Duration;
 
-use super::super::{Context, Error, clock, database_copy, moved, prune, sentence, tell};
+use super::super::{Context, Error, Stop, clock, database_copy, moved, prune, sentence, tell};
 use crate::core::model::Timestamp;
 
 /// Something that is looked at on every tick.
 struct Chore {
     /// What a failure is called in the log.
     name: &'static str,
-    run: fn(&Context, Timestamp) -> Result<(), Error>,
+    run: fn(&Context, Timestamp, &Beside) -> Result<(), Error>,
+}
+
+/// What chores of all ticks share.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    /// The scheduler ends: what can be done another time is.
+    pub(super) stop: Stop,
+    moved: moved::Tried,
 }
 
 const CHORES: &[Chore] = &[
     Chore {
         name: "sign of life",
-        run: prune::record_life,
+        run: |context, now, _| prune::record_life(context, now),
     },
     Chore {
         name: "database copy",
-        run: database_copy::copy_if_due,
+        run: |context, now, _| database_copy::copy_if_due(context, now),
     },
     Chore {
         name: "hosts that have moved",
-        run: moved::prune_moved,
+        run: |context, now, beside| moved::prune_moved(context, now, &beside.stop, &beside.moved),
     },
     // Last, since a receiver may hang for a while.
     Chore {
@@ -39,14 +47,14 @@ const CHORES: &[Chore] = &[
 /// for no more than the last attempt.
 const TELLING: Duration = Duration::from_secs(20);
 
-fn tell_people(context: &Context, _: Timestamp) -> Result<(), Error> {
+fn tell_people(context: &Context, _: Timestamp, _: &Beside) -> Result<(), Error> {
     tell(context, TELLING).map(|_| ())
 }
 
 /// Runs every chore once.
-pub(super) fn run_all(context: &Context) {
+pub(super) fn run_all(context: &Context, beside: &Beside) {
     for chore in CHORES {
-        if let Err(error) = (chore.run)(context, clock::now()) {
+        if let Err(error) = (chore.run)(context, clock::now(), beside) {
             tracing::error!("{}: {}", chore.name, sentence(&error));
         }
     }

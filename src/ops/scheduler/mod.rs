@@ -119,6 +119,7 @@ impl<'c> Scheduler<'c> {
                 queue: VecDeque::new(),
                 running: BTreeMap::new(),
                 chores: None,
+                beside: Arc::default(),
                 verifications: None,
                 verifying: Arc::new(Stop::new()),
                 max_concurrent: 1,
@@ -175,6 +176,8 @@ struct Round<'s, 'e> {
     queue: VecDeque<Wanted>,
     running: BTreeMap<RunId, AtWork<'s>>,
     chores: Option<ScopedJoinHandle<'s, ()>>,
+    /// What chores hear, and remember.
+    beside: Arc<chores::Beside>,
     /// The verifications at work, and when they began.
     verifications: Option<(ScopedJoinHandle<'s, ()>, Instant)>,
     /// What verifications hear.
@@ -343,6 +346,7 @@ impl<'e> Round<'_, 'e> {
     /// Begins nothing more, and waits for what runs: first with patience, then without.
     fn stop_all(&mut self, tell: &mut dyn FnMut(&Beat)) {
         self.verifying.ask();
+        self.beside.stop.ask();
         tell(&Beat::Stopping {
             running: self.running.len(),
         });
@@ -387,7 +391,9 @@ impl<'e> Round<'_, 'e> {
         }
         self.finish_chores();
         let context: &'e Context = self.context;
-        self.chores = Some(self.scope.spawn(move || chores::run_all(context)));
+        let beside = Arc::clone(&self.beside);
+        let thread = self.scope.spawn(move || chores::run_all(context, &beside));
+        self.chores = Some(thread);
     }
 
     /// What is due is verified in a thread of its own, one host at a time.
