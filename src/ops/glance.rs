@@ -50,24 +50,25 @@ pub fn glance(context: &Context, troubled: u32) -> Result<Glance, Error> {
         .store
         .reading_page(&search, order, at, 0, troubled)?;
     let notifications = context.store.backlog()?;
+    let servers = servers(context)?;
     Ok(Glance {
         at,
         totals: context.store.totals(at)?,
         troubled: worst.into_iter().map(|r| HostStatus::of(r, at)).collect(),
         configuration: context.store.configuration_totals()?,
-        servers: servers(context)?,
-        findings: findings(context)?,
+        findings: findings(context, &servers)?,
+        servers,
         notifications_overdue: are_overdue(&notifications, at),
         notifications,
     })
 }
 
 /// What `check` would find wrong with clock, root, space and news, without what it asks each host's settings for; and
-/// whether a scheduler is at work. Records nothing.
+/// whether a scheduler is at work, by what is known of all `servers`. Records nothing.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub(super) fn findings(context: &Context) -> Result<Vec<Finding>, Error> {
+pub(super) fn findings(context: &Context, servers: &[ServerStatus]) -> Result<Vec<Finding>, Error> {
     let state = context.store.without_hosts()?;
     let global = state.settings();
     let are_several = global.servers.len() > 1;
@@ -86,7 +87,7 @@ pub(super) fn findings(context: &Context) -> Result<Vec<Finding>, Error> {
     let mut found: Vec<Finding> = Vec::new();
     match (ClockFacts { now, last_seen }).doubt() {
         Some(doubt) => found.push(check::doubted(doubt)),
-        None if are_several => found.extend(servers::silent(&servers(context)?)),
+        None if are_several => found.extend(servers::silent(servers)),
         None => found.extend(silence(context, last_seen, now)?),
     }
     match context.me(&global) {

@@ -188,7 +188,8 @@ pub fn status(context: &Context) -> Result<Status, Error> {
     } else {
         Severity::Good
     };
-    let findings = glance::findings(context)?;
+    let servers = super::servers(context)?;
+    let findings = glance::findings(context, &servers)?;
     let has_work = hosts
         .iter()
         .any(|host| !matches!(host.state, "paused" | "retired"));
@@ -213,7 +214,7 @@ pub fn status(context: &Context) -> Result<Status, Error> {
         snapshots: hosts.iter().map(|host| host.snapshots).sum(),
         notifications,
         notifications_overdue,
-        servers: super::servers(context)?,
+        servers,
         findings,
         hosts,
     })

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::{Allow, Leaving, MovedRoot, Refusal, RefusalScope, RetentionPlan, RootFacts};
 use crate::core::desired::DesiredState;
 use crate::core::diff::{Action, Comparison, Conflict, Object};
-use crate::core::model::{AbsolutePath, Guard, HostName, ManagedBy, Percent, SqlHost, SqlState};
+use crate::core::model::{Guard, HostName, Label, ManagedBy, Percent, SqlHost, SqlState};
 use crate::core::retention::Cause;
 
 /// The limits in force, where they come from, and what a person lifts of them.
@@ -263,12 +263,22 @@ fn moved_roots(asked: &Asked<'_>) -> Vec<Refusal> {
 
 fn moved_root(asked: &Asked<'_>, moved: &MovedRoot) -> Refusal {
     let MovedRoot { server, old, new } = moved;
-    let to = new
-        .as_ref()
-        .map_or("nothing".to_owned(), AbsolutePath::to_string);
-    let of = server
-        .as_ref()
-        .map_or(String::new(), |name| format!(" of server {name}"));
+    let wanted = &asked.desired.global;
+    let of = match server {
+        Some(name) => format!(" of server {name}"),
+        None if wanted.servers.is_empty() => String::new(),
+        None => " of the server that had no name".to_owned(),
+    };
+    let has = |name: &&Label, path| wanted.root_of(Some(name)) == Some(path);
+    let to = match (new, server) {
+        (None, _) => "nothing".to_owned(),
+        (Some(path), Some(_)) => path.to_string(),
+        (Some(path), None) => {
+            let mut servers = wanted.servers.iter().map(|server| &server.name);
+            let whose = servers.find(|name| has(name, path));
+            whose.map_or(path.to_string(), |name| format!("{path} of server {name}"))
+        }
+    };
     Refusal {
         guard: "backup-root-moved".to_owned(),
         scope: RefusalScope::Apply,

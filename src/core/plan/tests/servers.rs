@@ -240,6 +240,46 @@ fn a_lone_server_may_get_a_name_if_its_root_stays() {
     assert_eq!(refused(&desired), 1);
 }
 
+#[test]
+fn a_root_that_would_be_lost_sight_of_is_named_by_its_server() {
+    let mut state = sql(vec![row(1, "web-01", Some("daily=3"))]);
+    if let Some(global) = &mut state.global {
+        global.settings.backup_root = Some("/mnt/old".parse().unwrap());
+    }
+    let snapshots = BTreeMap::new();
+    let mut planner = planner(&state, &snapshots, &[]);
+    planner.root = RootFacts {
+        is_in_use: true,
+        path: Some("/mnt/old".parse().unwrap()),
+        ..RootFacts::default()
+    };
+    let said = |desired: &DesiredState| -> Vec<String> {
+        let plan = planner.against(desired, Source::default()).unwrap();
+        plan.refusals.into_iter().map(|r| r.message).collect()
+    };
+    let mut desired = file_of(vec![wanted("web-01", Some("daily=3"))], "east");
+    assert_eq!(
+        said(&desired),
+        [
+            "`backup-root` of the server that had no name changes from /mnt/old to /mnt/east of server east while /mnt/old is in use"
+        ]
+    );
+    for server in &mut desired.global.servers {
+        server.backup_root = None;
+    }
+    assert_eq!(
+        said(&desired),
+        [
+            "`backup-root` of the server that had no name changes from /mnt/old to nothing while /mnt/old is in use"
+        ]
+    );
+    let alone = file(vec![wanted("web-01", Some("daily=3"))]);
+    assert_eq!(
+        said(&alone),
+        ["`backup-root` changes from /mnt/old to nothing while /mnt/old is in use"]
+    );
+}
+
 /// The root of this server and that of another are in use.
 fn both_in_use(server: &str) -> RootFacts {
     let path = |name: &str| format!("/mnt/{name}").parse().unwrap();
