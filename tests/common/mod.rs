@@ -13,6 +13,7 @@
 pub mod checker;
 pub mod http;
 pub mod mariadb;
+pub mod namespace;
 pub mod program;
 pub mod smtp;
 pub mod sql;

@@ -1,55 +1,11 @@
 //! Two network namespaces and the wire between them: all of it is gone with the value, even if the test is killed.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use crate::common::namespace::Namespace;
 
 /// The address of the machine that runs the program.
 pub(crate) const SERVER: &str = "192.0.2.1";
 /// The address of the machine that is pulled from.
 pub(crate) const HOST: &str = "192.0.2.2";
-
-/// A namespace that lives as long as a process that waits for the end of its input.
-struct Namespace(Child);
-
-impl Namespace {
-    fn new() -> Option<Self> {
-        let mut child = Command::new("unshare")
-            .args(["--net", "sh", "-c", "echo ready; exec cat"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let out = child.stdout.take().unwrap();
-        BufReader::new(out).read_line(&mut line).unwrap();
-        let made = Self(child);
-        (line == "ready\n").then_some(made)
-    }
-
-    fn enter(&self) -> [String; 2] {
-        [
-            "nsenter".to_owned(),
-            format!("--net=/proc/{}/ns/net", self.0.id()),
-        ]
-    }
-
-    fn ip(&self, arguments: &str) {
-        let [program, namespace] = self.enter();
-        let done = Command::new(program)
-            .arg(namespace)
-            .arg("ip")
-            .args(arguments.split(' '))
-            .status();
-        assert!(done.unwrap().success(), "ip {arguments}");
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A server and a host, with nobody else on their wire.
 pub(crate) struct Network {
@@ -66,7 +22,7 @@ impl Network {
         };
         server.ip(&format!(
             "link add wire type veth peer name wire netns {}",
-            host.0.id()
+            host.id()
         ));
         for (namespace, address) in [(&server, SERVER), (&host, HOST)] {
             namespace.ip("link set lo up");

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
+use rustix::process::Signal;
 
 use crate::common::mariadb::Server;
 use crate::common::program::{Program, names_below};
@@ -300,6 +301,27 @@ impl Fleet {
             old_names()
         ));
         assert_eq!(said, gone, "{:#?}", self.runs());
+    }
+
+    /// Lets the next night prune what the `disturbed` hosts were owed, ends all schedulers, and holds what was deleted,
+    /// and disk and rows, against each other. Returns how many snapshots were compared.
+    pub(crate) fn end_after_the_next_night(
+        &self,
+        disturbed: &[i64],
+        running: &mut [Running],
+    ) -> usize {
+        for host in disturbed {
+            self.make_due(&format!("host_id = {host}"));
+        }
+        until("every host has been pruned", || {
+            self.unpruned().is_empty() && self.is_quiet()
+        });
+        for scheduler in running {
+            scheduler.signal(Signal::TERM);
+            assert!(scheduler.wait().success(), "{:#?}", scheduler.log);
+        }
+        self.assert_each_deletion_was_done_once(disturbed);
+        self.assert_disk_and_rows_agree()
     }
 
     /// What rows say is complete is what lies on the root of the server that the host belongs to, one for each host,

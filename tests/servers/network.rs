@@ -1,52 +1,6 @@
 //! Namespaces of servers, and the wires between them and their database: all of it is gone with the value.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-
-/// A namespace that lives as long as a process that waits for the end of its input.
-struct Namespace(Child);
-
-impl Namespace {
-    fn new() -> Option<Self> {
-        let mut child = Command::new("unshare")
-            .args(["--net", "sh", "-c", "echo ready; exec cat"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let out = child.stdout.take().unwrap();
-        BufReader::new(out).read_line(&mut line).unwrap();
-        let made = Self(child);
-        (line == "ready\n").then_some(made)
-    }
-
-    fn enter(&self) -> Vec<String> {
-        vec![
-            "nsenter".to_owned(),
-            format!("--net=/proc/{}/ns/net", self.0.id()),
-        ]
-    }
-
-    fn ip(&self, arguments: &str) {
-        let [program, namespace] = &self.enter()[..] else {
-            unreachable!()
-        };
-        let done = Command::new(program)
-            .arg(namespace)
-            .arg("ip")
-            .args(arguments.split(' '))
-            .status();
-        assert!(done.unwrap().success(), "ip {arguments}");
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::common::namespace::Namespace;
 
 /// A machine with a database, and servers with a wire to it each.
 pub(crate) struct Network {
@@ -68,7 +22,7 @@ impl Network {
             server.ip("link set lo up");
             hub.ip(&format!(
                 "link add wire{n} type veth peer name wire netns {}",
-                server.0.id()
+                server.id()
             ));
             hub.ip(&format!("address add {}/24 dev wire{n}", Self::hub_of(n)));
             hub.ip(&format!("link set wire{n} up"));
@@ -84,11 +38,11 @@ impl Network {
     }
 
     pub(crate) fn on_hub(&self) -> Vec<String> {
-        self.hub.enter()
+        self.hub.enter().into()
     }
 
     pub(crate) fn on_server(&self, n: usize) -> Vec<String> {
-        self.servers[n].enter()
+        self.servers[n].enter().into()
     }
 
     /// Takes a wire away without a word to either end: packets vanish, no connection is reset.

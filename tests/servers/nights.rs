@@ -106,18 +106,7 @@ fn three_servers_back_up_every_host_once_though_one_is_killed_and_one_is_cut_off
     // Whom a prune was owed when its server went away gets it after the next backup.
     let disturbed = fleet.unpruned();
     assert!(disturbed.contains(&in_the_way.host), "{disturbed:?}");
-    for host in &disturbed {
-        fleet.make_due(&format!("host_id = {host}"));
-    }
-    until("every host has been pruned", || {
-        fleet.unpruned().is_empty() && fleet.is_quiet()
-    });
-    for scheduler in &mut running {
-        scheduler.signal(Signal::TERM);
-        assert!(scheduler.wait().success(), "{:#?}", scheduler.log);
-    }
-    fleet.assert_each_deletion_was_done_once(&disturbed);
-    let compared = fleet.assert_disk_and_rows_agree();
+    let compared = fleet.end_after_the_next_night(&disturbed, &mut running);
     let taken = "SELECT COUNT(*) FROM runs WHERE cause = 'lost'";
     let deleted = "SELECT COUNT(*) FROM snapshots WHERE status = 'deleted'";
     eprintln!(

@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use rustix::process::Signal;
-
 use crate::common::mariadb::Server;
 use crate::fleet::{Fleet, SERVERS, hosts, until};
 use crate::support::{Running, processes};
@@ -42,18 +40,7 @@ fn a_database_that_is_restarted_and_crashes_in_the_night_loses_and_doubles_nothi
     fleet.assert_each_due_time_was_answered_once();
     let how = fleet.runs();
     let disturbed = fleet.unpruned();
-    for host in &disturbed {
-        fleet.make_due(&format!("host_id = {host}"));
-    }
-    until("every host has been pruned", || {
-        fleet.unpruned().is_empty() && fleet.is_quiet()
-    });
-    for scheduler in &mut running {
-        scheduler.signal(Signal::TERM);
-        assert!(scheduler.wait().success(), "{:#?}", scheduler.log);
-    }
-    fleet.assert_each_deletion_was_done_once(&disturbed);
-    let compared = fleet.assert_disk_and_rows_agree();
+    let compared = fleet.end_after_the_next_night(&disturbed, &mut running);
     eprintln!(
         "{} hosts; runs of the night {how:?}; all backed up after {took:?}; {} hosts pruned the next night; {compared} compared",
         hosts(),
