@@ -177,13 +177,23 @@ impl Pull {
 
     /// How the host is reached; nothing for this machine.
     pub(super) fn reach(&self) -> Vec<String> {
+        self.reach_by(&[])
+    }
+
+    /// The same for a transfer whose host has more to say once rsync here has failed: rsync ends its ssh with SIGUSR1
+    /// (cleanup.c) before the last words of the other side are through, and that is when it says what went wrong there.
+    pub(super) fn reach_to_the_last_word(&self) -> Vec<String> {
+        self.reach_by(&["sh", "-c", "trap '' USR1; exec \"$@\"", "ssh"])
+    }
+
+    fn reach_by(&self, before: &[&str]) -> Vec<String> {
         if self.address.is_local() {
             return Vec::new();
         }
-        let ssh: Vec<String> = self
-            .ssh_argv()
-            .iter()
-            .map(|word| quoted_for_rsync(word))
+        let words = before.iter().map(|word| (*word).to_owned());
+        let ssh: Vec<String> = words
+            .chain(self.ssh_argv())
+            .map(|word| quoted_for_rsync(&word))
             .collect();
         let mut argv = vec![format!("--rsh={}", ssh.join(" "))];
         if let Some(path) = &self.rsync.rsync_path {

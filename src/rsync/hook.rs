@@ -142,6 +142,7 @@ pub(super) fn attend(
         deadline: limit.into(),
         stop: call.stop,
         ceiling: None,
+        has_last_words: false,
     };
     let mut ear = Ear::new(call.log, LARGEST_LOG, 0);
     let status =

@@ -110,6 +110,7 @@ fn transfer_by(argv: &[String], transfer: Transfer<'_>) -> std::io::Result<Ended
             deadline: transfer.deadline,
             stop: transfer.stop,
             ceiling: Some(transfer.ceiling),
+            has_last_words: false,
         },
         &mut ear,
         transfer.on_start,
@@ -151,6 +152,7 @@ pub fn compare(
             deadline: transfer.deadline,
             stop: transfer.stop,
             ceiling: Some(transfer.ceiling),
+            has_last_words: false,
         },
         &mut ear,
         transfer.on_start,
@@ -186,6 +188,7 @@ pub(super) fn collect(
         deadline,
         stop,
         ceiling: None,
+        has_last_words: false,
     };
     let mut ear = Ear::new(None, 0, longest);
     let status = attend(task, &mut ear, &mut |_| {}, &mut |_| {})?;
@@ -201,6 +204,8 @@ pub(super) struct Task<'a> {
     pub(super) stop: &'a Stop,
     /// What it must not exceed, if anything.
     pub(super) ceiling: Option<&'a Ceiling>,
+    /// The rest of its group may have something to say when it has ended, unless somebody waits for its end.
+    pub(super) has_last_words: bool,
 }
 
 /// Runs a task to its end and hears all that it says.
@@ -241,6 +246,9 @@ pub(super) fn attend(
         ),
         Err(_) => Ok(()),
     };
+    if task.has_last_words && !ear.ended.cancelled && !ear.ended.timed_out {
+        hear_the_rest(&hear, ear, on_progress);
+    }
     // Nothing of the group may outlive it, whatever it did.
     signal_group(child.id(), Signal::KILL);
     let status = child.wait();

@@ -253,7 +253,8 @@ impl Restore {
                 "--no-secluded-args".into()
             });
             argv.push(format!("--timeout={}", pull.rsync.timeout.seconds()).into());
-            argv.extend(pull.reach().into_iter().map(OsString::from));
+            let reach = pull.reach_to_the_last_word();
+            argv.extend(reach.into_iter().map(OsString::from));
         }
         argv
     }
@@ -310,6 +311,7 @@ impl Restore {
             deadline,
             stop,
             ceiling: None,
+            has_last_words: true,
         };
         let status = attend(task, &mut ear, &mut |_: Started| {}, on_progress)?;
         Ok(ear.finish(status).0)
