@@ -5,7 +5,7 @@ use super::output::{Output, ask, heard};
 use super::prune::Pruned;
 use super::{file_path, prune};
 use crate::core::desired::DesiredState;
-use crate::core::model::Label;
+use crate::core::model::{Label, counted};
 use crate::core::plan::{Allow, Authority, Outcome, Plan, RetentionPlan};
 use crate::ops::{self, Asked, Configuration, Context, Error, Facts};
 use crate::render::plan_text;
@@ -154,7 +154,7 @@ fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Vec<Pruned> 
         if let Some(other) = elsewhere(context, shown) {
             output.say(&format!(
                 "Left to {other}, which has them: {} of {}. There: pobsync --as {other} retention {} --apply",
-                super::report::counted(shown.delete.len(), "snapshot"),
+                counted(shown.delete.len(), "snapshot"),
                 shown.host,
                 shown.host
             ));

@@ -7,11 +7,10 @@ use serde_json::Value;
 use super::args::{Common, DriftArgs};
 use super::configure::tell_edit;
 use super::output::Output;
-use super::report::counted;
 use super::{Ended, file_path, load};
 use crate::config::{EditedFile, RefusedField};
 use crate::core::diff::{DriftReport, FieldDrift, Standing};
-use crate::core::model::visible;
+use crate::core::model::{counted, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{self, Context, Error};
 

@@ -2,7 +2,7 @@
 
 use super::args::ExportArgs;
 use super::output::{Output, print};
-use super::report::counted;
+use crate::core::model::counted;
 use crate::core::plan::Outcome;
 use crate::ops::{self, Context, Error};
 

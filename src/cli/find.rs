@@ -8,7 +8,7 @@ use super::nodes::{NodeTold, PathTold, modified, path_shown, type_word};
 use super::output::Output;
 use super::restore::shelf;
 use super::signals;
-use crate::core::model::{ByteCount, HostName, visible};
+use crate::core::model::{ByteCount, HostName, counted, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{self, Error, FindKind, FindRequest, Finds, FoundPath, FoundVersion, TreeKind};
 use crate::render::{Paint, Style};
@@ -93,8 +93,8 @@ fn tell(args: &FindArgs, finds: &Finds, outcome: Outcome, output: &Output) {
     output.data(&told, |style| {
         finds.found.iter().map(|found| text(found, style)).collect()
     });
-    let found = super::report::counted(finds.found.len(), "path");
-    let searched = super::report::counted(finds.searched, "snapshot");
+    let found = counted(finds.found.len(), "path");
+    let searched = counted(finds.searched, "snapshot");
     output.say(&format!("{found} in {searched}."));
     if finds.more > 0 {
         output.say("There are more: name them closer, or raise --limit.");

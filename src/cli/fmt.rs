@@ -8,9 +8,8 @@ use similar::TextDiff;
 use super::args::{Common, FmtArgs};
 use super::file_path;
 use super::output::Output;
-use super::report::counted;
 use crate::config::{LARGEST, LaidOutFile};
-use crate::core::model::visible;
+use crate::core::model::{counted, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{self, Error};
 

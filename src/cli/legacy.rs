@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use super::args::{Common, ExportLegacyArgs, ImportLegacyArgs};
 use super::create_context;
 use super::output::Output;
-use super::report::counted;
 use crate::config::{LegacyNote, Weight};
-use crate::core::model::{HostName, Serial, visible};
+use crate::core::model::{HostName, Serial, counted, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{self, Context, Error};
 

@@ -12,7 +12,7 @@ use super::restore::shelf;
 use super::stream::Stream;
 use crate::core::model::{HostName, SnapshotKind, SnapshotName, Timestamp};
 use crate::core::plan::Outcome;
-use crate::ops::{self, Error, ListRequest, Node, OnDisk, TreeKind, TreeName};
+use crate::ops::{self, Error, HostShelf, ListRequest, Node, OnDisk, TreeKind, TreeName};
 use crate::render::{Column, Paint, table};
 
 /// A snapshot, for programs.
@@ -71,7 +71,7 @@ pub(super) fn run(common: &Common, args: &LsArgs, output: &Output) -> Result<Out
         itself: args.directory,
     };
     let stream: RefCell<Option<Stream>> = RefCell::new(None);
-    let begin = |snapshot: &OnDisk| {
+    let begin = |host: &HostShelf, snapshot: &OnDisk| {
         if output.is_json() {
             let head = Head {
                 host: args.from.host.clone(),
@@ -83,6 +83,7 @@ pub(super) fn run(common: &Common, args: &LsArgs, output: &Output) -> Result<Out
                 "{}:{} of {}",
                 args.from.host, snapshot.name, snapshot.started_at
             ));
+            tell_home(host, output);
         }
     };
     ops::list(&request, begin, |names, node| {
@@ -100,6 +101,12 @@ pub(super) fn run(common: &Common, args: &LsArgs, output: &Output) -> Result<Out
         });
     }
     Ok(Outcome::Done)
+}
+
+fn tell_home(host: &HostShelf, output: &Output) {
+    if let Some(note) = host.note() {
+        output.say(&format!("note: {note}"));
+    }
 }
 
 fn line(names: &[TreeName], node: &Node, output: &Output) -> String {
@@ -145,5 +152,6 @@ fn snapshots(shelf: &ops::Shelf, args: &LsArgs, output: &Output) -> Result<Outco
         ];
         table(&columns, &rows, style)
     });
+    tell_home(&host, output);
     Ok(Outcome::Done)
 }

@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::args::{NotifyArgs, NotifyCommand};
 use super::output::Output;
-use super::report::counted;
-use crate::core::model::{EventKind, Label, Timestamp, visible};
+use crate::core::model::{EventKind, Label, Timestamp, counted, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{self, Context, Error, Heard};
 use crate::render::{Column, table};

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::output::Output;
 use super::report;
-use crate::core::model::{ByteCount, HostName, PlanId, SnapshotName, visible};
+use crate::core::model::{ByteCount, HostName, PlanId, SnapshotName, counted, visible};
 use crate::core::plan::{Outcome, Refusal};
 use crate::ops::{self, Context, Error, FinishedDeletion, PruneReport, PruneRequest};
 
@@ -99,7 +99,7 @@ pub(super) fn tell(done: &PruneReport, output: &Output) {
         .map_or(String::new(), |plan| format!(" by plan {plan}"));
     output.text(&format!(
         "Pruned {host}{plan}: {} deleted, {} freed.\n",
-        report::counted(done.deleted.len(), "snapshot"),
+        counted(done.deleted.len(), "snapshot"),
         ByteCount(done.freed)
     ));
     for (name, why) in &done.left {

@@ -131,12 +131,3 @@ pub(super) fn check(common: &Common, args: &CheckArgs, output: &Output) -> Resul
         Outcome::Done
     })
 }
-
-/// `1 host`, `2 hosts`.
-pub(super) fn counted(n: usize, one: &str) -> String {
-    if n == 1 {
-        format!("1 {one}")
-    } else {
-        format!("{n} {one}s")
-    }
-}

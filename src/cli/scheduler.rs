@@ -6,9 +6,8 @@ use sd_notify::NotifyState;
 
 use super::args::SchedulerArgs;
 use super::output::Output;
-use super::report::counted;
 use super::signals;
-use crate::core::model::visible;
+use crate::core::model::{counted, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{self, Beat, Context, Error, Scheduler, SchedulerOptions, Upcoming, Why};
 use crate::render::{Column, table};

@@ -2,11 +2,11 @@
 
 use super::args::StatusArgs;
 use super::output::{Output, print};
-use super::report::{chain, counted};
+use super::report::chain;
 use super::{Ended, open_context};
 use crate::cli::args::Common;
 use crate::core::health::Severity;
-use crate::core::model::visible;
+use crate::core::model::{counted, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{self, Finding, HostStatus, ServerStatus, Status};
 use crate::render::{Column, Style, table};

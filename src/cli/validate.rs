@@ -2,8 +2,8 @@
 
 use super::args::{Common, FileArg};
 use super::output::Output;
-use super::report::counted;
 use super::{file_path, load};
+use crate::core::model::counted;
 use crate::core::plan::Outcome;
 use crate::ops::Error;
 

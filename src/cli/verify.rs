@@ -39,13 +39,7 @@ pub(super) fn run(common: &Common, args: &VerifyArgs, output: &Output) -> Result
     };
     let subjects: Vec<(HostName, Option<Which>)> = match (args.all, &shelf, &context) {
         (true, Shelf::Root(root), _) => all(ops::hosts_below(root)?),
-        (true, _, Some(context)) => all(context
-            .store
-            .host_names()?
-            .into_iter()
-            .filter(|host| !host.is_retired)
-            .map(|host| host.name)
-            .collect()),
+        (true, _, Some(context)) => all(ops::hosts_to_verify(context)?),
         _ => args
             .subjects
             .iter()

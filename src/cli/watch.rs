@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::args::{ApplyArgs, Common, WatchArgs};
 use super::output::Output;
-use super::report::counted;
 use super::{apply, file_path, open_context, report, signals};
-use crate::core::model::visible;
+use crate::core::model::{counted, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{self, Asked, Configuration, Error, News, Watch};
 

@@ -232,14 +232,12 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
 /// # Errors
 /// When it belongs to another one.
 fn at_home(context: &Context, facts: &Facts, host: &SqlHost) -> Result<(), Error> {
-    let global = facts.state.settings();
-    let me = context.me(&global)?;
-    match global.home(host.settings.server.as_ref()) {
-        Some(home) if me.as_ref() != Some(home) => Err(Error::OtherServer {
+    match context.home_elsewhere(&facts.state, host)? {
+        Some(server) => Err(Error::OtherServer {
             host: host.name.clone(),
-            server: home.clone(),
+            server,
         }),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

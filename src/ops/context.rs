@@ -147,6 +147,17 @@ impl Context {
         }
     }
 
+    /// The server that a host belongs to, if it is another one than this.
+    ///
+    /// # Errors
+    /// When it is not known which server this is.
+    pub fn home_elsewhere(&self, state: &SqlState, host: &SqlHost) -> Result<Option<Label>, Error> {
+        let global = state.settings();
+        let me = self.me(&global)?;
+        let home = global.home(host.settings.server.as_ref());
+        Ok(home.filter(|home| me.as_ref() != Some(home)).cloned())
+    }
+
     /// The file of host keys that hosts without one of their own use: in the state folder.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use super::shelf::{OnDisk, Shelf};
+use super::shelf::{HostShelf, OnDisk, Shelf};
 use super::{Error, tree_paths};
 use crate::core::model::{SnapshotPick, Timestamp};
 use crate::disk::{Node, TreeKind, TreeName};
@@ -31,7 +31,7 @@ pub struct ListRequest<'a> {
 /// When the snapshot or the path is not there, or cannot be read.
 pub fn list(
     request: &ListRequest<'_>,
-    begin: impl FnOnce(&OnDisk),
+    begin: impl FnOnce(&HostShelf, &OnDisk),
     mut each: impl FnMut(&[TreeName], &Node),
 ) -> Result<(), Error> {
     let shelf = request.shelf.host(&request.from.host)?;
@@ -40,7 +40,7 @@ pub fn list(
     let tree = in_use.tree();
     let names = tree_paths::parse(request.path)?;
     let node = tree_paths::reach(&shelf, snapshot, &tree, &names)?;
-    begin(snapshot);
+    begin(&shelf, snapshot);
     if node.kind != TreeKind::Directory || request.itself {
         each(&names, &node);
         return Ok(());

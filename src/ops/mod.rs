@@ -162,7 +162,7 @@ pub use usage::{
 };
 pub use verify::{
     Damage, HostVerification, InSnapshot, Intact, SnapshotVerification, State, VerifyRequest,
-    hosts_below, verify, verify_below,
+    hosts_below, hosts_to_verify, verify, verify_below,
 };
 pub use watch::{Ender, News, Watch};
 pub use wishes::{LogOf, LogTail, cancel, log_tail, pause, read_log, resume, run};

@@ -1,6 +1,8 @@
 //! What can go wrong while snapshots are looked into and restored from.
 
-use crate::core::model::{AbsolutePath, ByteCount, HostName, Invalid, SnapshotName, Timestamp};
+use crate::core::model::{
+    AbsolutePath, ByteCount, HostName, Invalid, Label, SnapshotName, Timestamp,
+};
 use crate::core::plan::Outcome;
 use crate::store::StoreError;
 
@@ -19,6 +21,8 @@ pub enum ReadingError {
         host: HostName,
         /// The name most like it.
         nearest: Option<HostName>,
+        /// The other server that it belongs to.
+        home: Option<Label>,
     },
     /// The host was never backed up.
     #[error("{host} has no complete snapshot")]
@@ -201,6 +205,11 @@ impl ReadingError {
             Self::NoDatabase(_) => {
                 "name the root itself: --root DIR; nothing else of the database is needed".into()
             }
+            Self::NoHost {
+                home: Some(home), ..
+            } => format!(
+                "it belongs to {home}: do that on {home}, where its root is: pobsync --as {home} …"
+            ),
             Self::NoHost {
                 nearest: Some(name),
                 ..

@@ -231,6 +231,7 @@ fn begun(
     wanted: &Wanted,
     mut notes: Vec<String>,
 ) -> RestoreBegun {
+    notes.extend(shelf.note());
     let paths = if wanted.is_whole {
         &[][..]
     } else {

@@ -34,6 +34,8 @@ pub struct HostShelf {
     pub dir: HostDir,
     /// What can be restored from, newest first.
     pub snapshots: Vec<OnDisk>,
+    /// The other server that the host belongs to, which has what was backed up since.
+    pub home: Option<Label>,
 }
 
 /// A visible snapshot with a tree.
@@ -74,11 +76,13 @@ impl Shelf {
             path,
             id,
             directory,
+            home,
         } = match self {
             Self::Root(path) => Named {
                 path: path.clone(),
                 id: None,
                 directory: None,
+                home: None,
             },
             Self::Database(database, server) => in_database(database, server.as_ref(), host)?,
         };
@@ -99,6 +103,7 @@ impl Shelf {
                     root: path.to_string(),
                     host: host.clone(),
                     nearest: nearest(host, all.iter()).filter(|_| directory.is_none()),
+                    home,
                 }
                 .into());
             }
@@ -111,6 +116,7 @@ impl Shelf {
             root: root.path().to_owned(),
             dir,
             snapshots,
+            home,
         })
     }
 }
@@ -122,6 +128,8 @@ struct Named {
     id: Option<RootId>,
     /// The directory of the host there, if the database knows it.
     directory: Option<HostName>,
+    /// The other server that the host belongs to.
+    home: Option<Label>,
 }
 
 /// The root that a database names.
@@ -134,10 +142,15 @@ fn in_database(
         let mut context = Context::open(database)?;
         context.server = server.cloned();
         let facts = context.own_facts_about(|_| false)?;
+        let known = facts.state.host(host);
         Ok(Named {
             path: context.backup_root(&facts.state)?,
             id: facts.root_id().cloned(),
-            directory: facts.state.host(host).map(|host| host.directory.clone()),
+            directory: known.map(|host| host.directory.clone()),
+            home: known
+                .map(|host| context.home_elsewhere(&facts.state, host))
+                .transpose()?
+                .flatten(),
         })
     };
     read().map_err(|error| match error {
@@ -189,6 +202,15 @@ fn whole(found: Found) -> Option<OnDisk> {
 }
 
 impl HostShelf {
+    /// Where newer snapshots are, if they are elsewhere.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        self.home.as_ref().map(|home| {
+            let host = &self.host;
+            format!("{host} belongs to {home}, where newer snapshots may be: pobsync --as {home} …")
+        })
+    }
+
     /// The snapshot that is meant; with `as_of`, the newest that began no later.
     ///
     /// # Errors

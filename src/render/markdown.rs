@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::text::{change_lines, deletion_lines, keep_lines, moved_words, object_words};
-use super::words::{capitalised, counted, damage_lines, frees, verdict};
+use super::words::{capitalised, damage_lines, frees, verdict};
 use super::{Style, visible_refusals};
-use crate::core::model::visible;
+use crate::core::model::{counted, visible};
 use crate::core::plan::{Plan, RetentionPlan};
 
 /// GitHub takes 65,536 characters in a comment; a job adds words of its own.

@@ -1,6 +1,6 @@
 //! Words that every form of a plan says in the same way.
 
-use crate::core::model::{ByteCount, SnapshotName, visible};
+use crate::core::model::{ByteCount, SnapshotName, counted, visible};
 use crate::core::plan::{Plan, PlanDamage};
 use crate::core::usage::Frees;
 
@@ -10,15 +10,6 @@ pub(super) fn verdict(plan: &Plan) -> String {
         (0, 0) => "no changes".to_owned(),
         (0, n) => format!("{} and no deletions", counted(n, "change")),
         (n, _) => format!("this change deletes {}", counted(n, "snapshot")),
-    }
-}
-
-/// `1 host`, `2 hosts`.
-pub(super) fn counted(n: usize, one: &str) -> String {
-    if n == 1 {
-        format!("1 {one}")
-    } else {
-        format!("{n} {one}s")
     }
 }
 

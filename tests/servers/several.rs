@@ -176,6 +176,38 @@ fn a_moved_host_begins_anew_and_what_was_made_before_stays_under_retention() {
     done(&said, 0);
     assert_eq!(visible(&program, "west", "web", "manual").len(), 1);
     assert_eq!(visible(&program, "east", "web", "manual").len(), 2);
+    // Whoever restores here hears that this is not the last of it.
+    let into = program.path("old").display().to_string();
+    for args in [
+        &["ls", "web"][..],
+        &["ls", "web", "--snapshots"],
+        &["restore", "web", "/", "--to", &into],
+    ] {
+        let said = as_server(&program, "east", args);
+        done(&said, 0);
+        assert!(
+            said.err
+                .contains("note: web belongs to west, where newer snapshots may be"),
+            "{}",
+            said.err
+        );
+        let into = program.path("new").display().to_string();
+        let args: Vec<&str> = args
+            .iter()
+            .map(|a| {
+                if a.ends_with("/old") {
+                    into.as_str()
+                } else {
+                    a
+                }
+            })
+            .collect();
+        let said = as_server(&program, "west", &args);
+        done(&said, 0);
+        assert!(!said.err.contains("newer snapshots"), "{}", said.err);
+    }
+    let said = as_server(&program, "east", &["verify", "--all"]);
+    assert!(said.out.contains("web: 2 snapshots"), "{}", said.out);
 
     // The plan has both, each by its own: nothing goes because of the other.
     let plan = program.json(0, &["plan", "--host", "web"]);
@@ -247,6 +279,25 @@ fn a_check_and_whoever_looks_into_snapshots_look_at_the_root_of_their_own_server
     let said = program.run(&["ls", "web"]);
     done(&said, 64);
     assert!(said.err.contains("east, west"), "{}", said.err);
+    // Nothing is sound of which nothing is here.
+    for (verb, message) in [
+        ("ls", "it belongs to west"),
+        ("verify", "belongs to server west"),
+    ] {
+        let said = as_server(&program, "east", &[verb, "db"]);
+        done(&said, 64);
+        let help = said.err.replace('\n', " ");
+        assert!(help.contains(message), "{help}");
+        assert!(help.contains("pobsync --as west"), "{help}");
+    }
+    let said = as_server(&program, "east", &["verify", "--all"]);
+    done(&said, 0);
+    assert!(
+        said.out.starts_with("web: 1 snapshot, 1 file read"),
+        "{}",
+        said.out
+    );
+    assert!(!said.out.contains("db"), "{}", said.out);
     let lost = &visible(&program, "west", "db", "manual")[0];
     let folder = root_of(&program, "west").join("db/manual").join(lost);
     std::fs::rename(&folder, program.path("aside")).unwrap();

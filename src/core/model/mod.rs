@@ -5,6 +5,7 @@
 mod account;
 mod address;
 mod canonical;
+mod counted;
 mod damage;
 mod escape;
 mod event;
@@ -32,6 +33,7 @@ mod units;
 pub use account::{Account, AccountName, ApiToken, TokenId, TokenScope, TokenScopes, UserId};
 pub use address::{Address, ProxyJump, UserName};
 pub use canonical::{Fingerprint, canonical_json};
+pub use counted::counted;
 pub use damage::ProblemKind;
 pub use escape::visible;
 pub use event::{Event, EventKind, RunCause, Topic};

@@ -55,6 +55,14 @@ pub fn verify(context: &Context, request: &VerifyRequest<'_>) -> Result<HostVeri
     let root = Root::open(&path, facts.root_id())?;
     let is_ours = root.require_lineage(&facts.state.lineage).is_ok();
     let rows = rows_of(&facts, host, request.snapshot.as_ref())?;
+    if let Some(server) = context.home_elsewhere(&facts.state, host)?
+        && rows.is_empty()
+    {
+        return Err(Error::OtherServer {
+            host: host.name.clone(),
+            server,
+        });
+    }
     let dir = root.find_host_dir(&host.directory)?;
     let sample = match request.sample {
         None => Sample::ALL,
@@ -111,6 +119,22 @@ pub fn verify(context: &Context, request: &VerifyRequest<'_>) -> Result<HostVeri
     });
     finish_run(context, &end_of(run, &done))?;
     done
+}
+
+/// The hosts that a verification of all on this server is about: those it backs up, and those it has snapshots of.
+///
+/// # Errors
+/// When the database cannot be read, or it is not known which server this is.
+pub fn hosts_to_verify(context: &Context) -> Result<Vec<HostName>, Error> {
+    let facts = context.own_facts()?;
+    let mut hosts = Vec::new();
+    for host in facts.state.hosts.iter().filter(|h| h.retired.is_none()) {
+        let is_here = || facts.snapshots.get(&host.id).is_some_and(|s| !s.is_empty());
+        if context.home_elsewhere(&facts.state, host)?.is_none() || is_here() {
+            hosts.push(host.name.clone());
+        }
+    }
+    Ok(hosts)
 }
 
 /// What is to be looked at where the whole directory of the host is not there.

@@ -6,7 +6,7 @@ use super::damage::Damage;
 use super::engine::Subject;
 use crate::core::manifest::Sample;
 use crate::core::model::{
-    ByteCount, HostName, RunId, RunStatus, SnapshotKind, SnapshotName, Timestamp,
+    ByteCount, HostName, RunId, RunStatus, SnapshotKind, SnapshotName, Timestamp, counted,
 };
 use crate::core::plan::Outcome;
 use crate::store::NewDamage;
@@ -178,9 +178,9 @@ impl HostVerification {
     #[must_use]
     pub fn sentence(&self) -> String {
         let read = format!(
-            "{} snapshots, {} files read ({})",
-            self.snapshots.len(),
-            self.files_read,
+            "{}, {} read ({})",
+            counted(self.snapshots.len(), "snapshot"),
+            counted(self.files_read, "file"),
             ByteCount(self.bytes_read)
         );
         let mut more = Vec::new();
@@ -207,6 +207,9 @@ impl HostVerification {
         }
         if self.is_stopped() {
             more.push("stopped before the end".to_owned());
+        }
+        if self.snapshots.is_empty() {
+            return "no snapshots here to verify".to_owned();
         }
         if more.is_empty() {
             more.push("all sound".to_owned());

@@ -6,10 +6,9 @@ use serde_json::Value;
 use super::Section;
 use super::budget::Budget;
 use crate::core::diff::{Action, Change, Drift, FieldChange};
-use crate::core::model::visible;
+use crate::core::model::{counted, visible};
 use crate::core::plan::{Plan, Refusal};
 use crate::render::text::{lines, object_words, telling_fields, value_of};
-use crate::render::words::counted;
 
 /// Every refusal with its numbers and what lifts it.
 pub(super) fn refusals(plan: &Plan, budget: &mut Budget) -> Option<Section> {

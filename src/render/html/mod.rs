@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 use self::budget::Budget;
 use super::timeline::{TIMELINE_STYLE, timeline_marks};
-use super::words::{capitalised, counted, damage_lines, frees, verdict};
-use crate::core::model::visible;
+use super::words::{capitalised, damage_lines, frees, verdict};
+use crate::core::model::{counted, visible};
 use crate::core::plan::{Plan, RetentionPlan};
 
 const STYLE: &str = include_str!("page.css");

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::Section;
 use super::budget::Budget;
-use crate::core::model::{Timestamp, visible};
+use crate::core::model::{Timestamp, counted, visible};
 use crate::core::plan::{DeleteEntry, KeepEntry, Plan, RetentionPlan};
 use crate::core::retention::Cause;
 use crate::render::text::{
@@ -12,7 +12,6 @@ use crate::render::text::{
     zone_of,
 };
 use crate::render::timeline::{timeline, timeline_legend};
-use crate::render::words::counted;
 
 /// Every host with deletions or rescues.
 pub(super) fn hosts(
