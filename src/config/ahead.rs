@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use camino::Utf8PathBuf;
 use sha2::{Digest, Sha256};
@@ -65,10 +65,7 @@ pub(super) fn read_all(jobs: Vec<Job>, memory: &Memory, most: u64) -> Vec<Option
             *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
         }
     };
-    let workers = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(count)
-        .min(MOST_WORKERS);
+    let workers = most_workers().min(count);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             // Where not one thread can be had, nothing is done, and the caller tells so.
@@ -80,6 +77,15 @@ pub(super) fn read_all(jobs: Vec<Job>, memory: &Memory, most: u64) -> Vec<Option
     done.into_iter()
         .map(|place| place.into_inner().unwrap_or_else(PoisonError::into_inner))
         .collect()
+}
+
+/// How many threads read side by side, as the system said when it was first asked.
+pub(super) fn most_workers() -> usize {
+    static MOST: OnceLock<usize> = OnceLock::new();
+    *MOST.get_or_init(|| {
+        let here = std::thread::available_parallelism();
+        here.map_or(1, usize::from).min(MOST_WORKERS)
+    })
 }
 
 fn read(job: Job, memory: &Memory) -> ReadFile {

@@ -6,8 +6,9 @@ use std::io::Read as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{Mode, OFlags};
 
-use super::ahead::{Job, Parsed, ReadFile, read_all};
+use super::ahead::{Job, Parsed, ReadFile, most_workers, read_all};
 use super::bundle::Bundle;
+use super::confined::confined;
 use super::include::{self, IncludeError, MOST_FILES};
 use super::lines::Lines;
 use super::memory::{Key, Memory};
@@ -101,18 +102,29 @@ pub fn load_text(name: &str, text: impl Into<Vec<u8>>) -> Loaded {
     loader.finish()
 }
 
-/// Reads files that came from elsewhere: they include each other and nothing of this machine.
+/// Reads files that came from elsewhere: they include each other and nothing of this machine, and the kernel sees to it
+/// that whoever reads them cannot open any.
 #[must_use]
 pub fn load_bundle(bundle: Bundle) -> Loaded {
     let entry = bundle.entry().to_owned();
-    let mut loader = Loader {
-        root: bundle.root().to_owned(),
-        shown_root: bundle.root().to_owned(),
-        includes: Includes::Within(bundle),
-        ..Loader::default()
-    };
-    loader.file(&entry, None);
-    loader.finish()
+    // Asks the system, by files that cannot be opened there.
+    most_workers();
+    let loaded = confined(|| {
+        let entry = bundle.entry().to_owned();
+        let mut loader = Loader {
+            root: bundle.root().to_owned(),
+            shown_root: bundle.root().to_owned(),
+            includes: Includes::Within(bundle),
+            ..Loader::default()
+        };
+        loader.file(&entry, None);
+        loader.finish()
+    });
+    loaded.unwrap_or_else(|| {
+        let mut loader = Loader::default();
+        loader.text(entry, None, None);
+        loader.finish()
+    })
 }
 
 /// What is done about includes.

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod bundle;
+mod confined;
 mod document;
 mod edit;
 mod export;

@@ -152,6 +152,53 @@ fn bundles_that_are_none_are_refused() {
 }
 
 #[test]
+fn what_was_sent_is_parsed_by_threads_that_open_nothing() {
+    let program = fleet(1);
+    let log = program.path("calls");
+    // With -D the child is the server, and the tracer ends with it.
+    let strace = ["strace", "-D", "-f", "-q", "-o", log.to_str().unwrap()];
+    let calls = "trace=landlock_create_ruleset,landlock_restrict_self,open,openat,openat2,connect,clone,clone3";
+    let strace: Vec<&str> = strace.into_iter().chain(["-e", calls]).collect();
+    let mut site = Site::under(program, &strace, &[]);
+    let token = site.token("plan");
+    let host = |n: usize| format!("host \"h{n}\" {{ address \"192.0.2.1\"; source \"/etc\" }}");
+    let files = json!({"main.kdl": "include \"h/*.kdl\"", "h/1.kdl": host(1), "h/2.kdl": host(2)});
+    let body = json!({"configuration": {"entry": "main.kdl", "files": files}}).to_string();
+    let answer = site.post("/api/plan/", &token, "application/json", body.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    site.stop();
+    let read = || std::fs::read_to_string(&log).unwrap();
+    while !read().contains("+++ killed by") {
+        std::thread::yield_now();
+    }
+    let log = read();
+    if log.contains(" ENOSYS ") || log.contains(" EOPNOTSUPP ") {
+        // This kernel has no Landlock.
+        return;
+    }
+    // A thread of the parser, and those that it starts: the id stands first, and what clone made last.
+    let mut confined = std::collections::HashSet::new();
+    for line in log.lines() {
+        let (id, call) = line.split_once(' ').unwrap();
+        let call = call.trim_start();
+        if call.starts_with("landlock_restrict_self") {
+            assert!(call.ends_with(" = 0"), "{line}");
+            confined.insert(id.to_owned());
+        } else if confined.contains(id) && call.contains("clone") {
+            let made = call.rsplit_once(" = ").map(|(_, made)| made.to_owned());
+            confined.extend(made);
+        } else if confined.contains(id) && call.starts_with("+++ exited") {
+            // Its id may come again.
+            confined.remove(id);
+            continue;
+        } else {
+            assert!(!confined.contains(id), "{line}\n{log}");
+        }
+    }
+    assert!(log.contains("landlock_restrict_self"), "{log}");
+}
+
+#[test]
 fn more_than_a_configuration_can_be_is_not_even_read() {
     let site = Site::of(fleet(1));
     let token = site.token("plan");

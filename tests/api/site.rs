@@ -62,13 +62,18 @@ impl Site {
 
     /// Serves with more arguments.
     pub fn with(program: Program, more: &[&str]) -> Self {
+        Self::under(program, &[], more)
+    }
+
+    /// Serves with more arguments, under a command in front of it.
+    pub fn under(program: Program, front: &[&str], more: &[&str]) -> Self {
         let args: Vec<&str> = ["serve", "--listen", "127.0.0.1:0"]
             .iter()
             .chain(more)
             .copied()
             .collect();
         let mut child = program
-            .command(&args)
+            .command_under(front, &args)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -144,9 +149,16 @@ fn answered(mut response: ureq::http::Response<ureq::Body>) -> Answer {
     }
 }
 
-impl Drop for Site {
-    fn drop(&mut self) {
+impl Site {
+    /// Ends the server.
+    pub fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
