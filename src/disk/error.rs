@@ -1,5 +1,6 @@
 //! What can go wrong on a backup root.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,15 @@ pub enum DiskError {
     Link {
         /// The link.
         path: PathBuf,
+    },
+
+    /// A link of somebody else leads on the way to where something is to be written.
+    #[error("on the way to {} the link {} is somebody else's, who could lead it anywhere: name the real path", shown(.path), visible(&.name.to_string_lossy()))]
+    ForeignLink {
+        /// Where it was to be written.
+        path: PathBuf,
+        /// The link.
+        name: OsString,
     },
 
     /// Something else stands where a directory belongs.

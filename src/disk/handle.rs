@@ -373,7 +373,7 @@ pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N], DiskError> {
 }
 
 /// The path that the kernel has for an open directory, if it can be read and has not been removed.
-fn path_of(fd: &OwnedFd) -> Option<PathBuf> {
+pub(super) fn path_of(fd: &OwnedFd) -> Option<PathBuf> {
     use std::os::fd::AsRawFd;
     let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let path = std::fs::read_link(link).ok()?;

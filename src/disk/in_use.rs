@@ -4,11 +4,10 @@
 //! needs it alone, and it is free as soon as the last descriptor is closed, however its owners end. It writes nothing: a
 //! root that is mounted read-only can be restored from.
 
-use std::os::fd::AsFd as _;
-use std::process::Stdio;
+use std::os::fd::OwnedFd;
 
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
+use rustix::io::{Errno, dup};
 
 use super::error::DiskError;
 use super::handle::Handle;
@@ -36,16 +35,18 @@ impl SnapshotInUse {
         self.data.path()
     }
 
-    /// A copy of the locked descriptor for the standard input of a child, so that the snapshot stays in use until the
-    /// child has ended, even if this program is killed.
+    /// Copies of the descriptors of the snapshot and of its tree that a child keeps: the first is locked, so that the
+    /// snapshot stays in use until the child has ended, even if this program is killed; by the second it reads, whatever
+    /// becomes of the names that lead there. Every child that begins while they are held has them.
     ///
     /// # Errors
     ///
     /// No descriptor is free.
-    pub fn stdin(&self) -> Result<Stdio, DiskError> {
-        let copy = self.dir.as_fd().try_clone_to_owned();
-        copy.map(Stdio::from)
-            .map_err(|source| DiskError::io("pass on", self.dir.path(), source))
+    pub fn to_pass_on(&self) -> Result<(OwnedFd, OwnedFd), DiskError> {
+        let copy = |handle: &Handle| {
+            dup(handle).map_err(|errno| DiskError::io("pass on", handle.path(), errno))
+        };
+        Ok((copy(&self.dir)?, copy(&self.data)?))
     }
 }
 

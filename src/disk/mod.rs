@@ -25,6 +25,7 @@ mod holder;
 mod host;
 mod in_use;
 mod incomplete;
+mod landing;
 mod legacy;
 mod lock;
 mod manifest;
@@ -58,6 +59,7 @@ pub use holder::{Holder, Liveness, ProcessGroup};
 pub use host::HostDir;
 pub use in_use::SnapshotInUse;
 pub use incomplete::Incomplete;
+pub use landing::Landing;
 pub use legacy::LegacyMeta;
 pub use lock::HostLock;
 pub use manifest::{

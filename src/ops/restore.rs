@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -24,7 +23,7 @@ use crate::core::model::{
     AbsolutePath, HostName, SnapshotKind, SnapshotName, SnapshotPick, Timestamp,
 };
 use crate::core::plan::Outcome;
-use crate::disk::{Tree, TreeName};
+use crate::disk::{Landing, Tree, TreeName};
 use crate::rsync::{Restore, RestoreTarget, Seen, Stop};
 use crate::store::{DatabaseAddress, StoreError};
 
@@ -162,8 +161,12 @@ pub fn restore(request: RestoreRequest<'_>) -> Result<RestoreReport, Error> {
     let tree = in_use.tree();
     let wanted = wanted(&shelf, snapshot, &tree, &request)?;
     let (target, notes) = target(&shelf, &request.to)?;
-    if request.overwrite && wanted.is_whole {
-        refuse_whole_system(&target)?;
+    let landing = match &target {
+        RestoreTarget::Folder(folder) => Landing::find(folder)?,
+        RestoreTarget::Host(..) => None,
+    };
+    if let Some(landing) = &landing {
+        check_landing(&shelf, landing, request.overwrite && wanted.is_whole)?;
     }
     let begun = begun(&request, &shelf, snapshot, &wanted, notes);
     (request.begin)(&begun);
@@ -186,12 +189,13 @@ pub fn restore(request: RestoreRequest<'_>) -> Result<RestoreReport, Error> {
         fake_super: is_fake_super(&shelf, snapshot) && is_super(&target),
         target,
     };
-    let work = Work {
+    let mut work = Work {
         restore: &restore,
         in_use: &in_use,
         stop: request.stop,
         wanted: &wanted,
         to_host: matches!(restore.target, RestoreTarget::Host(..)),
+        landing,
     };
     (request.progress)(RestorePhase::Looking);
     let missing = work.missing_parents()?;
@@ -207,8 +211,10 @@ pub fn restore(request: RestoreRequest<'_>) -> Result<RestoreReport, Error> {
         work.join_links(&mut report, &*request.told)?;
         return Ok(report);
     }
-    if let RestoreTarget::Folder(folder) = &restore.target {
-        make_folder(folder)?;
+    if let (RestoreTarget::Folder(folder), None) = (&restore.target, &work.landing) {
+        let landing = Landing::make(folder)?;
+        check_landing(&shelf, &landing, false)?;
+        work.landing = Some(landing);
     }
     work.make_parents(&missing, request.stop)?;
     work.transfer(&mut report, other_kinds, request.progress)?;
@@ -447,29 +453,17 @@ fn check_folder(shelf: &HostShelf, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Demands that nobody replaces this machine by a whole snapshot in one word: most often it is that of another one.
-fn refuse_whole_system(target: &RestoreTarget) -> Result<(), Error> {
-    match target {
-        RestoreTarget::Folder(folder)
-            if folder
-                .canonicalize()
-                .is_ok_and(|real| real == Path::new("/")) =>
-        {
-            Err(ReadingError::WholeSystem.into())
-        }
-        _ => Ok(()),
+/// Demands the same of the target that was opened, and that nobody replaces this machine by a whole snapshot in one word:
+/// most often it is that of another one.
+fn check_landing(shelf: &HostShelf, landing: &Landing, is_replaced: bool) -> Result<(), Error> {
+    let path = landing.path();
+    if path.starts_with(&shelf.root) {
+        return Err(ReadingError::InsideRoot { path: shown(path) }.into());
     }
-}
-
-fn make_folder(folder: &Path) -> Result<(), Error> {
-    let mut builder = std::fs::DirBuilder::new();
-    // What was backed up is nobody else's business until somebody opens it.
-    let made = builder.recursive(true).mode(0o700).create(folder);
-    made.map_err(|source| Error::File {
-        doing: "make",
-        path: shown(folder),
-        source,
-    })
+    if is_replaced && path == Path::new("/") {
+        return Err(ReadingError::WholeSystem.into());
+    }
+    Ok(())
 }
 
 fn shown_target(to: &RestoreTo) -> String {

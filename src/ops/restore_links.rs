@@ -51,8 +51,8 @@ impl Work<'_> {
 
     /// Names that are the same as in the snapshot by size and time, and files of their own where it has hard links.
     fn apart(&self) -> Result<BTreeSet<Vec<u8>>, Error> {
-        let stdin = self.in_use.stdin()?;
-        self.gather(|pass| self.restore.look_at_links(stdin, pass), joined)
+        let held = self.held()?;
+        self.gather(|pass| self.restore.look_at_links(held, pass), joined)
     }
 
     /// All names of the files that have one of these, as far as they are there and their content is that of the snapshot:
@@ -61,12 +61,13 @@ impl Work<'_> {
         let inodes: BTreeSet<u64> = apart.iter().filter_map(|path| self.inode(path)).collect();
         // rsync itself says what is there, since it follows no link of the target; a look at them all is needed only where
         // something is apart.
-        let stdin = self.in_use.stdin()?;
-        let there = self.gather(|pass| self.restore.look_at_kinds(stdin, pass), same)?;
+        let held = self.held()?;
+        let there = self.gather(|pass| self.restore.look_at_kinds(held, pass), same)?;
         let is_of_group = |path: &Vec<u8>| self.inode(path).is_some_and(|i| inodes.contains(&i));
         let of_groups = there.into_iter().filter(is_of_group).collect();
         let names = self.names(&of_groups)?;
-        let whole = self.gather(|pass| self.restore.compare(names, pass), same)?;
+        let held = self.held()?;
+        let whole = self.gather(|pass| self.restore.compare(names, held, pass), same)?;
         let mut groups: BTreeMap<u64, Vec<Vec<u8>>> = BTreeMap::new();
         for path in whole {
             if let Some(inode) = self.inode(&path) {
@@ -90,8 +91,9 @@ impl Work<'_> {
         let folders = whole.iter().filter_map(|path| self.folder_of(path));
         let names = whole.iter().cloned().chain(folders).collect();
         let names = self.names(&names)?;
+        let held = self.held()?;
         let (paths, ended) = self.hear(
-            |pass| self.restore.join(names, pass),
+            |pass| self.restore.join(names, held, pass),
             |paths: &mut BTreeSet<_>, seen| paths.extend(joined(seen)),
         )?;
         if let Some((class, message)) = restored(&ended, self.to_host) {
@@ -103,7 +105,7 @@ impl Work<'_> {
     /// The names as rsync reads them.
     fn names(&self, paths: &BTreeSet<Vec<u8>>) -> Result<Names, Error> {
         let names: Vec<OsString> = paths.iter().filter_map(|path| self.name(path)).collect();
-        Names::new(names.iter().map(OsString::as_os_str)).map_err(no_rsync)
+        Names::new(names).map_err(no_rsync)
     }
 
     /// The path in the snapshot of what is at this path of the target, where the latter begins behind `/./`.

@@ -10,9 +10,9 @@ use super::reading_error::ReadingError;
 use super::restore::{RestoreBegun, RestorePhase, RestoreReport, Wanted};
 use super::restored::{Missing, Restored, converted, without_slash};
 use super::{Error, tree_paths};
-use crate::disk::{Reached, SnapshotInUse, TreeKind};
+use crate::disk::{Landing, Reached, SnapshotInUse, TreeKind};
 use crate::rsync::{
-    Class, Ended, Pass, Progress, Restore, Seen, Stop, is_full, restore_complaints, restored,
+    Class, Ended, Held, Pass, Progress, Restore, Seen, Stop, is_full, restore_complaints, restored,
 };
 
 /// Somebody who has stopped a restore waits for its end.
@@ -27,17 +27,26 @@ pub(super) struct Work<'a> {
     pub(super) stop: &'a Stop,
     pub(super) wanted: &'a Wanted,
     pub(super) to_host: bool,
+    /// The target, once it is there, if it is a directory of this machine.
+    pub(super) landing: Option<Landing>,
 }
 
 impl Work<'_> {
+    /// What one call of rsync holds.
+    pub(super) fn held(&self) -> Result<Held, Error> {
+        let (lock, data) = self.in_use.to_pass_on()?;
+        let target = self.landing.as_ref().map(Landing::to_pass_on).transpose()?;
+        Ok(Held { lock, data, target })
+    }
+
     /// Which directories that lead to what is restored are not at the target.
     pub(super) fn missing_parents(&self) -> Result<Vec<OsString>, Error> {
         if self.restore.parents.is_empty() {
             return Ok(Vec::new());
         }
-        let stdin = self.in_use.stdin()?;
+        let held = self.held()?;
         let ((missing, in_the_way), ended) = self.hear(
-            |pass| self.restore.look_at_parents(stdin, pass),
+            |pass| self.restore.look_at_parents(held, pass),
             |(missing, in_the_way): &mut (BTreeSet<Vec<u8>>, Vec<String>), seen| match seen {
                 Seen::New(item) => {
                     missing.insert(without_slash(&item.path).to_owned());
@@ -68,9 +77,9 @@ impl Work<'_> {
     ) -> Result<(RestoreReport, BTreeSet<Vec<u8>>), Error> {
         let other_kinds = Rc::new(self.other_kinds()?);
         let kinds = Rc::clone(&other_kinds);
-        let stdin = self.in_use.stdin()?;
+        let held = self.held()?;
         let (mut restored, ended) = self.hear(
-            |pass| self.restore.look(stdin, pass),
+            |pass| self.restore.look(held, pass),
             move |restored: &mut Restored, seen| {
                 let seen = converted(seen, &kinds);
                 told(&seen);
@@ -98,9 +107,9 @@ impl Work<'_> {
         if !self.restore.overwrite {
             return Ok(BTreeSet::new());
         }
-        let stdin = self.in_use.stdin()?;
+        let held = self.held()?;
         self.gather(
-            |pass| self.restore.look_at_kinds(stdin, pass),
+            |pass| self.restore.look_at_kinds(held, pass),
             |seen| match seen {
                 Seen::OtherKind(path) => Some(path),
                 _ => None,
@@ -162,7 +171,7 @@ impl Work<'_> {
         }
         let ended = self
             .restore
-            .make_parents(missing, self.in_use.stdin()?, stop)
+            .make_parents(missing, self.held()?, stop)
             .map_err(no_rsync)?;
         self.looked(&ended).map(|_| ())
     }
@@ -175,7 +184,7 @@ impl Work<'_> {
         progress: &mut dyn FnMut(RestorePhase),
     ) -> Result<(), Error> {
         let total = report.restored.bytes;
-        let stdin = self.in_use.stdin()?;
+        let held = self.held()?;
         let mut on_progress = |seen: Progress| {
             progress(RestorePhase::Writing {
                 done: seen.bytes,
@@ -183,7 +192,7 @@ impl Work<'_> {
             });
         };
         let (sent, ended) = self.hear(
-            |pass| self.restore.transfer(stdin, pass, &mut on_progress),
+            |pass| self.restore.transfer(held, pass, &mut on_progress),
             move |sent: &mut Restored, seen| sent.take(&converted(seen, &other_kinds)),
         )?;
         let Some((class, message)) = restored(&ended, self.to_host) else {
@@ -217,7 +226,7 @@ impl Work<'_> {
             true => (&unasked, LONGEST_LAST_LOOK),
             false => (self.stop, Duration::MAX),
         };
-        let stdin = self.in_use.stdin()?;
+        let held = self.held()?;
         let (missing, ended) = self.hear(
             |pass| {
                 let pass = Pass {
@@ -225,7 +234,7 @@ impl Work<'_> {
                     deadline,
                     ..pass
                 };
-                self.restore.look_at_kinds(stdin, pass)
+                self.restore.look_at_kinds(held, pass)
             },
             |missing: &mut Missing, seen| missing.take(&seen),
         )?;

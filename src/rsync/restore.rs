@@ -4,11 +4,14 @@
 //! deleted. Each pass is one call of rsync, whose words are here.
 
 use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use super::Pull;
+use super::names::Names;
 use super::process::{Ear, Ended, Progress, Started, Stream, Task, attend, command};
 use super::stop::Stop;
 use super::unescape::unescaped;
@@ -81,12 +84,36 @@ pub struct Item {
     pub bytes: Option<u64>,
 }
 
+/// What one call of rsync holds open for as long as it runs: it finds what it reads and where it writes by that, and not
+/// by names, which somebody may swap for links meanwhile.
+#[derive(Debug)]
+pub struct Held {
+    /// The lock of the snapshot; the call hands it on.
+    pub lock: OwnedFd,
+    /// The tree of the snapshot; the call hands it on.
+    pub data: OwnedFd,
+    /// The target, if it is a directory of this machine that is there.
+    pub target: Option<OwnedFd>,
+}
+
+impl Held {
+    /// The tree, as a child finds it.
+    fn source(&self) -> String {
+        by_descriptor(&self.data)
+    }
+}
+
+/// The path of a descriptor for whoever has it under the same number: proc_pid_fd(5).
+fn by_descriptor(fd: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
 /// The name under which half a file waits for the next try, on a host.
 const PARTIAL: &str = ".pobsync-partial";
 /// Nothing that is there is touched, and rsync says what that is, and of which kind.
 pub(super) const PASSING_OVER: [&str; 2] = ["--ignore-existing", "--info=skip2"];
 /// Directories alone, and nothing that is in them.
-const BY_NAME: [&str; 2] = ["--dirs", "--no-recursive"];
+pub(super) const BY_NAME: [&str; 2] = ["--dirs", "--no-recursive"];
 
 /// How one pass is called, and who is told what it finds or does.
 pub struct Pass<'a> {
@@ -106,30 +133,30 @@ impl Restore {
     ///
     /// # Errors
     /// When rsync cannot be started or waited for.
-    pub fn look(&self, stdin: Stdio, pass: Pass<'_>) -> std::io::Result<Ended> {
+    pub fn look(&self, held: Held, pass: Pass<'_>) -> std::io::Result<Ended> {
         let words: &[&str] = if self.overwrite {
             &["--checksum"]
         } else {
             &PASSING_OVER
         };
-        self.only_look(words, &self.paths, stdin, pass)
+        self.only_look(words, &self.paths, held, pass)
     }
 
     /// Looks for what is missing, and for what is there as something of another kind; reads no file.
     ///
     /// # Errors
     /// When rsync cannot be started or waited for.
-    pub fn look_at_kinds(&self, stdin: Stdio, pass: Pass<'_>) -> std::io::Result<Ended> {
-        self.only_look(&PASSING_OVER, &self.paths, stdin, pass)
+    pub fn look_at_kinds(&self, held: Held, pass: Pass<'_>) -> std::io::Result<Ended> {
+        self.only_look(&PASSING_OVER, &self.paths, held, pass)
     }
 
     /// Looks at the directories that lead to what is restored, as they are at the target.
     ///
     /// # Errors
     /// When rsync cannot be started or waited for.
-    pub fn look_at_parents(&self, stdin: Stdio, pass: Pass<'_>) -> std::io::Result<Ended> {
+    pub fn look_at_parents(&self, held: Held, pass: Pass<'_>) -> std::io::Result<Ended> {
         let words = [BY_NAME, PASSING_OVER].concat();
-        self.only_look(&words, &self.parents, stdin, pass)
+        self.only_look(&words, &self.parents, held, pass)
     }
 
     /// Makes some of the parents, or gives them their times again after others have come into them.
@@ -139,14 +166,20 @@ impl Restore {
     pub fn make_parents(
         &self,
         parents: &[OsString],
-        stdin: Stdio,
+        held: Held,
         stop: &Stop,
     ) -> std::io::Result<Ended> {
         let mut argv = self.begin();
         argv.extend(BY_NAME.map(OsString::from));
-        self.end(&mut argv, parents);
-        let ear = Ear::new(None, 0, 0);
-        self.call(&argv, stdin, stop, Duration::MAX, ear, &mut |_| {})
+        self.end(&mut argv, &held.source(), held.target.is_some());
+        let call = Call {
+            argv,
+            names: self.names(parents)?,
+            held,
+            stop,
+            deadline: Duration::MAX,
+        };
+        self.call(call, Ear::new(None, 0, 0), &mut |_| {})
     }
 
     /// Restores; each thing is told once it has been sent on its way.
@@ -155,12 +188,12 @@ impl Restore {
     /// When rsync cannot be started or waited for.
     pub fn transfer(
         &self,
-        stdin: Stdio,
+        held: Held,
         pass: Pass<'_>,
         on_progress: &mut dyn FnMut(Progress),
     ) -> std::io::Result<Ended> {
-        let argv = self.transfer_argv(&pass.mark);
-        self.hear(&argv, stdin, pass, on_progress)
+        let argv = self.transfer_argv(&pass.mark, &held.source(), held.target.is_some());
+        self.hear(argv, self.names(&self.paths)?, held, pass, on_progress)
     }
 
     /// One pass that only looks.
@@ -168,28 +201,42 @@ impl Restore {
         &self,
         words: &[&str],
         paths: &[OsString],
-        stdin: Stdio,
+        held: Held,
         pass: Pass<'_>,
     ) -> std::io::Result<Ended> {
-        self.tell(&[&["--dry-run"], words].concat(), paths, stdin, pass)
+        let words = [&["--dry-run"], words].concat();
+        self.tell(&words, self.names(paths)?, held, pass)
     }
 
     /// One pass that tells each thing, and says these words besides.
     pub(super) fn tell(
         &self,
         words: &[&str],
-        paths: &[OsString],
-        stdin: Stdio,
+        names: Names,
+        held: Held,
         pass: Pass<'_>,
     ) -> std::io::Result<Ended> {
         let mut argv = self.begin();
         argv.push(telling(&pass.mark));
         argv.extend(words.iter().map(OsString::from));
-        self.end(&mut argv, paths);
-        self.hear(&argv, stdin, pass, &mut |_| {})
+        self.end(&mut argv, &held.source(), held.target.is_some());
+        self.hear(argv, names, held, pass, &mut |_| {})
     }
 
-    fn transfer_argv(&self, mark: &str) -> Vec<OsString> {
+    /// Paths below the tree as rsync reads them: what stands behind `/./` is what it is called at the target.
+    fn names(&self, paths: &[OsString]) -> std::io::Result<Names> {
+        let name = |path: &OsString| {
+            let bytes = path.as_bytes();
+            let last = bytes.iter().rposition(|byte| *byte == b'/');
+            match last.filter(|_| self.flat).map(|at| bytes.split_at(at)) {
+                Some((before, last)) => [before, b"/.", last].concat(),
+                None => [b"./", bytes].concat(),
+            }
+        };
+        Names::new(paths.iter().map(|path| OsString::from_vec(name(path))))
+    }
+
+    fn transfer_argv(&self, mark: &str, source: &str, is_there: bool) -> Vec<OsString> {
         let mut argv = self.begin();
         argv.push(telling(mark));
         argv.extend(["--stats", "--info=progress2"].map(OsString::from));
@@ -205,7 +252,7 @@ impl Restore {
                 argv.push(format!("--bwlimit={}", (limit.0 / 1024).max(1)).into());
             }
         }
-        self.end(&mut argv, &self.paths);
+        self.end(&mut argv, source, is_there);
         argv
     }
 
@@ -240,12 +287,7 @@ impl Restore {
                 argv.push("--remote-option=--super".into());
             }
         }
-        if self.flat {
-            argv.push("--no-relative".into());
-        } else {
-            // What leads there and exists already keeps its attributes: it was not asked for.
-            argv.extend(["--relative", "--no-implied-dirs"].map(OsString::from));
-        }
+        argv.extend(LISTED.map(OsString::from));
         if let RestoreTarget::Host(pull, _) = &self.target {
             argv.push(if pull.rsync.secluded_args {
                 "--secluded-args".into()
@@ -259,17 +301,12 @@ impl Restore {
         argv
     }
 
-    /// What is restored, and where to.
-    fn end(&self, argv: &mut Vec<OsString>, paths: &[OsString]) {
-        argv.push("--".into());
-        for path in paths {
-            let mut source = self.data.clone().into_os_string();
-            // rsync(1), --relative: what stands behind `/./` is made at the target.
-            source.push(if self.flat { "/" } else { "/./" });
-            source.push(path);
-            argv.push(source);
-        }
+    /// From where, and where to.
+    fn end(&self, argv: &mut Vec<OsString>, source: &str, is_there: bool) {
+        argv.extend(["--".into(), with_slash(source.as_ref())]);
         argv.push(match &self.target {
+            // The call begins there.
+            RestoreTarget::Folder(_) if is_there => ".".into(),
             RestoreTarget::Folder(folder) => with_slash(folder.as_os_str()),
             RestoreTarget::Host(pull, folder) => {
                 let mut target = OsString::from(format!("{}@{}:", pull.user, pull.host()));
@@ -281,42 +318,75 @@ impl Restore {
 
     fn hear(
         &self,
-        argv: &[OsString],
-        stdin: Stdio,
+        argv: Vec<OsString>,
+        names: Names,
+        held: Held,
         pass: Pass<'_>,
         on_progress: &mut dyn FnMut(Progress),
     ) -> std::io::Result<Ended> {
         let ear = listening(&pass.mark, pass.told);
-        self.call(argv, stdin, pass.stop, pass.deadline, ear, on_progress)
+        let call = Call {
+            argv,
+            names,
+            held,
+            stop: pass.stop,
+            deadline: pass.deadline,
+        };
+        self.call(call, ear, on_progress)
     }
 
     /// A person waits for it, and can end it.
     fn call(
         &self,
-        argv: &[OsString],
-        stdin: Stdio,
-        stop: &Stop,
-        deadline: Duration,
+        call: Call<'_>,
         mut ear: Ear,
         on_progress: &mut dyn FnMut(Progress),
     ) -> std::io::Result<Ended> {
-        let mut command = command(argv);
+        let mut command = command(&call.argv);
         command
-            .stdin(stdin)
+            .stdin(call.names)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let Some(target) = &call.held.target {
+            command.current_dir(by_descriptor(target));
+        }
         let task = Task {
             command: &mut command,
             input: Vec::new(),
-            deadline,
-            stop,
+            deadline: call.deadline,
+            stop: call.stop,
             ceiling: None,
             has_last_words: true,
         };
         let status = attend(task, &mut ear, &mut |_: Started| {}, on_progress)?;
-        Ok(ear.finish(status).0)
+        let mut ended = ear.finish(status).0;
+        let (source, data) = (call.held.source(), self.data.to_string_lossy());
+        for line in &mut ended.complaints {
+            *line = line.replace(&source, &data);
+        }
+        Ok(ended)
     }
 }
+
+/// One call of rsync.
+struct Call<'a> {
+    argv: Vec<OsString>,
+    names: Names,
+    held: Held,
+    stop: &'a Stop,
+    deadline: Duration,
+}
+
+/// What is restored is read as a list, of any length, and rsync follows no link on the way to what stands there (since
+/// 3.5.0). The list says what of each is made at the target; what leads there and exists already keeps its attributes, since
+/// it was not asked for. `--archive` alone does not go into the directories of a list: rsync(1), `--files-from`.
+const LISTED: [&str; 5] = [
+    "--recursive",
+    "--relative",
+    "--no-implied-dirs",
+    "--from0",
+    "--files-from=-",
+];
 
 fn with_slash(path: &OsStr) -> OsString {
     let mut path = path.to_owned();
@@ -473,14 +543,18 @@ mod tests {
 
     #[test]
     fn the_vector_is_this() {
-        insta::assert_snapshot!(shown(&restore().transfer_argv("M")));
+        insta::assert_snapshot!(shown(&restore().transfer_argv(
+            "M",
+            "/proc/self/fd/7",
+            true
+        )));
     }
 
     #[test]
     fn to_a_host_it_is_this() {
         let mut restore = restore();
         restore.target = host(true);
-        insta::assert_snapshot!(shown(&restore.transfer_argv("M")));
+        insta::assert_snapshot!(shown(&restore.transfer_argv("M", "/proc/self/fd/7", false)));
     }
 
     #[rstest]
@@ -496,7 +570,7 @@ mod tests {
             target: host(false),
             ..restore()
         };
-        let argv = shown(&restore.transfer_argv("M"));
+        let argv = shown(&restore.transfer_argv("M", "/proc/self/fd/7", false));
         for word in [
             "--delete",
             "--force",
