@@ -1,5 +1,5 @@
 //! The jobs of `examples/ci`, run as a forge runs them: a real git repository, the scripts, and a small HTTP server that
-//! plays the comment API of each forge.
+//! plays the comment API of each forge. And the check of what is known of the crates that the program is made of.
 
 #![allow(
     unreachable_pub,
@@ -10,6 +10,8 @@
 
 mod common;
 
+#[path = "ci/advisories.rs"]
+mod advisories;
 #[path = "ci/forge.rs"]
 mod forge;
 #[path = "ci/hooks.rs"]
