@@ -130,7 +130,7 @@ pub(crate) fn all<T>(
     session: &mut dyn Session,
     sql: &str,
     args: &[Val<'_>],
-    read: impl Fn(&dyn Row) -> Result<T, StoreError>,
+    mut read: impl FnMut(&dyn Row) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::new();
     session.query(sql, args, &mut |row| {

@@ -21,6 +21,7 @@ mod reader;
 mod roots;
 mod runs;
 mod servers;
+mod settings;
 pub(super) mod snapshots;
 pub(super) mod state;
 mod wishes;

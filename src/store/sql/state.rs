@@ -1,13 +1,12 @@
 //! The configuration, read.
 
-use crate::core::model::{
-    HostId, HostSettings, Pause, Retirement, Schedule, Span, SqlGlobal, SqlHost, SqlState,
-};
+use crate::core::model::{HostId, Pause, Retirement, Schedule, Span, SqlGlobal, SqlHost, SqlState};
 use crate::store::session::{Row, Session, Val, all, args, first};
 use crate::store::{HostKey, HostSchedule, StoreError};
 
 use super::meta;
 use super::reader::Reader;
+use super::settings::SettingsRead;
 
 const HOST_COLUMNS: &str = "id, name, directory, managed_by, settings, applied, retired_at, \
      retired_snapshots, paused_at, paused_by, pause_reason, approved_policy, changed_at, changed_by";
@@ -50,11 +49,12 @@ fn load_where(
 ) -> Result<SqlState, StoreError> {
     let (lineage, serial) = meta::identity(session)?;
     let global = global(session)?;
+    let mut read = SettingsRead::default();
     let hosts = all(
         session,
         &format!("SELECT {HOST_COLUMNS} FROM hosts WHERE {condition} ORDER BY name, id"),
         args,
-        read_host,
+        |row| read_host(row, &mut read),
     )?;
     Ok(SqlState {
         lineage,
@@ -89,7 +89,7 @@ pub(super) fn host(session: &mut dyn Session, id: HostId) -> Result<SqlHost, Sto
         session,
         &format!("SELECT {HOST_COLUMNS} FROM hosts WHERE id = ?"),
         args![id],
-        read_host,
+        |row| read_host(row, &mut SettingsRead::default()),
     )?
     .ok_or_else(|| StoreError::unknown_host(id))
 }
@@ -103,6 +103,8 @@ pub(super) fn after(
     let sql = |condition: &str| {
         format!("SELECT {HOST_COLUMNS} FROM hosts WHERE {condition} ORDER BY name, id LIMIT ?")
     };
+    let mut read = SettingsRead::default();
+    let mut read_host = |row: &dyn Row| read_host(row, &mut read);
     let Some(after) = after else {
         return all(session, &sql("1 = 1"), args![limit], read_host);
     };
@@ -123,7 +125,7 @@ pub(super) fn after(
         session,
         &sql("name >= ? AND (name > ? OR id > ?)"),
         args![name.as_str(), name.as_str(), after, limit],
-        read_host,
+        &mut read_host,
     )
 }
 
@@ -170,18 +172,18 @@ pub(super) fn schedules(
     })
 }
 
-fn read_host(row: &dyn Row) -> Result<SqlHost, StoreError> {
+fn read_host(row: &dyn Row, read: &mut SettingsRead) -> Result<SqlHost, StoreError> {
     let mut row = Reader::new(row, "hosts");
     let id = HostId(row.int("id")?);
     let name = row.parse("name")?;
     let directory = row.parse("directory")?;
     let managed_by = row.parse("managed_by")?;
     let text = row.text("settings")?;
-    let settings: HostSettings = row.read_json("settings", text)?;
+    let settings = read.read(&row, "settings", text)?;
     // Nearly always the same: nobody has changed it by another way.
     let applied = match row.opt_text("applied")? {
         Some(same) if same == text => Some(settings.clone()),
-        Some(other) => Some(row.read_json("applied", other)?),
+        Some(other) => Some(read.read(&row, "applied", other)?),
         None => None,
     };
     Ok(SqlHost {
