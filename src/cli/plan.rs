@@ -27,6 +27,8 @@ pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<E
     }
     if let Some(path) = &args.out {
         ops::write_plan(path, &plan.clone().saved(loaded.desired))?;
+    } else {
+        ops::free_aside(loaded);
     }
     // Printed once nothing more can fail: a program reads one document.
     output.plan(&plan);
@@ -35,8 +37,10 @@ pub(super) fn run(common: &Common, args: &PlanArgs, output: &Output) -> Result<E
             "Saved as {path}. Apply it with: pobsync apply {path}"
         ));
     }
+    let outcome = plan.outcome;
+    ops::free_aside(plan);
     Ok(Ended {
-        outcome: plan.outcome,
+        outcome,
         detailed: args.detailed_exitcode,
         is_text: false,
         code: None,
@@ -75,6 +79,7 @@ fn made_here(
     if let Some(context) = &context {
         ops::note_damage(context, &mut plan)?;
     }
+    ops::free_aside(facts);
     Ok((plan, loaded))
 }
 

@@ -16,7 +16,7 @@ struct Setting {
 }
 
 pub(super) fn run(common: &Common, args: &HostArg, output: &Output) -> Result<Outcome, Error> {
-    let loaded = ops::load(&file_path(common, None))?;
+    let loaded = ops::load_explained(&file_path(common, None))?;
     let host = ops::desired_host(&loaded.desired, &args.host)?;
     let settings: Vec<Setting> = explain(host)
         .into_iter()

@@ -5,7 +5,7 @@ use super::output::Output;
 use super::{file_path, load};
 use crate::core::model::counted;
 use crate::core::plan::Outcome;
-use crate::ops::Error;
+use crate::ops::{Error, free_aside};
 
 #[derive(serde::Serialize)]
 struct Valid {
@@ -37,5 +37,6 @@ pub(super) fn run(common: &Common, args: &FileArg, output: &Output) -> Result<Ou
             )
         },
     );
+    free_aside(loaded);
     Ok(Outcome::Done)
 }

@@ -2,18 +2,18 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use camino::Utf8PathBuf;
 use sha2::{Digest, Sha256};
 
+use super::lines::Lines;
 use super::memory::{Key, Memory, key_of};
-use super::packed::pack;
+use super::packed::{pack, unpack};
+use super::parse::{self, Include};
+use super::side_by_side::most_workers;
 use super::{document, guard};
-use crate::core::desired::Finding;
-
-/// More side by side gain nothing: one thread passes over ten thousand hosts in a second.
-const MOST_WORKERS: usize = 8;
+use crate::core::desired::{Finding, Parts};
 
 /// Where the bytes of a file come from.
 pub(super) enum Job {
@@ -29,6 +29,18 @@ pub(super) struct ReadFile {
     /// The hash that their text is remembered by.
     pub(super) key: Key,
     pub(super) parsed: Parsed,
+    pub(super) taken: Option<Taken>,
+    /// The lines of its text, if it is one that was taken in.
+    pub(super) lines: Option<Lines>,
+}
+
+/// What the nodes of a file say.
+pub(super) struct Taken {
+    /// The number that the file has in their places.
+    pub(super) file: usize,
+    pub(super) parts: Parts,
+    pub(super) findings: Vec<Finding>,
+    pub(super) includes: Vec<Include>,
 }
 
 /// What the parser made of a text.
@@ -44,8 +56,13 @@ pub(super) enum Parsed {
 }
 
 /// Does `jobs` with as many threads as there are processors, and stops once all files together exceed `most` bytes.
-/// Nothing stands for those that are left over.
-pub(super) fn read_all(jobs: Vec<Job>, memory: &Memory, most: u64) -> Vec<Option<ReadFile>> {
+/// Nothing stands for those that are left over. They are expected to become the files from the number `first` on.
+pub(super) fn read_all(
+    jobs: Vec<Job>,
+    first: usize,
+    memory: &Memory,
+    most: u64,
+) -> Vec<Option<ReadFile>> {
     let count = jobs.len();
     let jobs: Vec<Mutex<Option<Job>>> = jobs.into_iter().map(|job| Mutex::new(Some(job))).collect();
     let done: Vec<Mutex<Option<ReadFile>>> = (0..count).map(|_| Mutex::new(None)).collect();
@@ -59,7 +76,7 @@ pub(super) fn read_all(jobs: Vec<Job>, memory: &Memory, most: u64) -> Vec<Option
             let Some(job) = job.lock().unwrap_or_else(PoisonError::into_inner).take() else {
                 continue;
             };
-            let file = read(job, memory);
+            let file = read(job, first + i, memory);
             let length = file.bytes.as_ref().map_or(0, Vec::len);
             sum.fetch_add(length as u64, Ordering::Relaxed);
             *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
@@ -79,16 +96,7 @@ pub(super) fn read_all(jobs: Vec<Job>, memory: &Memory, most: u64) -> Vec<Option
         .collect()
 }
 
-/// How many threads read side by side, as the system said when it was first asked.
-pub(super) fn most_workers() -> usize {
-    static MOST: OnceLock<usize> = OnceLock::new();
-    *MOST.get_or_init(|| {
-        let here = std::thread::available_parallelism();
-        here.map_or(1, usize::from).min(MOST_WORKERS)
-    })
-}
-
-fn read(job: Job, memory: &Memory) -> ReadFile {
+fn read(job: Job, number: usize, memory: &Memory) -> ReadFile {
     let bytes = match job {
         Job::Disk(path) => super::load::read_bounded(&path),
         Job::Given(bytes) => Ok(bytes),
@@ -97,6 +105,8 @@ fn read(job: Job, memory: &Memory) -> ReadFile {
         sha256: String::new(),
         key: Key::default(),
         parsed: Parsed::Unread,
+        taken: None,
+        lines: None,
         bytes,
     };
     let Ok(bytes) = &file.bytes else { return file };
@@ -116,7 +126,36 @@ fn read(job: Job, memory: &Memory) -> ReadFile {
     } else {
         parse(text)
     };
+    file.taken = take_in(number, text, &file.key, &file.parsed, memory);
+    file.lines = file.taken.is_some().then(|| Lines::of(text));
     file
+}
+
+/// Reads the nodes of the file number `file`; nothing if it has none to read, or what is remembered is not what this
+/// program packs.
+pub(super) fn take_in(
+    file: usize,
+    text: &str,
+    key: &Key,
+    parsed: &Parsed,
+    memory: &Memory,
+) -> Option<Taken> {
+    let packed = match parsed {
+        Parsed::Before => memory.find(key)?,
+        Parsed::Packed(packed) => packed,
+        Parsed::Refused(_) | Parsed::Unread => return None,
+    };
+    let mut taken = Taken {
+        file,
+        parts: Parts::default(),
+        findings: Vec::new(),
+        includes: Vec::new(),
+    };
+    unpack(packed, text, |node| {
+        let include = parse::read(file, &node, &mut taken.parts, &mut taken.findings);
+        taken.includes.extend(include);
+    })?;
+    Some(taken)
 }
 
 fn parse(text: &str) -> Parsed {

@@ -28,11 +28,7 @@ pub(super) fn parse(file: usize, text: &str) -> Result<KdlDocument, Vec<Finding>
 
 /// The same for a thread that has [`STACK`] bytes of stack already; the parser may panic.
 pub(super) fn parse_here(file: usize, text: &str) -> Result<KdlDocument, Vec<Finding>> {
-    let at = |range: Range<usize>| At {
-        file,
-        offset: range.start,
-        len: range.len(),
-    };
+    let at = |range: Range<usize>| At::new(file, range.start, range.len());
     if let Err(refused) = guard::check(text) {
         let findings = refused.into_iter().map(|refused| {
             Finding::error(
@@ -50,11 +46,7 @@ pub(super) fn parse_here(file: usize, text: &str) -> Result<KdlDocument, Vec<Fin
 
 /// What is told when the parser panics, or there is no thread for it.
 pub(super) fn gave_up(file: usize) -> Finding {
-    let start = At {
-        file,
-        offset: 0,
-        len: 0,
-    };
+    let start = At::start_of(file);
     Finding::error(
         "parser-failed",
         start,
@@ -75,11 +67,7 @@ fn findings(file: usize, text: &str, error: &kdl::KdlError) -> Vec<Finding> {
             .lines()
             .next()
             .map_or(0, str::len);
-        let at = At {
-            file,
-            offset,
-            len: diagnostic.span.len().min(first_line),
-        };
+        let at = At::new(file, offset, diagnostic.span.len().min(first_line));
         let label = diagnostic
             .label
             .clone()
@@ -88,7 +76,7 @@ fn findings(file: usize, text: &str, error: &kdl::KdlError) -> Vec<Finding> {
         Finding::error("syntax", at, diagnostic.to_string(), label, help)
     });
     let mut found: Vec<Finding> = told.collect();
-    found.sort_by_key(|finding| finding.labels.first().map(|(at, _)| at.offset));
+    found.sort_by_key(|finding| finding.labels.first().map(|(at, _)| at.offset()));
     found.dedup();
     found
 }

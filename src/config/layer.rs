@@ -30,12 +30,30 @@ pub(super) const SHARED: [&str; 16] = [
     "protect",
 ];
 
+/// What `keep` may name: each rule in the order of [`Rule::ALL`], and in the same order how far back it keeps one of each.
+const RULES: [&str; 2 * Rule::ALL.len()] = [
+    "last",
+    "hourly",
+    "daily",
+    "weekly",
+    "monthly",
+    "quarterly",
+    "yearly",
+    "within",
+    "within-hourly",
+    "within-daily",
+    "within-weekly",
+    "within-monthly",
+    "within-quarterly",
+    "within-yearly",
+];
+
 impl Reader<'_> {
     /// Reads a node of a layer; false if it is none.
     pub(super) fn layer_node(&mut self, layer: &mut Layer, node: &Node<'_>) -> bool {
         match node.name().value() {
-            "ssh" => self.ssh(&mut layer.ssh, node),
-            "rsync" => self.rsync(&mut layer.rsync, node),
+            "ssh" => self.ssh(layer.ssh.get_or_insert_default(), node),
+            "rsync" => self.rsync(layer.rsync.get_or_insert_default(), node),
             "source" => {
                 let list = self.list(node);
                 layer.sources.push(list);
@@ -52,7 +70,7 @@ impl Reader<'_> {
                     .and_then(|entry| self.timezone(entry));
                 self.set(&mut layer.timezone, node, zone);
             }
-            "hooks" => self.hooks(&mut layer.hooks, node),
+            "hooks" => self.hooks(layer.hooks.get_or_insert_default(), node),
             "suspect-percent" => {
                 let percent = self
                     .value(node, "a percentage")
@@ -65,8 +83,8 @@ impl Reader<'_> {
                     .and_then(|entry| self.parsed(entry));
                 self.set(&mut layer.stale_after, node, span);
             }
-            "verify" => self.verify(&mut layer.verify, node),
-            "limits" => self.limits(&mut layer.limits, node),
+            "verify" => self.verify(layer.verify.get_or_insert_default(), node),
+            "limits" => self.limits(layer.limits.get_or_insert_default(), node),
             "accept-partial" => {
                 let value = self.switch(node);
                 self.set(&mut layer.accept_partial, node, value);
@@ -95,9 +113,9 @@ impl Reader<'_> {
         match text.value.parse() {
             Ok(value) => Some(Spanned { value, at: text.at }),
             Err(_) => {
-                let help = match Some(&text.value)
+                let help = match Some(text.value)
                     .filter(|_| self.findings.len() < SUGGESTIONS)
-                    .and_then(|word| nearest_zone(word))
+                    .and_then(nearest_zone)
                 {
                     Some(name) => format!("did you mean `{name}`?"),
                     None => "write an IANA name such as `Europe/Amsterdam`, or `UTC`".to_owned(),
@@ -124,17 +142,16 @@ impl Reader<'_> {
         self.shape(node, usize::MAX - 1, &["reset"]);
         self.no_block(node);
         let reset = self.reset(node);
-        let entries: Vec<&Entry<'_>> = self.arguments(node).collect();
-        if entries.is_empty() && !reset {
+        let written = self.arguments(node).count();
+        if written == 0 && !reset {
             self.first(node, "at least one value");
         }
+        let mut items = Vec::with_capacity(written);
+        items.extend(self.arguments(node).filter_map(|entry| self.parsed(entry)));
         ListPart {
             reset,
-            written: entries.len(),
-            items: entries
-                .into_iter()
-                .filter_map(|entry| self.parsed(entry))
-                .collect(),
+            items,
+            written,
         }
     }
 
@@ -397,7 +414,7 @@ impl Reader<'_> {
             );
             return;
         }
-        layer.retention = Some(RetentionUse { at, name, part });
+        layer.retention = Some(Box::new(RetentionUse { at, name, part }));
     }
 
     pub(super) fn retention_part(&mut self, node: &Node<'_>) -> RetentionPart {
@@ -434,23 +451,7 @@ impl Reader<'_> {
     }
 
     fn keep(&mut self, part: &mut RetentionPart, node: &Node<'_>) {
-        let counts: Vec<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
-        let withins: Vec<String> = Rule::ALL
-            .iter()
-            .map(|rule| {
-                if *rule == Rule::Last {
-                    "within".to_owned()
-                } else {
-                    format!("within-{rule}")
-                }
-            })
-            .collect();
-        let known: Vec<&str> = counts
-            .iter()
-            .copied()
-            .chain(withins.iter().map(String::as_str))
-            .collect();
-        self.shape(node, 0, &known);
+        self.shape(node, 0, &RULES);
         self.no_block(node);
         if node.entries().is_empty() {
             let at = self.at_node(node);
@@ -465,14 +466,18 @@ impl Reader<'_> {
             let Some(name) = entry.name().map(Word::value) else {
                 continue;
             };
-            if let Some(rule) = Rule::ALL.into_iter().find(|rule| rule.as_str() == name) {
+            let Some(i) = RULES.iter().position(|known| *known == name) else {
+                continue;
+            };
+            let Some(rule) = Rule::ALL.get(i % Rule::ALL.len()).copied() else {
+                continue;
+            };
+            if i < Rule::ALL.len() {
                 if let Some(count) = self.count(entry) {
                     part.counts.push((rule, count));
                 }
-            } else if let Some(i) = withins.iter().position(|within| within == name)
-                && let (Some(rule), Some(span)) = (Rule::ALL.get(i), self.parsed(entry))
-            {
-                part.withins.push((*rule, span));
+            } else if let Some(span) = self.parsed(entry) {
+                part.withins.push((rule, span));
             }
         }
     }
@@ -481,7 +486,7 @@ impl Reader<'_> {
     fn count(&mut self, entry: &Entry<'_>) -> Option<Spanned<Option<Count>>> {
         if let Scalar::Text(word) = entry.value() {
             let at = self.at(entry.span());
-            if word == "unlimited" {
+            if *word == "unlimited" {
                 return Some(Spanned {
                     value: Some(Count::Unlimited),
                     at,

@@ -46,8 +46,8 @@ impl Lines {
 
     /// The length of the longest line that a report about `at` would show, in bytes.
     pub(super) fn longest_around(&self, at: At) -> usize {
-        let first = self.line(at.offset).saturating_sub(1).max(1);
-        let last = self.line(at.offset + at.len) + 1;
+        let first = self.line(at.offset()).saturating_sub(1).max(1);
+        let last = self.line(at.end()) + 1;
         (first..=last)
             .map(|line| self.start(line + 1).saturating_sub(self.start(line)))
             .max()

@@ -6,16 +6,16 @@ use std::io::Read as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{Mode, OFlags};
 
-use super::ahead::{Job, Parsed, ReadFile, most_workers, read_all};
+use super::ahead::{Job, Parsed, ReadFile, read_all, take_in};
 use super::bundle::Bundle;
 use super::confined::confined;
 use super::include::{self, IncludeError, MOST_FILES};
 use super::lines::Lines;
 use super::memory::{Key, Memory};
-use super::packed::unpack;
-use super::parse::{self, Include};
+use super::parse::Include;
+use super::side_by_side::{most_workers, side_by_side};
 use super::{Report, Watched, document, guard};
-use crate::core::desired::{At, DesiredState, Finding, Parts, Places, named_policies, resolve};
+use crate::core::desired::{At, DesiredState, Finding, Parts, Places, Resolving, named_policies};
 use crate::core::model::{Label, Policy};
 
 /// Includes in includes.
@@ -59,6 +59,16 @@ pub struct Loaded {
 #[must_use]
 pub fn load(path: &Utf8Path) -> Loaded {
     Loader::default().root(path, path)
+}
+
+/// The same; each host knows the place of every single setting of it, `origins`.
+#[must_use]
+pub fn load_explained(path: &Utf8Path) -> Loaded {
+    let loader = Loader {
+        explains: true,
+        ..Loader::default()
+    };
+    loader.root(path, path)
 }
 
 /// Reads the configuration at `path` with its includes; messages call it `shown`. What the parser makes of its files is
@@ -144,9 +154,13 @@ struct Loader {
     /// The first file without links, and as it was named.
     first: Option<(Utf8PathBuf, Utf8PathBuf)>,
     includes: Includes,
+    /// The place of every single setting is told.
+    explains: bool,
     /// Texts that stand in for those of files.
     instead: HashMap<Utf8PathBuf, String>,
     files: Vec<SourceFile>,
+    /// The lines of each of `files`.
+    lines: Vec<Lines>,
     /// The real paths of `files`.
     real: HashSet<Utf8PathBuf>,
     /// Bytes of `files`.
@@ -193,21 +207,31 @@ impl Loader {
     }
 
     fn finish(self) -> Loaded {
-        self.remember();
-        let lines: Vec<Lines> = self
-            .files
-            .iter()
-            .map(|file| Lines::of(&file.text))
-            .collect();
         let places = FilePlaces {
             files: &self.files,
-            lines: &lines,
+            lines: &self.lines,
+            explains: self.explains,
         };
-        let (state, found) = resolve(&self.parts, &places, self.unread.is_empty());
+        let (state, found) = std::thread::scope(|scope| {
+            let remember = || self.remember();
+            let keeper = std::thread::Builder::new().spawn_scoped(scope, remember);
+            let resolving = Resolving::of(&self.parts, &places, self.unread.is_empty());
+            let pieces = side_by_side(resolving.pieces(), |i| resolving.piece(i));
+            if keeper.is_err() {
+                remember();
+            }
+            resolving.finish(pieces)
+        });
         let mut findings = self.findings;
         findings.extend(self.unread.iter().cloned());
         findings.extend(found);
-        let report = Report::new(findings, self.files.clone(), lines);
+        // Only findings show what stands in files.
+        let files = if findings.is_empty() {
+            Vec::new()
+        } else {
+            self.files.clone()
+        };
+        let report = Report::new(findings, files, self.lines);
         let state = state.filter(|_| !report.has_errors());
         Loaded {
             files: self.files,
@@ -218,6 +242,22 @@ impl Loader {
             policies: named_policies(&self.parts),
             parts: self.parts,
         }
+    }
+
+    fn push_without_text(&mut self, path: Utf8PathBuf, sha256: String) {
+        let file = SourceFile {
+            path,
+            sha256,
+            text: String::new(),
+            real: None,
+        };
+        self.push(None, file);
+    }
+
+    fn push(&mut self, lines: Option<Lines>, file: SourceFile) {
+        self.lines
+            .push(lines.unwrap_or_else(|| Lines::of(&file.text)));
+        self.files.push(file);
     }
 
     fn shown(&self, real: &Utf8Path) -> Utf8PathBuf {
@@ -237,18 +277,9 @@ impl Loader {
             std::io::ErrorKind::InvalidInput => "name a regular file that is called *.kdl",
             _ => "see to it that this user may read it",
         };
-        let at = from.unwrap_or(At {
-            file,
-            offset: 0,
-            len: 0,
-        });
+        let at = from.unwrap_or(At::start_of(file));
         if from.is_none() {
-            self.files.push(SourceFile {
-                path: path.to_owned(),
-                sha256: String::new(),
-                text: String::new(),
-                real: None,
-            });
+            self.push_without_text(path.to_owned(), String::new());
         }
         self.unread.push(Finding::error(
             "unreadable",
@@ -282,7 +313,7 @@ impl Loader {
     }
 
     fn read(&self, job: Job) -> Option<ReadFile> {
-        read_all(vec![job], &self.memory, LARGEST_SUM)
+        read_all(vec![job], self.files.len(), &self.memory, LARGEST_SUM)
             .pop()
             .flatten()
     }
@@ -297,7 +328,8 @@ impl Loader {
             return;
         }
         let jobs = files.iter().map(|path| self.job(path)).collect();
-        let read = read_all(jobs, &self.memory, LARGEST_SUM.saturating_sub(self.sum));
+        let room = LARGEST_SUM.saturating_sub(self.sum);
+        let read = read_all(jobs, self.files.len(), &self.memory, room);
         let found = files.into_iter().zip(read);
         self.ahead
             .extend(found.filter_map(|(path, read)| Some((path.clone(), read?))));
@@ -326,29 +358,15 @@ impl Loader {
             let bytes = std::mem::replace(&mut read.bytes, Ok(Vec::new())).ok()?;
             Some((read, bytes))
         }) else {
-            self.files.push(SourceFile {
-                path,
-                sha256: String::new(),
-                text: String::new(),
-                real: None,
-            });
+            self.push_without_text(path, String::new());
             self.unread.push(document::gave_up(file));
             return;
         };
         let sha256 = read.sha256;
         self.sum += bytes.len() as u64;
-        let start = At {
-            file,
-            offset: 0,
-            len: 0,
-        };
+        let start = At::start_of(file);
         if bytes.len() as u64 > guard::LARGEST {
-            self.files.push(SourceFile {
-                path,
-                sha256,
-                text: String::new(),
-                real: None,
-            });
+            self.push_without_text(path, sha256);
             self.unread.push(Finding::error(
                 "too-large",
                 start,
@@ -363,19 +381,18 @@ impl Loader {
             Err(error) => {
                 let offset = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                self.files.push(SourceFile {
-                    path,
-                    sha256,
-                    text,
-                    real: None,
-                });
+                self.push(
+                    None,
+                    SourceFile {
+                        path,
+                        sha256,
+                        text,
+                        real: None,
+                    },
+                );
                 self.unread.push(Finding::error(
                     "not-utf8",
-                    At {
-                        file,
-                        offset,
-                        len: 1,
-                    },
+                    At::new(file, offset, 1),
                     format!("this file is not UTF-8: byte {offset} begins no character"),
                     "here",
                     "save it as UTF-8",
@@ -384,63 +401,49 @@ impl Loader {
             }
         };
         let mut parsed = read.parsed;
-        let mut includes = self.take_in(file, &text, &read.key, &parsed);
-        if includes.is_none() && matches!(parsed, Parsed::Before) {
+        // An include of a file before it moves its number.
+        let mut taken = read.taken.filter(|taken| taken.file == file);
+        if taken.is_none() {
+            taken = take_in(file, &text, &read.key, &parsed, &self.memory);
+        }
+        if taken.is_none() && matches!(parsed, Parsed::Before) {
             // What is remembered is not what this program packs: parsing it tells.
             let again = read_all(
                 vec![Job::Given(text.clone().into_bytes())],
+                file,
                 &Memory::default(),
                 LARGEST_SUM,
             );
-            parsed = again
+            (parsed, taken) = again
                 .into_iter()
                 .flatten()
                 .next()
-                .map_or(Parsed::Unread, |read| read.parsed);
-            includes = self.take_in(file, &text, &read.key, &parsed);
+                .map_or((Parsed::Unread, None), |read| (read.parsed, read.taken));
         }
-        self.files.push(SourceFile {
+        let source = SourceFile {
             path,
             sha256,
             text,
             real: real.map(Utf8Path::to_owned),
-        });
+        };
+        self.push(read.lines, source);
         match parsed {
             Parsed::Before => self.packed.push((read.key, None)),
             Parsed::Packed(packed) => self.packed.push((read.key, Some(packed))),
             Parsed::Refused(found) => self.unread.extend(found.into_iter().map(|mut finding| {
                 for (at, _) in &mut finding.labels {
-                    at.file = file;
+                    *at = at.in_file(file);
                 }
                 finding
             })),
             Parsed::Unread => self.unread.push(document::gave_up(file)),
         }
-        for include in includes.into_iter().flatten() {
+        let Some(taken) = taken else { return };
+        self.parts.append(taken.parts);
+        self.findings.extend(taken.findings);
+        for include in taken.includes {
             self.include(&include);
         }
-    }
-
-    /// Reads the nodes of a file into parts and tells what it includes; nothing if it has no nodes to read.
-    fn take_in(
-        &mut self,
-        file: usize,
-        text: &str,
-        key: &Key,
-        parsed: &Parsed,
-    ) -> Option<Vec<Include>> {
-        let packed = match parsed {
-            Parsed::Before => self.memory.find(key)?,
-            Parsed::Packed(packed) => packed,
-            Parsed::Refused(_) | Parsed::Unread => return None,
-        };
-        let nodes = unpack(packed, text)?;
-        Some(parse::read(
-            file,
-            &nodes,
-            &mut self.parts,
-            &mut self.findings,
-        ))
     }
 
     fn include(&mut self, include: &Include) {
@@ -549,10 +552,13 @@ pub(super) fn read_bounded(path: &Utf8Path) -> std::io::Result<Vec<u8>> {
     // Opening a pipe waits for its writer unless told not to.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = std::fs::File::from(rustix::fs::open(path.as_str(), flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
+    let meta = file.metadata()?;
+    if !meta.is_file() {
         return Err(std::io::Error::other("it is not a plain file"));
     }
-    let mut bytes = Vec::new();
+    // With a byte to spare its end is seen without more room.
+    let length = usize::try_from(meta.len().min(guard::LARGEST)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(length + 1);
     file.take(guard::LARGEST + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -560,18 +566,23 @@ pub(super) fn read_bounded(path: &Utf8Path) -> std::io::Result<Vec<u8>> {
 struct FilePlaces<'a> {
     files: &'a [SourceFile],
     lines: &'a [Lines],
+    explains: bool,
 }
 
 impl Places for FilePlaces<'_> {
     fn place(&self, at: At) -> String {
         let path = self
             .files
-            .get(at.file)
+            .get(at.file())
             .map_or("?", |file| file.path.as_str());
         let line = self
             .lines
-            .get(at.file)
-            .map_or(1, |lines| lines.line(at.offset));
+            .get(at.file())
+            .map_or(1, |lines| lines.line(at.offset()));
         format!("{path}:{line}")
+    }
+
+    fn are_all_told(&self) -> bool {
+        self.explains
     }
 }

@@ -26,6 +26,7 @@ mod parse;
 mod report;
 #[cfg(test)]
 mod samples;
+mod side_by_side;
 mod smtp;
 mod starter;
 mod syntax;
@@ -47,7 +48,9 @@ pub use legacy::{
     Legacy, LegacyFile, LegacyFolderError, LegacyNote, LegacyText, Weight, legacy_files,
     read_legacy, write_legacy,
 };
-pub use load::{Loaded, SourceFile, load, load_bundle, load_remembering, load_text};
+pub use load::{
+    Loaded, SourceFile, load, load_bundle, load_explained, load_remembering, load_text,
+};
 pub use report::Report;
 pub use starter::starter;
 pub use watched::Watched;

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::syntax::{Entry, Node, Scalar, Stretch};
+use super::syntax::{Entry, Node, Scalar, Stretch, Word};
 use crate::core::desired::{At, Finding, Maybe, Spanned};
 use crate::core::model::{AbsolutePath, Invalid, Value, visible};
 
@@ -14,11 +14,7 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     pub(super) fn at(&self, span: Stretch) -> At {
-        At {
-            file: self.file,
-            offset: span.offset,
-            len: span.len,
-        }
+        At::new(self.file, span.offset, span.len)
     }
 
     /// The place of a node is its name: its span would be all of its block.
@@ -183,20 +179,17 @@ impl Reader<'_> {
     }
 
     /// A value as text.
-    pub(super) fn text(&mut self, entry: &Entry<'_>) -> Maybe<String> {
+    pub(super) fn text<'t>(&mut self, entry: &Entry<'t>) -> Maybe<&'t str> {
         if !self.no_annotation(entry) {
             return None;
         }
         self.plain_text(entry)
     }
 
-    fn plain_text(&mut self, entry: &Entry<'_>) -> Maybe<String> {
+    fn plain_text<'t>(&mut self, entry: &Entry<'t>) -> Maybe<&'t str> {
         let at = self.at(entry.span());
         match entry.value() {
-            Scalar::Text(text) => Some(Spanned {
-                value: text.clone().into_owned(),
-                at,
-            }),
+            Scalar::Text(text) => Some(Spanned { value: *text, at }),
             other => {
                 self.wrong_type(at, other, "text", "write it in quotes");
                 None
@@ -237,8 +230,7 @@ impl Reader<'_> {
         &mut self,
         entry: &Entry<'_>,
     ) -> Maybe<Value<T>> {
-        let annotation = entry.ty().map(|ty| ty.value().to_owned());
-        match annotation.as_deref() {
+        match entry.ty().map(Word::value) {
             Some("env") => {
                 let text = self.plain_text(entry)?;
                 let is_name = !text.value.is_empty()
@@ -258,7 +250,9 @@ impl Reader<'_> {
                     return None;
                 }
                 Some(Spanned {
-                    value: Value::Env { env: text.value },
+                    value: Value::Env {
+                        env: text.value.to_owned(),
+                    },
                     at: text.at,
                 })
             }
@@ -293,10 +287,7 @@ impl Reader<'_> {
             other => {
                 let help = match other {
                     Scalar::Text(word)
-                        if matches!(
-                            word.as_ref(),
-                            "true" | "false" | "yes" | "no" | "on" | "off"
-                        ) =>
+                        if matches!(*word, "true" | "false" | "yes" | "no" | "on" | "off") =>
                     {
                         "KDL 2 writes `#true` and `#false`"
                     }

@@ -3,8 +3,6 @@
 //! Everything that is read is packed first, also when nothing is remembered, so that a file says the same whether it was
 //! parsed a moment or a year ago.
 
-use std::borrow::Cow;
-
 use kdl::{KdlDocument, KdlEntry, KdlIdentifier, KdlNode, KdlValue};
 
 use super::syntax::{Entry, Node, Scalar, Stretch, Word};
@@ -14,6 +12,9 @@ pub(super) const FORM: u32 = 1;
 
 /// The guard takes no deeper ones.
 const DEEPEST: usize = 24;
+
+/// Room is made for so many at once, and for more once they are there.
+const USUAL: usize = 32;
 
 const HAS_TYPE: u8 = 1;
 const HAS_BLOCK: u8 = 2;
@@ -55,15 +56,22 @@ pub(super) fn pack(document: &KdlDocument, text: &str) -> Vec<u8> {
     packer.bytes
 }
 
-/// The nodes that `bytes` hold, if they are what [`pack`] made of `text`.
-pub(super) fn unpack<'t>(bytes: &'t [u8], text: &'t str) -> Option<Vec<Node<'t>>> {
+/// Hands each node at the top of what `bytes` hold to `take`, one after the other, so that a file of a thousand hosts never
+/// stands unpacked as a whole. Nothing comes back if they are not what [`pack`] made of `text`.
+pub(super) fn unpack<'t>(
+    bytes: &'t [u8],
+    text: &'t str,
+    mut take: impl FnMut(Node<'t>),
+) -> Option<()> {
     let mut reader = Unpacker {
         bytes,
         text,
         last: 0,
     };
-    let nodes = reader.nodes(0)?;
-    reader.bytes.is_empty().then_some(nodes)
+    for _ in 0..reader.count()? {
+        take(reader.node(0)?);
+    }
+    reader.bytes.is_empty().then_some(())
 }
 
 struct Packer<'t> {
@@ -188,7 +196,11 @@ impl<'t> Unpacker<'t> {
             return None;
         }
         let count = self.count()?;
-        (0..count).map(|_| self.node(depth)).collect()
+        let mut nodes = Vec::with_capacity(count.min(USUAL));
+        for _ in 0..count {
+            nodes.push(self.node(depth)?);
+        }
+        Some(nodes)
     }
 
     fn node(&mut self, depth: usize) -> Option<Node<'t>> {
@@ -196,7 +208,10 @@ impl<'t> Unpacker<'t> {
         let name = self.word()?;
         let ty = self.word_if(flags & HAS_TYPE != 0)?;
         let count = self.count()?;
-        let entries = (0..count).map(|_| self.entry()).collect::<Option<_>>()?;
+        let mut entries = Vec::with_capacity(count.min(USUAL));
+        for _ in 0..count {
+            entries.push(self.entry()?);
+        }
         let children = if flags & HAS_BLOCK != 0 {
             Some(self.nodes(depth + 1)?)
         } else {
@@ -254,7 +269,7 @@ impl<'t> Unpacker<'t> {
         (offset.checked_add(len)? <= self.text.len()).then_some(Stretch { offset, len })
     }
 
-    fn value(&mut self, at: Stretch) -> Option<Cow<'t, str>> {
+    fn value(&mut self, at: Stretch) -> Option<&'t str> {
         let form = *FORMS.get(usize::from(self.byte()?))?;
         let stretch = slice(self.text, at)?;
         let unquoted = stretch.strip_suffix('"').unwrap_or(stretch);
@@ -270,7 +285,7 @@ impl<'t> Unpacker<'t> {
                 std::str::from_utf8(value).ok()?
             }
         };
-        Some(Cow::Borrowed(value))
+        Some(value)
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -349,7 +364,7 @@ mod tests {
             && node.entries().len() == parsed.entries().len()
             && entries.into_iter().all(|(ours, theirs)| {
                 let value = match (ours.value(), theirs.value()) {
-                    (Scalar::Text(a), KdlValue::String(b)) => a == b,
+                    (Scalar::Text(a), KdlValue::String(b)) => *a == b,
                     (Scalar::Integer(a), KdlValue::Integer(b)) => a == b,
                     (Scalar::Bool(a), KdlValue::Bool(b)) => a == b,
                     (Scalar::Float, KdlValue::Float(_)) | (Scalar::Null, KdlValue::Null) => true,
@@ -370,7 +385,8 @@ mod tests {
     fn comes_back(text: &str) -> bool {
         let document = KdlDocument::parse_v2(text).unwrap();
         let bytes = pack(&document, text);
-        let nodes = unpack(&bytes, text).unwrap();
+        let mut nodes = Vec::new();
+        unpack(&bytes, text, |node| nodes.push(node)).unwrap();
         nodes.len() == document.nodes().len()
             && nodes
                 .iter()
@@ -422,7 +438,7 @@ mod tests {
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
             text in "[a-z\" é]{0,30}",
         ) {
-            let _ = unpack(&bytes, &text);
+            let _ = unpack(&bytes, &text, drop);
         }
 
         #[test]
@@ -431,7 +447,7 @@ mod tests {
             let mut bytes = pack(&KdlDocument::parse_v2(text).unwrap(), text);
             let at = at % bytes.len();
             bytes[at] = to;
-            let _ = unpack(&bytes, text);
+            let _ = unpack(&bytes, text, drop);
         }
     }
 }

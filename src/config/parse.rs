@@ -32,29 +32,26 @@ const TOP: [&str; 8] = [
     "include",
 ];
 
-/// Reads every node of the file number `file` into `parts`; includes are told and not followed.
+/// Reads a node at the top of the file number `file` into `parts`; an include is told and not followed.
 pub(super) fn read(
     file: usize,
-    nodes: &[Node<'_>],
+    node: &Node<'_>,
     parts: &mut Parts,
     findings: &mut Vec<Finding>,
-) -> Vec<Include> {
+) -> Option<Include> {
     let mut reader = Reader { file, findings };
-    let mut includes = Vec::new();
-    for node in nodes {
-        match node.name().value() {
-            "global" => reader.global(parts, node),
-            "server" => reader.server(parts, node),
-            "retention" => reader.retention(parts, node),
-            "schedule" => reader.schedule(parts, node),
-            "group" => reader.group(parts, node),
-            "host" => reader.host(parts, node),
-            "removed" => reader.removed(parts, node),
-            "include" => includes.extend(reader.include(node)),
-            _ => reader.unknown(node, "at the top of a file", &TOP),
-        }
+    match node.name().value() {
+        "global" => reader.global(parts, node),
+        "server" => reader.server(parts, node),
+        "retention" => reader.retention(parts, node),
+        "schedule" => reader.schedule(parts, node),
+        "group" => reader.group(parts, node),
+        "host" => reader.host(parts, node),
+        "removed" => reader.removed(parts, node),
+        "include" => return reader.include(node),
+        _ => reader.unknown(node, "at the top of a file", &TOP),
     }
-    includes
+    None
 }
 
 impl Reader<'_> {
@@ -316,7 +313,6 @@ impl Reader<'_> {
         if let Some(entry) = self.property(node, "server") {
             layer.server = self.parsed(entry);
         }
-        let known: Vec<&str> = ["address", "group"].into_iter().chain(SHARED).collect();
         for child in node.iter_children() {
             match child.name().value() {
                 "address" => {
@@ -329,16 +325,19 @@ impl Reader<'_> {
                 "group" => {
                     self.shape(child, usize::MAX - 1, &[]);
                     self.first(child, "a name");
-                    let entries: Vec<_> = self.arguments(child).collect();
-                    groups.extend(entries.into_iter().filter_map(|entry| self.parsed(entry)));
+                    let entries = self.arguments(child);
+                    groups.extend(entries.filter_map(|entry| self.parsed(entry)));
                 }
                 _ if self.layer_node(&mut layer, child) => {}
-                _ => self.unknown(child, "in `host`", &known),
+                _ => {
+                    let known: Vec<&str> = ["address", "group"].into_iter().chain(SHARED).collect();
+                    self.unknown(child, "in `host`", &known);
+                }
             }
         }
         let mut seen = HashSet::new();
-        let again = groups.iter().find(|group| !seen.insert(&group.value));
-        if let Some(group) = again {
+        let mut again = groups.iter().filter(|_| groups.len() > 1);
+        if let Some(group) = again.find(|group| !seen.insert(&group.value)) {
             let (at, message) = (group.at, format!("group {} is named twice", group.value));
             self.wrong("twice", at, message, "name it once");
         }
@@ -405,7 +404,7 @@ impl Reader<'_> {
         }
         Some(Include {
             at: text.at,
-            pattern: text.value,
+            pattern: text.value.to_owned(),
             optional,
         })
     }

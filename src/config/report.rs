@@ -74,15 +74,15 @@ impl Report {
         };
         let path = self
             .files
-            .get(at.file)
+            .get(at.file())
             .map_or("?", |file| file.path.as_str());
         format!("{}:{}", visible(path), self.line(*at))
     }
 
     fn line(&self, at: At) -> usize {
         self.lines
-            .get(at.file)
-            .map_or(1, |lines| lines.line(at.offset))
+            .get(at.file())
+            .map_or(1, |lines| lines.line(at.offset()))
     }
 
     /// The report as text, with the lines it is about.
@@ -103,8 +103,8 @@ impl Report {
                 continue;
             };
             let shown = shown
-                .entry(main.file)
-                .or_insert_with(|| Shown::of(self.source(main.file)));
+                .entry(main.file())
+                .or_insert_with(|| Shown::of(self.source(main.file())));
             self.one(finding, shown, &handler, &mut out);
         }
         let errors = self
@@ -126,8 +126,8 @@ impl Report {
     }
 
     fn column(&self, at: At) -> usize {
-        let lines = self.lines.get(at.file);
-        lines.map_or(1, |lines| lines.column(self.source(at.file), at.offset))
+        let lines = self.lines.get(at.file());
+        lines.map_or(1, |lines| lines.column(self.source(at.file()), at.offset()))
     }
 
     fn source(&self, file: usize) -> &str {
@@ -137,7 +137,7 @@ impl Report {
     /// Says that the lines around `at` are short enough to be shown.
     fn is_showable(&self, at: At) -> bool {
         self.lines
-            .get(at.file)
+            .get(at.file())
             .is_some_and(|lines| lines.longest_around(at) <= LONGEST)
     }
 
@@ -154,7 +154,7 @@ impl Report {
         let here: Vec<&(At, String)> = finding
             .labels
             .iter()
-            .filter(|(at, _)| at.file == main.file)
+            .filter(|(at, _)| at.file() == main.file())
             .collect();
         let is_shown = !shown.text.is_empty() && here.iter().all(|(at, _)| self.is_showable(*at));
         let mut place = self.place(finding);
@@ -171,19 +171,22 @@ impl Report {
         if !finding.help.is_empty() {
             diagnostic = diagnostic.with_help(clipped(&finding.help));
         }
-        let elsewhere = finding.labels.iter().filter(|(at, _)| at.file != main.file);
+        let elsewhere = finding
+            .labels
+            .iter()
+            .filter(|(at, _)| at.file() != main.file());
         let mut notes: Vec<String> = elsewhere
             .map(|(at, label)| {
                 let path = self
                     .files
-                    .get(at.file)
+                    .get(at.file())
                     .map_or("?", |file| file.path.as_str());
                 format!("{} at {}:{}", clipped(label), visible(path), self.line(*at))
             })
             .collect();
         if is_shown {
             let labels = here.iter().map(|(at, label)| {
-                let (start, end) = (shown.offset(at.offset), shown.offset(at.offset + at.len));
+                let (start, end) = (shown.offset(at.offset()), shown.offset(at.end()));
                 let label = (!label.is_empty()).then(|| clipped(label));
                 LabeledSpan::new(label, start, end.saturating_sub(start))
             });
@@ -197,7 +200,7 @@ impl Report {
         }
         let path = self
             .files
-            .get(main.file)
+            .get(main.file())
             .map_or("?", |file| file.path.as_str());
         let report = miette::Report::new(diagnostic)
             .with_source_code(NamedSource::new(visible(path), shown.text.clone()));
@@ -249,21 +252,17 @@ impl Report {
             length: usize,
         }
         let place = |at: At| {
-            let file = self.files.get(at.file);
+            let file = self.files.get(at.file());
             let line = self.line(at);
             Place {
                 file: file.map_or("", |f| f.path.as_str()),
                 line,
                 column: self.column(at),
-                offset: at.offset,
-                length: at.len,
+                offset: at.offset(),
+                length: at.bytes(),
             }
         };
-        let nowhere = At {
-            file: 0,
-            offset: 0,
-            len: 0,
-        };
+        let nowhere = At::start_of(0);
         let entries = self.findings.iter().take(WRITTEN).map(|finding| Entry {
             severity: match finding.severity {
                 Severity::Error => "error",

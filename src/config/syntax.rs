@@ -1,7 +1,5 @@
 //! A file as its nodes, borrowed from its text: what reading needs of the parser's document, and nothing of its layout.
 
-use std::borrow::Cow;
-
 /// A stretch of the text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stretch {
@@ -10,16 +8,16 @@ pub(super) struct Stretch {
 }
 
 /// A name and its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Word<'t> {
-    pub(super) value: Cow<'t, str>,
+    pub(super) value: &'t str,
     pub(super) span: Stretch,
 }
 
 /// What a value is. What a number with a fraction amounts to is of no use to any setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scalar<'t> {
-    Text(Cow<'t, str>),
+    Text(&'t str),
     Integer(i128),
     Float,
     Bool(bool),
@@ -27,7 +25,7 @@ pub(super) enum Scalar<'t> {
 }
 
 /// A value or property of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry<'t> {
     pub(super) name: Option<Word<'t>>,
     pub(super) ty: Option<Word<'t>>,
@@ -44,9 +42,9 @@ pub(super) struct Node<'t> {
     pub(super) children: Option<Vec<Node<'t>>>,
 }
 
-impl Word<'_> {
-    pub(super) fn value(&self) -> &str {
-        &self.value
+impl<'t> Word<'t> {
+    pub(super) fn value(&self) -> &'t str {
+        self.value
     }
 
     pub(super) fn span(&self) -> Stretch {

@@ -59,6 +59,23 @@ fn state(text: &str) -> DesiredState {
         .unwrap_or_else(|| panic!("{}", loaded.report.text(false, 100)))
 }
 
+/// The same with the places of its settings, below the folder.
+fn explained(text: &str) -> DesiredState {
+    let folder = one(text);
+    let mut state = load_explained(&folder.path().join("pobsync.kdl"))
+        .state
+        .unwrap();
+    let prefix = format!("{}/", folder.path());
+    for origin in state
+        .hosts
+        .iter_mut()
+        .flat_map(|host| host.origins.values_mut())
+    {
+        *origin = origin.replace(&prefix, "");
+    }
+    state
+}
+
 const GOOD: &str = r#"
 /- kdl-version 2
 global {
@@ -189,7 +206,7 @@ fn later_layers_win_and_lists_add_up() {
 
 #[test]
 fn every_value_knows_the_line_that_set_it() {
-    let state = state(GOOD);
+    let state = explained(GOOD);
     let host = state
         .hosts
         .iter()
@@ -502,7 +519,7 @@ proptest! {
 
 #[test]
 fn hooks_add_up_and_a_reset_starts_anew() {
-    let state = state(
+    let state = explained(
         r#"
         global { hooks { before "a"; after "x" } }
         group "g" { hooks { before "b" "a" } }

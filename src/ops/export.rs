@@ -68,7 +68,7 @@ pub fn write_export(path: &Utf8Path, export: &Export) -> Result<(), Error> {
 
 fn content(state: &SqlState) -> Content<'_> {
     let live = || state.hosts.iter().filter(|host| host.retired.is_none());
-    let in_use: BTreeSet<String> = live().map(|host| host.name.folded()).collect();
+    let in_use: BTreeSet<_> = live().map(|host| host.name.folded()).collect();
     let has_left = |keep: SnapshotsOnRemoval| {
         let retired = state.hosts.iter().filter(move |host| {
             host.retired

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 
 use super::Error;
+use super::aside::free_aside;
 use super::context::nearest;
 use crate::config;
 use crate::core::desired::{DesiredHost, DesiredState};
@@ -32,7 +33,15 @@ pub fn load(path: &Utf8Path) -> Result<Configuration, Error> {
     config::load(path).try_into()
 }
 
-/// The same; what the parser makes of its files is kept in `folder`, that of the database, and not asked for again.
+/// The same; each host knows where each of its settings was set.
+///
+/// # Errors
+/// With the report of every mistake.
+pub fn load_explained(path: &Utf8Path) -> Result<Configuration, Error> {
+    config::load_explained(path).try_into()
+}
+
+/// As [`load`]; what the parser makes of its files is kept in `folder`, that of the database, and not asked for again.
 ///
 /// # Errors
 /// With the report of every mistake.
@@ -43,7 +52,7 @@ pub fn load_remembering(path: &Utf8Path, folder: &Utf8Path) -> Result<Configurat
 impl TryFrom<config::Loaded> for Configuration {
     type Error = Error;
 
-    fn try_from(loaded: config::Loaded) -> Result<Self, Error> {
+    fn try_from(mut loaded: config::Loaded) -> Result<Self, Error> {
         let files = loaded
             .files
             .iter()
@@ -53,19 +62,21 @@ impl TryFrom<config::Loaded> for Configuration {
             })
             .collect();
         let warnings = loaded.report.warnings();
-        match loaded.state {
-            Some(desired) => Ok(Self {
-                desired,
-                policies: loaded.policies,
-                source: Source {
-                    files,
-                    revision: revision(),
-                    dirty: false,
-                },
-                warnings,
-            }),
-            None => Err(Error::Invalid(Box::new(loaded.report))),
-        }
+        let Some(desired) = loaded.state.take() else {
+            return Err(Error::Invalid(Box::new(loaded.report)));
+        };
+        let policies = std::mem::take(&mut loaded.policies);
+        free_aside(loaded);
+        Ok(Self {
+            desired,
+            policies,
+            source: Source {
+                files,
+                revision: revision(),
+                dirty: false,
+            },
+            warnings,
+        })
     }
 }
 

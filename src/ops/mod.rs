@@ -3,6 +3,7 @@
 mod absent;
 mod accounts;
 mod apply;
+mod aside;
 mod attempt;
 mod backup;
 mod base;
@@ -94,6 +95,7 @@ pub use accounts::{
     set_rights, token,
 };
 pub use apply::{apply, approves_nothing_new, expect_plan, records_nothing_new, to_be_applied};
+pub use aside::free_aside;
 pub use backup::{BackupReport, BackupRequest, backup, backup_line};
 pub use base::{as_if_applied, load_base};
 pub use check::{Finding, Level, check};
@@ -118,7 +120,7 @@ pub use hold::{Held, HoldEnd, acknowledge, hold, unhold};
 pub use init::init;
 pub use inventory::{Inventory, inventory, read_inventory};
 pub use legacy::{LegacyImport, export_legacy, import_legacy, legacy_as_kdl, load_legacy};
-pub use load::{Configuration, desired_host, load, load_remembering};
+pub use load::{Configuration, desired_host, load, load_explained, load_remembering};
 pub use look::{Taken, look_inside, taken};
 pub use ls::{ListRequest, list};
 pub use metrics::metrics;

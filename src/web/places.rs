@@ -99,7 +99,7 @@ impl Places {
 impl Read {
     fn of(path: Utf8PathBuf) -> Self {
         let folder = path.parent().unwrap_or(Utf8Path::new(""));
-        match ops::load(&path) {
+        match ops::load_explained(&path) {
             Ok(loaded) => {
                 // Looked at after the reading: what changes in between is read again at the next look.
                 let files = loaded.source.files.iter().map(|f| folder.join(&f.path));

@@ -120,12 +120,12 @@ impl<'a> Work<'a> {
 
     /// The node of the top around a place, with where it begins and ends.
     fn node(&mut self, at: At) -> Option<(usize, usize, NodeText)> {
-        let text = &self.whole.files.get(at.file)?.text;
+        let text = &self.whole.files.get(at.file())?.text;
         let nodes = self
             .trees
-            .entry(at.file)
+            .entry(at.file())
             .or_insert_with(|| tree::nodes(text));
-        let i = nodes.partition_point(|node| node.range.end <= at.offset);
+        let i = nodes.partition_point(|node| node.range.end <= at.offset());
         let range = nodes.get(i)?.range.clone();
         let line = text.get(..range.start)?.rsplit('\n').next()?;
         let indent: String = line
@@ -154,7 +154,7 @@ impl<'a> Work<'a> {
     }
 
     fn put(&mut self, place: Option<At>, text: NodeText) {
-        match place.and_then(|at| Some((at.file, self.node(at)?))) {
+        match place.and_then(|at| Some((at.file(), self.node(at)?))) {
             Some((file, (start, end, _))) => {
                 let edited = (end, text.as_str().to_owned());
                 self.splices.insert((file, start), edited);
@@ -204,11 +204,7 @@ impl<'a> Work<'a> {
 
 /// The node of a host that has none yet.
 pub(super) fn new_part(name: &HostName, wanted: &HostSettings) -> HostPart {
-    let at = At {
-        file: 0,
-        offset: 0,
-        len: 0,
-    };
+    let at = At::start_of(0);
     HostPart {
         name: Spanned {
             value: name.clone(),
@@ -244,9 +240,11 @@ fn inherited(parts: &Parts, part: &HostPart, now: &HostSettings) -> Inherited {
         ..part.clone()
     };
     let mut named = bare.clone();
-    named.layer.retention = part.layer.retention.as_ref().map(|usage| RetentionUse {
-        part: Default::default(),
-        ..usage.clone()
+    named.layer.retention = part.layer.retention.as_deref().map(|usage| {
+        Box::new(RetentionUse {
+            part: Default::default(),
+            ..usage.clone()
+        })
     });
     let of = |part: &HostPart| effective(parts, part).unwrap_or_else(|| now.clone());
     let meaning = |node: &crate::core::desired::ScheduleNode| {

@@ -26,11 +26,7 @@ pub(super) fn format(file: usize, text: &str) -> Result<String, Vec<Finding>> {
         .unwrap_or(text)
         .replace("\r\n", "\n");
     let wrong = |code, message: &str, help: &str| {
-        let start = At {
-            file,
-            offset: 0,
-            len: 0,
-        };
+        let start = At::start_of(file);
         vec![Finding::error(code, start, message, "", help)]
     };
     let after = tree::read(&plain).map(|body| print::print(&body));

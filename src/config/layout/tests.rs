@@ -99,7 +99,7 @@ fn a_block_that_is_too_wide_for_its_line_is_broken_open() {
 fn what_does_not_parse_is_not_laid_out() {
     let found = format(3, "a {\n b true\n").unwrap_err();
     assert_eq!(found[0].code, "syntax");
-    assert_eq!(found[0].labels[0].0.file, 3);
+    assert_eq!(found[0].labels[0].0.file(), 3);
 }
 
 #[test]

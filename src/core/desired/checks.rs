@@ -2,21 +2,32 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::parts::{Layer, Parts, Spanned};
-use super::resolve::{Index, layers};
+use compact_str::CompactString;
+
+use super::parts::{HostPart, Layer, Parts, Spanned};
+use super::resolve::{Index, Stacks};
 use super::{At, Finding};
 use crate::core::model::{HostName, Label};
 
-struct Given<'a> {
-    parts: &'a Parts,
-    index: &'a Index<'a>,
+/// What a check looks at.
+pub(super) struct Given<'a> {
+    pub(super) parts: &'a Parts,
+    pub(super) index: &'a Index<'a>,
+    pub(super) stacks: &'a Stacks<'a>,
     /// Every file was read: what is not there is missing.
-    is_whole: bool,
+    pub(super) is_whole: bool,
+}
+
+impl<'a> Given<'a> {
+    /// Each host with its layers, weakest first.
+    fn hosts(&self) -> impl Iterator<Item = (&'a HostPart, &'a [&'a Layer])> {
+        self.stacks.hosts(self.parts)
+    }
 }
 
 type Check = fn(&Given<'_>) -> Vec<Finding>;
 
-const CHECKS: [(&str, Check); 16] = [
+const CHECKS: [(&str, Check); 14] = [
     ("global-twice", global_twice),
     ("duplicate-host", duplicate_hosts),
     ("duplicate-name", duplicate_names),
@@ -31,18 +42,22 @@ const CHECKS: [(&str, Check); 16] = [
     ("removed", removed),
     ("root-is-slash", root_is_slash),
     ("unused", unused),
+];
+
+/// Those that nothing is built for which does not pass them.
+const BOUNDS: [(&str, Check); 2] = [
     ("too-many-schedules", too_many_schedules),
     ("too-many-settings", too_many_settings),
 ];
 
-/// Runs every check.
-pub(super) fn run(parts: &Parts, index: &Index<'_>, is_whole: bool) -> Vec<Finding> {
-    let given = Given {
-        parts,
-        index,
-        is_whole,
-    };
-    CHECKS.iter().flat_map(|(_, check)| check(&given)).collect()
+/// Runs every check but those of the bounds.
+pub(super) fn run(given: &Given<'_>) -> Vec<Finding> {
+    CHECKS.iter().flat_map(|(_, check)| check(given)).collect()
+}
+
+/// What is asked for beyond all bounds.
+pub(super) fn beyond_bounds(given: &Given<'_>) -> Vec<Finding> {
+    BOUNDS.iter().flat_map(|(_, check)| check(given)).collect()
 }
 
 fn global_twice(given: &Given<'_>) -> Vec<Finding> {
@@ -65,7 +80,8 @@ fn global_twice(given: &Given<'_>) -> Vec<Finding> {
 }
 
 fn duplicate_hosts(given: &Given<'_>) -> Vec<Finding> {
-    let mut seen: HashMap<String, &Spanned<HostName>> = HashMap::new();
+    let mut seen: HashMap<CompactString, &Spanned<HostName>> =
+        HashMap::with_capacity(given.parts.hosts.len());
     let mut found = Vec::new();
     for name in given.parts.hosts.iter().map(|host| &host.name) {
         match seen.get(&name.value.folded()) {
@@ -230,14 +246,10 @@ fn no_server(given: &Given<'_>) -> Vec<Finding> {
     if !given.is_whole || servers.len() < 2 {
         return Vec::new();
     }
-    let has = |host| {
-        layers(given.parts, host, given.index)
-            .iter()
-            .any(|layer| layer.server.is_some())
-    };
-    let hosts = given.parts.hosts.iter().filter(|host| !has(host));
+    let has = |layers: &[&Layer]| layers.iter().any(|layer| layer.server.is_some());
+    let hosts = given.hosts().filter(|(_, layers)| !has(layers));
     hosts
-        .map(|host| {
+        .map(|(host, _)| {
             let name = &host.name;
             let first = servers.first().copied().unwrap_or_default();
             let help = format!(
@@ -251,17 +263,11 @@ fn no_server(given: &Given<'_>) -> Vec<Finding> {
 }
 
 fn no_address(given: &Given<'_>) -> Vec<Finding> {
-    let has = |host| {
-        layers(given.parts, host, given.index)
-            .iter()
-            .any(|layer| layer.has_address)
-    };
+    let has = |layers: &[&Layer]| layers.iter().any(|layer| layer.has_address);
     given
-        .parts
-        .hosts
-        .iter()
-        .filter(|host| given.is_whole && !has(host))
-        .map(|host| {
+        .hosts()
+        .filter(|(_, layers)| given.is_whole && !has(layers))
+        .map(|(host, _)| {
             Finding::error(
                 "no-address",
                 host.name.at,
@@ -275,17 +281,14 @@ fn no_address(given: &Given<'_>) -> Vec<Finding> {
 
 fn no_source(given: &Given<'_>) -> Vec<Finding> {
     // A reset takes away what stands before it, and may bring nothing.
-    let has = |host| {
-        let layers = layers(given.parts, host, given.index);
+    let has = |layers: &[&Layer]| {
         let parts = layers.iter().flat_map(|layer| &layer.sources);
         parts.fold(false, |has, part| (has && !part.reset) || part.written > 0)
     };
     given
-        .parts
-        .hosts
-        .iter()
-        .filter(|host| given.is_whole && !has(host))
-        .map(|host| {
+        .hosts()
+        .filter(|(_, layers)| given.is_whole && !has(layers))
+        .map(|(host, _)| {
             Finding::error(
                 "no-source",
                 host.name.at,
@@ -298,13 +301,16 @@ fn no_source(given: &Given<'_>) -> Vec<Finding> {
 }
 
 fn renames(given: &Given<'_>) -> Vec<Finding> {
-    let live: HashMap<String, &Spanned<HostName>> = given
+    if given.parts.hosts.iter().all(|host| host.was.is_none()) {
+        return Vec::new();
+    }
+    let live: HashMap<CompactString, &Spanned<HostName>> = given
         .parts
         .hosts
         .iter()
         .map(|host| (host.name.value.folded(), &host.name))
         .collect();
-    let mut seen: HashMap<String, At> = HashMap::new();
+    let mut seen: HashMap<CompactString, At> = HashMap::new();
     let mut found = Vec::new();
     for (name, was) in given
         .parts
@@ -348,20 +354,23 @@ fn renames(given: &Given<'_>) -> Vec<Finding> {
 }
 
 fn removed(given: &Given<'_>) -> Vec<Finding> {
-    let live: HashMap<String, At> = given
+    if given.parts.removed.is_empty() {
+        return Vec::new();
+    }
+    let live: HashMap<CompactString, At> = given
         .parts
         .hosts
         .iter()
         .map(|host| (host.name.value.folded(), host.name.at))
         .collect();
-    let renamed: HashMap<String, At> = given
+    let renamed: HashMap<CompactString, At> = given
         .parts
         .hosts
         .iter()
         .filter_map(|host| host.was.as_ref())
         .map(|was| (was.value.folded(), was.at))
         .collect();
-    let mut seen: HashMap<String, At> = HashMap::new();
+    let mut seen: HashMap<CompactString, At> = HashMap::new();
     let mut found = Vec::new();
     for part in &given.parts.removed {
         let name = &part.name;
@@ -420,15 +429,10 @@ fn root_is_slash(given: &Given<'_>) -> Vec<Finding> {
 
 fn too_many_schedules(given: &Given<'_>) -> Vec<Finding> {
     const MOST: usize = 100;
-    let of = |host| {
-        layers(given.parts, host, given.index)
-            .iter()
-            .map(|layer| layer.schedules.len())
-            .sum::<usize>()
-    };
-    let hosts = given.parts.hosts.iter().filter(|host| of(host) > MOST);
+    let of = |layers: &[&Layer]| -> usize { layers.iter().map(|l| l.schedules.len()).sum() };
+    let hosts = given.hosts().filter(|(_, layers)| of(layers) > MOST);
     hosts
-        .map(|host| {
+        .map(|(host, _)| {
             let name = &host.name;
             let message = format!("host {} has more than {MOST} schedules", name.value);
             Finding::error(
@@ -446,11 +450,8 @@ fn too_many_schedules(given: &Given<'_>) -> Vec<Finding> {
 fn too_many_settings(given: &Given<'_>) -> Vec<Finding> {
     const MOST: usize = 1_000_000;
     let mut sum = 0_usize;
-    for host in &given.parts.hosts {
-        sum += layers(given.parts, host, given.index)
-            .into_iter()
-            .map(items)
-            .sum::<usize>();
+    for (host, layers) in given.hosts() {
+        sum += layers.iter().map(|layer| items(layer)).sum::<usize>();
         if sum > MOST {
             let message =
                 format!("all hosts together have more than {MOST} sources, excludes and hooks");
@@ -468,16 +469,17 @@ fn too_many_settings(given: &Given<'_>) -> Vec<Finding> {
 }
 
 fn items(layer: &Layer) -> usize {
-    let hooks = &layer.hooks;
     let sources = layer.sources.iter().map(|part| part.items.len());
     let excludes = layer.excludes.iter().map(|part| part.items.len());
-    let hooks = [
-        &hooks.before,
-        &hooks.after,
-        &hooks.remote_before,
-        &hooks.remote_after,
-    ];
-    let hooks = hooks.into_iter().flatten().map(|part| part.items.len());
+    let hooks = layer.hooks.iter().flat_map(|hooks| {
+        [
+            &hooks.before,
+            &hooks.after,
+            &hooks.remote_before,
+            &hooks.remote_after,
+        ]
+    });
+    let hooks = hooks.flatten().map(|part| part.items.len());
     sources.chain(excludes).chain(hooks).sum()
 }
 

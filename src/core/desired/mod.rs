@@ -18,5 +18,5 @@ pub use parts::{
     Parts, RemovedPart, RetentionNode, RetentionPart, RetentionUse, RsyncPart, ScheduleNode,
     SchedulePart, ScheduleUse, ServerPart, SmtpPart, Spanned, SshPart, VerifyPart,
 };
-pub use resolve::{Places, named_policies, resolve};
+pub use resolve::{Piece, Places, Resolving, named_policies};
 pub use state::{DesiredHost, DesiredState, Removed};

@@ -34,6 +34,19 @@ pub struct Parts {
     pub removed: Vec<RemovedPart>,
 }
 
+impl Parts {
+    /// Puts the nodes of the next file behind these.
+    pub fn append(&mut self, mut next: Self) {
+        self.globals.append(&mut next.globals);
+        self.retentions.append(&mut next.retentions);
+        self.schedules.append(&mut next.schedules);
+        self.groups.append(&mut next.groups);
+        self.servers.append(&mut next.servers);
+        self.hosts.append(&mut next.hosts);
+        self.removed.append(&mut next.removed);
+    }
+}
+
 /// A `global` node.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "each field is the setting of its name")]
@@ -185,7 +198,8 @@ pub struct ListPart<T> {
     pub written: usize,
 }
 
-/// The settings that `global`, a group and a host share: later ones win, lists add up.
+/// The settings that `global`, a group and a host share: later ones win, lists add up. What few hosts say is apart, so that
+/// those which do not say it are small.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "each field is the setting of its name")]
 pub struct Layer {
@@ -199,15 +213,15 @@ pub struct Layer {
     pub server: Maybe<Label>,
     pub suspect_percent: Maybe<Percent>,
     pub stale_after: Maybe<Span>,
-    pub ssh: SshPart,
-    pub rsync: RsyncPart,
+    pub ssh: Option<Box<SshPart>>,
+    pub rsync: Option<Box<RsyncPart>>,
     pub sources: Vec<ListPart<SourcePath>>,
     pub excludes: Vec<ListPart<ExcludePattern>>,
-    pub retention: Option<RetentionUse>,
+    pub retention: Option<Box<RetentionUse>>,
     pub schedules: Vec<ScheduleUse>,
-    pub hooks: HooksPart,
-    pub verify: VerifyPart,
-    pub limits: LimitsPart,
+    pub hooks: Option<Box<HooksPart>>,
+    pub verify: Option<Box<VerifyPart>>,
+    pub limits: Option<Box<LimitsPart>>,
 }
 
 /// A `verify` node.

@@ -1,11 +1,12 @@
 //! From parts to the desired state. Precedence, last wins: built in, `global`, groups in the order named, the host.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Arguments;
 use std::hash::Hash;
 
 use chrono_tz::Tz;
 
-use super::checks;
+use super::checks::{self, Given};
 use super::parts::{
     GlobalPart, GroupPart, HostPart, Layer, ListPart, Maybe, Parts, RetentionNode, RetentionPart,
     RetentionUse, ScheduleNode, ScheduleUse, ServerPart, SmtpPart, Spanned,
@@ -20,53 +21,134 @@ use crate::core::model::{
 pub trait Places {
     /// The place as people write it.
     fn place(&self, at: At) -> String;
+
+    /// Says that the place of every single setting is asked for: of ten thousand hosts they are more than all else.
+    fn are_all_told(&self) -> bool {
+        true
+    }
 }
 
-/// Resolves `parts` and runs every check. The state is there only if no finding is an error; `is_whole` says that all
-/// files could be read, so that what seems to be missing is missing.
-#[must_use]
-pub fn resolve(
-    parts: &Parts,
-    places: &dyn Places,
+/// Hosts of one piece.
+const PIECE: usize = 512;
+
+/// Parts on their way to the desired state, in pieces that can be made side by side.
+pub struct Resolving<'a> {
+    parts: &'a Parts,
+    places: &'a (dyn Places + Sync),
     is_whole: bool,
-) -> (Option<DesiredState>, Vec<Finding>) {
-    let index = Index::of(parts);
-    let mut findings = checks::run(parts, &index, is_whole);
-    // What is asked for beyond these bounds is told and not built.
-    let is_bounded = findings
-        .iter()
-        .all(|finding| !finding.code.starts_with("too-many-"));
-    let mut hosts: Vec<DesiredHost> = parts
-        .hosts
-        .iter()
-        .filter(|_| is_bounded)
-        .filter_map(|host| resolve_host(parts, host, &index, places, &mut findings))
-        .collect();
-    hosts.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut removed: Vec<Removed> = parts
-        .removed
-        .iter()
-        .map(|part| Removed {
-            name: part.name.value.clone(),
-            snapshots: part.snapshots,
-            at: places.place(part.name.at),
-        })
-        .collect();
-    removed.sort_by(|a, b| a.name.cmp(&b.name));
-    let global = parts.globals.first();
-    let state = DesiredState {
-        global: GlobalSettings {
-            servers: resolve_servers(&parts.servers),
-            ..global.map_or_else(GlobalSettings::default, resolve_global)
-        },
-        global_at: global.map(|part| places.place(part.at)),
-        hosts,
-        removed,
-    };
-    let is_valid = findings
-        .iter()
-        .all(|finding| finding.severity == super::Severity::Warning);
-    (is_valid.then_some(state), findings)
+    index: Index<'a>,
+    stacks: Stacks<'a>,
+    /// What is asked for beyond all bounds: it is told and not built.
+    beyond: Vec<Finding>,
+    /// The numbers of the hosts, sorted by their names.
+    order: Vec<usize>,
+}
+
+/// What was made of one piece.
+#[derive(Default)]
+#[must_use = "the desired state is made of all pieces"]
+pub struct Piece {
+    hosts: Vec<DesiredHost>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Resolving<'a> {
+    /// Begins with `parts`; `is_whole` says that all files could be read, so that what seems to be missing is missing.
+    #[must_use]
+    pub fn of(parts: &'a Parts, places: &'a (dyn Places + Sync), is_whole: bool) -> Self {
+        let index = Index::of(parts);
+        let stacks = Stacks::of(parts, &index);
+        let beyond = checks::beyond_bounds(&Given {
+            parts,
+            index: &index,
+            stacks: &stacks,
+            is_whole,
+        });
+        let mut order: Vec<usize> = Vec::new();
+        if beyond.is_empty() {
+            let name = |i: &usize| parts.hosts.get(*i).map(|host| &host.name.value);
+            order.extend(0..parts.hosts.len());
+            order.sort_by(|a, b| name(a).cmp(&name(b)));
+        }
+        Self {
+            parts,
+            places,
+            is_whole,
+            index,
+            stacks,
+            beyond,
+            order,
+        }
+    }
+
+    /// How many pieces there are.
+    #[must_use]
+    pub fn pieces(&self) -> usize {
+        1 + self.order.len().div_ceil(PIECE)
+    }
+
+    /// Makes a piece: the first is every check, each other one some hosts.
+    pub fn piece(&self, i: usize) -> Piece {
+        let Some(hosts) = i.checked_sub(1) else {
+            return Piece {
+                findings: checks::run(&Given {
+                    parts: self.parts,
+                    index: &self.index,
+                    stacks: &self.stacks,
+                    is_whole: self.is_whole,
+                }),
+                ..Piece::default()
+            };
+        };
+        let order = self.order.iter().skip(hosts * PIECE).take(PIECE);
+        let mut findings = Vec::new();
+        let mut hosts = Vec::with_capacity(order.len());
+        hosts.extend(order.filter_map(|i| {
+            let host = self.parts.hosts.get(*i)?;
+            let layers = self.stacks.of_host(*i);
+            resolve_host(host, layers, &self.index, self.places, &mut findings)
+        }));
+        Piece { hosts, findings }
+    }
+
+    /// Puts all `pieces` together, which stand in their order. The state is there only if no finding is an error.
+    #[must_use]
+    pub fn finish(self, pieces: Vec<Piece>) -> (Option<DesiredState>, Vec<Finding>) {
+        let mut hosts = Vec::with_capacity(self.order.len());
+        let mut findings = Vec::new();
+        let mut beyond = Some(self.beyond);
+        for mut piece in pieces {
+            hosts.append(&mut piece.hosts);
+            findings.append(&mut piece.findings);
+            findings.extend(beyond.take().into_iter().flatten());
+        }
+        let place = |at: At| self.places.place(at);
+        let mut removed: Vec<Removed> = self
+            .parts
+            .removed
+            .iter()
+            .map(|part| Removed {
+                name: part.name.value.clone(),
+                snapshots: part.snapshots,
+                at: place(part.name.at),
+            })
+            .collect();
+        removed.sort_by(|a, b| a.name.cmp(&b.name));
+        let global = self.parts.globals.first();
+        let state = DesiredState {
+            global: GlobalSettings {
+                servers: resolve_servers(&self.parts.servers),
+                ..global.map_or_else(GlobalSettings::default, resolve_global)
+            },
+            global_at: global.map(|part| place(part.at)),
+            hosts,
+            removed,
+        };
+        let is_valid = findings
+            .iter()
+            .all(|finding| finding.severity == super::Severity::Warning);
+        (is_valid.then_some(state), findings)
+    }
 }
 
 /// Every policy that the file names, as it is by itself: cut by UTC until a host uses it.
@@ -169,57 +251,82 @@ fn resolve_smtp(part: &SmtpPart) -> Option<SmtpSettings> {
     (smtp != SmtpSettings::default()).then_some(smtp)
 }
 
+/// The layers of every host, in one list.
+pub(super) struct Stacks<'a> {
+    layers: Vec<&'a Layer>,
+    /// Where those of each host end.
+    ends: Vec<usize>,
+}
+
+impl<'a> Stacks<'a> {
+    fn of(parts: &'a Parts, index: &Index<'a>) -> Self {
+        let mut stacks = Self {
+            layers: Vec::with_capacity(parts.hosts.len() * 3),
+            ends: Vec::with_capacity(parts.hosts.len()),
+        };
+        for host in &parts.hosts {
+            stacks.layers.extend(layers(parts, host, index));
+            stacks.ends.push(stacks.layers.len());
+        }
+        stacks
+    }
+
+    /// The layers of the host with this number, weakest first.
+    fn of_host(&self, i: usize) -> &[&'a Layer] {
+        let start = i.checked_sub(1).and_then(|before| self.ends.get(before));
+        let end = self.ends.get(i).copied().unwrap_or_default();
+        let layers = self.layers.get(start.copied().unwrap_or_default()..end);
+        layers.unwrap_or_default()
+    }
+
+    /// Each host of `parts`, which the stacks are of, with its layers.
+    pub(super) fn hosts<'s>(
+        &'s self,
+        parts: &'s Parts,
+    ) -> impl Iterator<Item = (&'s HostPart, &'s [&'a Layer])> {
+        let hosts = parts.hosts.iter().enumerate();
+        hosts.map(|(i, host)| (host, self.of_host(i)))
+    }
+}
+
 /// The layers of a host, weakest first.
 pub(super) fn layers<'a>(
     parts: &'a Parts,
     host: &'a HostPart,
     index: &Index<'a>,
-) -> Vec<&'a Layer> {
+) -> impl Iterator<Item = &'a Layer> {
     let global = parts.globals.first().map(|global| &global.layer);
     let groups = host
         .groups
         .iter()
         .filter_map(|name| index.groups.get(&name.value).map(|group| &group.layer));
-    global
-        .into_iter()
-        .chain(groups)
-        .chain([&host.layer])
-        .collect()
+    global.into_iter().chain(groups).chain([&host.layer])
 }
 
 pub(super) fn resolve_host(
-    parts: &Parts,
     host: &HostPart,
+    layers: &[&Layer],
     index: &Index<'_>,
     places: &dyn Places,
     findings: &mut Vec<Finding>,
 ) -> Option<DesiredHost> {
-    let layers = layers(parts, host, index);
     let mut origins = Origins {
-        places,
+        places: places.are_all_told().then_some(places),
         found: BTreeMap::new(),
     };
-    let address: Value<Address> = origins.last("address", layers.iter().map(|l| &l.address))?;
+    let address: Value<Address> = origins.last("address", layers, |l| l.address.as_ref())?;
     let mut settings = HostSettings::at(address);
     settings.groups = host.groups.iter().map(|name| name.value.clone()).collect();
     if let Some(first) = host.groups.first() {
-        origins.set("groups", first.at);
+        origins.set(format_args!("groups"), first.at);
     }
-    plain_settings(&mut settings, &layers, &mut origins);
-    settings.sources = list(
-        "sources",
-        Vec::new(),
-        layers.iter().map(|l| &l.sources),
-        &mut origins,
-    );
-    settings.excludes = list(
-        "excludes",
-        settings.excludes,
-        layers.iter().map(|l| &l.excludes),
-        &mut origins,
-    );
-    settings.retention = retention(&layers, index, settings.timezone, &mut origins, findings);
-    settings.schedules = schedules(&layers, index, settings.timezone, &mut origins, findings);
+    plain_settings(&mut settings, layers, &mut origins);
+    let lists = layers.iter().flat_map(|layer| &layer.sources);
+    settings.sources = list("sources", &[], lists, &mut origins);
+    let lists = layers.iter().flat_map(|layer| &layer.excludes);
+    settings.excludes = list("excludes", &settings.excludes, lists, &mut origins);
+    settings.retention = retention(layers, index, settings.timezone, &mut origins, findings);
+    settings.schedules = schedules(layers, index, settings.timezone, &mut origins, findings);
     Some(DesiredHost {
         name: host.name.value.clone(),
         was: host.was.as_ref().map(|was| was.value.clone()),
@@ -231,46 +338,68 @@ pub(super) fn resolve_host(
 
 fn plain_settings(settings: &mut HostSettings, layers: &[&Layer], origins: &mut Origins<'_>) {
     macro_rules! take {
-        ($($path:literal: $slot:expr => $($field:ident).+;)*) => {
-            $(if let Some(value) = origins.last($path, layers.iter().map(|l| &l.$($field).+)) {
-                $slot = value.into();
+        ($($path:literal: $field:ident;)*) => {
+            $(if let Some(value) = origins.last($path, layers, |l| l.$field.as_ref()) {
+                settings.$field = value.into();
             })*
         };
     }
     take! {
-        "enabled": settings.enabled => enabled;
-        "protect": settings.protect => protect;
-        "accept-partial": settings.accept_partial => accept_partial;
-        "timezone": settings.timezone => timezone;
-        "server": settings.server => server;
-        "suspect-percent": settings.suspect_percent => suspect_percent;
-        "stale-after": settings.stale_after => stale_after;
-        "verify.every": settings.verify.every => verify.every;
-        "verify.sample": settings.verify.sample => verify.sample;
-        "limits.max-size": settings.limits.max_size => limits.max_size;
-        "limits.max-files": settings.limits.max_files => limits.max_files;
-        "limits.quota": settings.limits.quota => limits.quota;
-        "ssh.user": settings.ssh.user => ssh.user;
-        "ssh.port": settings.ssh.port => ssh.port;
-        "ssh.identity": settings.ssh.identity => ssh.identity;
-        "ssh.known-hosts": settings.ssh.known_hosts => ssh.known_hosts;
-        "ssh.proxy-jump": settings.ssh.proxy_jump => ssh.proxy_jump;
-        "rsync.rsync-path": settings.rsync.rsync_path => rsync.rsync_path;
-        "rsync.xattrs": settings.rsync.xattrs => rsync.xattrs;
-        "rsync.acls": settings.rsync.acls => rsync.acls;
-        "rsync.one-file-system": settings.rsync.one_file_system => rsync.one_file_system;
-        "rsync.specials": settings.rsync.specials => rsync.specials;
-        "rsync.fake-super": settings.rsync.fake_super => rsync.fake_super;
-        "rsync.secluded-args": settings.rsync.secluded_args => rsync.secluded_args;
-        "rsync.bwlimit": settings.rsync.bwlimit => rsync.bwlimit;
-        "rsync.timeout": settings.rsync.timeout => rsync.timeout;
-        "rsync.deadline": settings.rsync.deadline => rsync.deadline;
-        "rsync.incremental": settings.rsync.incremental => rsync.incremental;
-        "hooks.timeout": settings.hooks.timeout => hooks.timeout;
+        "enabled": enabled;
+        "protect": protect;
+        "accept-partial": accept_partial;
+        "timezone": timezone;
+        "server": server;
+        "suspect-percent": suspect_percent;
+        "stale-after": stale_after;
+    }
+    macro_rules! take_from {
+        ($part:ident: $($path:literal: $field:ident;)*) => {
+            if layers.iter().any(|layer| layer.$part.is_some()) {
+                $(if let Some(value) = origins.last($path, layers, |l| l.$part.as_ref()?.$field.as_ref()) {
+                    settings.$part.$field = value.into();
+                })*
+            }
+        };
+    }
+    take_from! { verify:
+        "verify.every": every;
+        "verify.sample": sample;
+    }
+    take_from! { limits:
+        "limits.max-size": max_size;
+        "limits.max-files": max_files;
+        "limits.quota": quota;
+    }
+    take_from! { ssh:
+        "ssh.user": user;
+        "ssh.port": port;
+        "ssh.identity": identity;
+        "ssh.known-hosts": known_hosts;
+        "ssh.proxy-jump": proxy_jump;
+    }
+    take_from! { rsync:
+        "rsync.rsync-path": rsync_path;
+        "rsync.xattrs": xattrs;
+        "rsync.acls": acls;
+        "rsync.one-file-system": one_file_system;
+        "rsync.specials": specials;
+        "rsync.fake-super": fake_super;
+        "rsync.secluded-args": secluded_args;
+        "rsync.bwlimit": bwlimit;
+        "rsync.timeout": timeout;
+        "rsync.deadline": deadline;
+        "rsync.incremental": incremental;
+    }
+    take_from! { hooks:
+        "hooks.timeout": timeout;
     }
     macro_rules! hooks {
         ($($path:literal: $field:ident;)*) => {
-            $(settings.hooks.$field = hooks($path, layers.iter().flat_map(|l| &l.hooks.$field), origins);)*
+            $(
+                let parts = layers.iter().filter_map(|layer| layer.hooks.as_ref());
+                settings.hooks.$field = hooks($path, parts.flat_map(|part| &part.$field), origins);
+            )*
         };
     }
     hooks! {
@@ -295,39 +424,50 @@ fn hooks<'a>(
         items.extend(&part.items);
     }
     let set = |(i, hook): (usize, &Spanned<HookName>)| {
-        origins.set(&format!("{path}.{i}"), hook.at);
+        origins.set(format_args!("{path}.{i}"), hook.at);
         hook.value.clone()
     };
     items.into_iter().enumerate().map(set).collect()
 }
 
+/// More are found by their hash.
+const FEW: usize = 16;
+
 /// Lists add up; a reset starts anew.
-fn list<'a, T: Clone + Eq + Hash + 'a>(
+fn list<'a, T: Clone + Eq + Hash>(
     path: &str,
-    built_in: Vec<T>,
-    layers: impl Iterator<Item = &'a Vec<ListPart<T>>>,
+    built_in: &'a [T],
+    parts: impl Iterator<Item = &'a ListPart<T>>,
     origins: &mut Origins<'_>,
 ) -> Vec<T> {
-    let mut there: HashSet<T> = built_in.iter().cloned().collect();
-    let mut items: Vec<(T, Option<At>)> = built_in.into_iter().map(|item| (item, None)).collect();
-    for part in layers.flatten() {
+    let mut items: Vec<(&T, Option<At>)> = built_in.iter().map(|item| (item, None)).collect();
+    let mut there: HashSet<&T> = HashSet::new();
+    for part in parts {
         if part.reset {
             items.clear();
             there.clear();
         }
         for item in &part.items {
-            if there.insert(item.value.clone()) {
-                items.push((item.value.clone(), Some(item.at)));
+            let is_new = if items.len() < FEW {
+                items.iter().all(|(other, _)| **other != item.value)
+            } else {
+                if there.is_empty() {
+                    there.extend(items.iter().map(|(item, _)| *item));
+                }
+                there.insert(&item.value)
+            };
+            if is_new {
+                items.push((&item.value, Some(item.at)));
             }
         }
     }
     for (i, (_, at)) in items.iter().enumerate() {
         match at {
-            Some(at) => origins.set(&format!("{path}.{i}"), *at),
-            None => origins.built_in(&format!("{path}.{i}")),
+            Some(at) => origins.set(format_args!("{path}.{i}"), *at),
+            None => origins.built_in(format_args!("{path}.{i}")),
         }
     }
-    items.into_iter().map(|(item, _)| item).collect()
+    items.into_iter().map(|(item, _)| item.clone()).collect()
 }
 
 /// Each layer's `retention` is put on those before it. One that names a policy starts anew from that.
@@ -340,7 +480,7 @@ fn retention(
 ) -> Option<Policy> {
     let mut stack: Vec<&RetentionPart> = Vec::new();
     let mut last: Option<&RetentionUse> = None;
-    for usage in layers.iter().filter_map(|layer| layer.retention.as_ref()) {
+    for usage in layers.iter().filter_map(|layer| layer.retention.as_deref()) {
         if let Some(name) = &usage.name {
             stack.clear();
             stack.extend(index.retentions.get(&name.value).map(|node| &node.part));
@@ -393,15 +533,14 @@ fn lay_on(policy: &mut Policy, part: &RetentionPart) {
 
 fn note_origins(part: &RetentionPart, origins: &mut Origins<'_>) {
     for (rule, count) in &part.counts {
-        origins.set(&format!("retention.{rule}"), count.at);
+        origins.set(format_args!("retention.{rule}"), count.at);
     }
     for (rule, span) in &part.withins {
-        let name = if *rule == crate::core::model::Rule::Last {
-            "within".to_owned()
+        if *rule == crate::core::model::Rule::Last {
+            origins.set(format_args!("retention.within"), span.at);
         } else {
-            format!("within-{rule}")
-        };
-        origins.set(&format!("retention.{name}"), span.at);
+            origins.set(format_args!("retention.within-{rule}"), span.at);
+        }
     }
     let settings = [
         ("protect-bases", part.protect_bases.map(|v| v.at)),
@@ -410,7 +549,7 @@ fn note_origins(part: &RetentionPart, origins: &mut Origins<'_>) {
     ];
     for (name, at) in settings {
         if let Some(at) = at {
-            origins.set(&format!("retention.{name}"), at);
+            origins.set(format_args!("retention.{name}"), at);
         }
     }
 }
@@ -458,19 +597,19 @@ fn schedules(
             }
             continue;
         };
-        let path = format!("schedules.{}", found.len());
-        origins.set(&path, usage.at);
-        origins.set(&format!("{path}.cron"), cron.at);
+        let i = found.len();
+        origins.set(format_args!("schedules.{i}"), usage.at);
+        origins.set(format_args!("schedules.{i}.cron"), cron.at);
         let jitter = usage
             .part
             .jitter
             .or(named.and_then(|node| node.part.jitter));
         let prune = usage.part.prune.or(named.and_then(|node| node.part.prune));
         if let Some(at) = jitter.map(|j| j.at) {
-            origins.set(&format!("{path}.jitter"), at);
+            origins.set(format_args!("schedules.{i}.jitter"), at);
         }
         if let Some(at) = prune.map(|p| p.at) {
-            origins.set(&format!("{path}.prune"), at);
+            origins.set(format_args!("schedules.{i}.prune"), at);
         }
         found.push(Schedule {
             name: usage.name.as_ref().map(|name| name.value.clone()),
@@ -483,34 +622,34 @@ fn schedules(
     found
 }
 
+/// Where each setting of a host comes from, if that is asked for.
 struct Origins<'a> {
-    places: &'a dyn Places,
+    places: Option<&'a dyn Places>,
     found: BTreeMap<String, String>,
 }
 
 impl Origins<'_> {
-    fn set(&mut self, path: &str, at: At) {
-        self.found.insert(path.to_owned(), self.places.place(at));
+    fn set(&mut self, path: Arguments<'_>, at: At) {
+        if let Some(places) = self.places {
+            self.found.insert(path.to_string(), places.place(at));
+        }
     }
 
-    fn built_in(&mut self, path: &str) {
-        self.found.insert(path.to_owned(), "built in".to_owned());
+    fn built_in(&mut self, path: Arguments<'_>) {
+        if self.places.is_some() {
+            self.found.insert(path.to_string(), "built in".to_owned());
+        }
     }
 
-    fn take<T: Clone>(&mut self, path: &str, value: &Maybe<T>) -> Option<T> {
-        value.as_ref().map(|value| {
-            self.set(path, value.at);
-            value.value.clone()
-        })
-    }
-
-    /// The strongest value, and its place.
+    /// The strongest value that `of` finds in a layer, and its place.
     fn last<'v, T: Clone + 'v>(
         &mut self,
         path: &str,
-        layers: impl Iterator<Item = &'v Maybe<T>>,
+        layers: &[&'v Layer],
+        of: impl Fn(&'v Layer) -> Option<&'v Spanned<T>>,
     ) -> Option<T> {
-        let strongest = layers.filter(|value| value.is_some()).last()?;
-        self.take(path, strongest)
+        let strongest = layers.iter().rev().find_map(|layer| of(layer))?;
+        self.set(format_args!("{path}"), strongest.at);
+        Some(strongest.value.clone())
     }
 }

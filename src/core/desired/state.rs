@@ -33,7 +33,7 @@ pub struct DesiredHost {
     /// Every effective value.
     pub settings: HostSettings,
     /// Where each effective value was set: its path in the settings (`ssh.port`, `retention.keep.daily`) to `file:line`,
-    /// `built in` where nothing set it. List items have paths of their own (`sources.0`).
+    /// `built in` where nothing set it. List items have paths of their own (`sources.0`). Empty unless it was asked for.
     #[serde(skip)]
     pub origins: BTreeMap<String, String>,
 }

@@ -1,6 +1,8 @@
 //! The three-way comparison.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use compact_str::CompactString;
 
 use super::fields::{at_path, changed_fields};
 use super::{Action, Change, Comparison, Conflict, Drift, DriftedField, FieldChange, Object};
@@ -35,7 +37,7 @@ pub fn compare(desired: &DesiredState, actual: &SqlState, scope: &Scope) -> Comp
     }
 
     let live = live_hosts(actual);
-    let mut matched: BTreeSet<&HostName> = BTreeSet::new();
+    let mut matched: HashSet<&HostName> = HashSet::with_capacity(live.len());
     for host in desired
         .hosts
         .iter()
@@ -60,10 +62,13 @@ pub fn compare(desired: &DesiredState, actual: &SqlState, scope: &Scope) -> Comp
 
     let removed: BTreeMap<&HostName, &Removed> =
         desired.removed.iter().map(|r| (&r.name, r)).collect();
-    for sql in live
-        .values()
-        .filter(|sql| scope.includes(&sql.name) && !matched.contains(&sql.name))
-    {
+    let mut left: Vec<(&CompactString, &SqlHost)> = live
+        .iter()
+        .map(|(name, sql)| (name, *sql))
+        .filter(|(_, sql)| scope.includes(&sql.name) && !matched.contains(&sql.name))
+        .collect();
+    left.sort_by_key(|(name, _)| *name);
+    for (_, sql) in left {
         leave(sql, removed.get(&sql.name).copied(), &mut found);
     }
     for sql in actual.hosts.iter().filter(|sql| scope.includes(&sql.name)) {
@@ -81,7 +86,7 @@ pub fn compare(desired: &DesiredState, actual: &SqlState, scope: &Scope) -> Comp
 }
 
 /// Hosts that have not left, by their name in lower case.
-fn live_hosts(actual: &SqlState) -> BTreeMap<String, &SqlHost> {
+fn live_hosts(actual: &SqlState) -> HashMap<CompactString, &SqlHost> {
     actual
         .hosts
         .iter()
@@ -97,7 +102,7 @@ enum Match<'a> {
     Conflict(Conflict, Vec<&'a HostName>),
 }
 
-fn find<'a>(host: &DesiredHost, live: &BTreeMap<String, &'a SqlHost>) -> Match<'a> {
+fn find<'a>(host: &DesiredHost, live: &HashMap<CompactString, &'a SqlHost>) -> Match<'a> {
     let old = host.was.as_ref().and_then(|was| {
         live.get(&was.folded())
             .copied()
@@ -276,7 +281,7 @@ fn leave(sql: &SqlHost, removed: Option<&Removed>, found: &mut Comparison) {
 fn change_retirement(
     sql: &SqlHost,
     removed: Option<&Removed>,
-    live: &BTreeMap<String, &SqlHost>,
+    live: &HashMap<CompactString, &SqlHost>,
     found: &mut Comparison,
 ) {
     let (Some(retired), Some(node)) = (sql.retired, removed) else {

@@ -125,8 +125,8 @@ pub fn drift(actual: &SqlState, desired: Option<&DesiredState>) -> DriftReport {
         let by = (host.changed_at, host.changed_by.as_str());
         push(&mut report, Object::Host, host.name.as_str(), by, fields);
     }
-    let names: HashSet<String> = actual.hosts.iter().map(|host| host.name.folded()).collect();
-    let live_names: HashSet<String> = live().map(|host| host.name.folded()).collect();
+    let names: HashSet<_> = actual.hosts.iter().map(|host| host.name.folded()).collect();
+    let live_names: HashSet<_> = live().map(|host| host.name.folded()).collect();
     for wanted in desired.iter().flat_map(|state| &state.hosts) {
         let name = wanted.name.folded();
         if names.contains(&name) && !live_names.contains(&name) {

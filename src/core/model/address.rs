@@ -1,19 +1,19 @@
 //! Where a host is reached.
 
-use serde::{Deserialize, Serialize};
+use compact_str::CompactString;
 
 use super::Invalid;
-use super::invalid::text_newtype;
+use super::invalid::{text_newtype, text_on_the_wire};
 
 /// An IP address, a DNS name, or `local` for this machine without ssh.
 ///
 /// rsync takes a word with a `/` before its first `:` for a path of the server, and ssh takes one that begins with
 /// `-` for an option: neither can be held here.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Address(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(CompactString);
 
 text_newtype!(Address);
+text_on_the_wire!(Address);
 
 impl Address {
     /// Says that the host is the machine the program runs on.
@@ -34,7 +34,7 @@ impl std::str::FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         if text.parse::<std::net::IpAddr>().is_ok() || is_dns_name(text) {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self(text.into()));
         }
         Err(Invalid::new(
             text,
@@ -60,17 +60,17 @@ fn is_dns_name(text: &str) -> bool {
 }
 
 /// A user of the host: `[a-z_][a-z0-9_-]*`, at most 32 characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct UserName(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserName(CompactString);
 
 text_newtype!(UserName);
+text_on_the_wire!(UserName);
 
 impl UserName {
     /// The user that can read everything.
     #[must_use]
     pub fn root() -> Self {
-        Self("root".to_owned())
+        Self(CompactString::const_new("root"))
     }
 }
 
@@ -84,7 +84,7 @@ impl std::str::FromStr for UserName {
             && text.bytes().next().is_some_and(is_first)
             && text.bytes().all(is_rest);
         if ok {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(Invalid::new(
                 text,
@@ -96,11 +96,11 @@ impl std::str::FromStr for UserName {
 }
 
 /// A host to jump through, `[user@]address[:port]`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ProxyJump(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProxyJump(CompactString);
 
 text_newtype!(ProxyJump);
+text_on_the_wire!(ProxyJump);
 
 impl ProxyJump {
     /// The user there, if one was said.
@@ -130,15 +130,13 @@ impl std::str::FromStr for ProxyJump {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        jump_parts(text)
-            .map(|_| Self(text.to_owned()))
-            .ok_or_else(|| {
-                Invalid::new(
-                    text,
-                    "a host to jump through",
-                    "write `user@address:port`; user and port may be left out",
-                )
-            })
+        jump_parts(text).map(|_| Self(text.into())).ok_or_else(|| {
+            Invalid::new(
+                text,
+                "a host to jump through",
+                "write `user@address:port`; user and port may be left out",
+            )
+        })
     }
 }
 

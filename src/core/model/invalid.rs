@@ -62,3 +62,42 @@ macro_rules! text_newtype {
     };
 }
 pub(crate) use text_newtype;
+
+/// Implements serde for such a newtype as its text, checked by its `FromStr` and copied no more often than it must be.
+macro_rules! text_on_the_wire {
+    ($name:ident) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str($crate::core::model::invalid::Parsing::new())
+            }
+        }
+    };
+}
+pub(crate) use text_on_the_wire;
+
+/// Reads a text into what it stands for.
+pub(super) struct Parsing<T>(std::marker::PhantomData<T>);
+
+impl<T> Parsing<T> {
+    pub(super) fn new() -> Self {
+        Self(std::marker::PhantomData)
+    }
+}
+
+impl<T: std::str::FromStr<Err = Invalid>> serde::de::Visitor<'_> for Parsing<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}

@@ -1,9 +1,9 @@
 //! Names that become one component of a path or a word in a table.
 
-use serde::{Deserialize, Serialize};
+use compact_str::CompactString;
 
 use super::Invalid;
-use super::invalid::text_newtype;
+use super::invalid::{text_newtype, text_on_the_wire};
 
 /// Longer names do not fit beside a snapshot's name in the 255 bytes of a directory entry.
 const MAX_NAME: usize = 128;
@@ -11,11 +11,11 @@ const MAX_NAME: usize = 128;
 /// The name of a host: one safe path component of `[A-Za-z0-9._-]`, at most 128 characters, not beginning with `-` or `.`.
 ///
 /// Host names are unique whatever their case: compare [`HostName::folded`] where two must not meet.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct HostName(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostName(CompactString);
 
 text_newtype!(HostName);
+text_on_the_wire!(HostName);
 
 impl HostName {
     /// A longer name is none.
@@ -23,7 +23,7 @@ impl HostName {
 
     /// The name in lower case, under which no two hosts may meet.
     #[must_use]
-    pub fn folded(&self) -> String {
+    pub fn folded(&self) -> CompactString {
         self.0.to_ascii_lowercase()
     }
 }
@@ -32,22 +32,22 @@ impl std::str::FromStr for HostName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        check_component(text, "a host name").map(|()| Self(text.to_owned()))
+        check_component(text, "a host name").map(|()| Self(text.into()))
     }
 }
 
 /// The name of a group, retention policy, schedule, server or notifier: the same shape as a host name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Label(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label(CompactString);
 
 text_newtype!(Label);
+text_on_the_wire!(Label);
 
 impl std::str::FromStr for Label {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        check_component(text, "a name").map(|()| Self(text.to_owned()))
+        check_component(text, "a name").map(|()| Self(text.into()))
     }
 }
 

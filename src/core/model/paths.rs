@@ -1,19 +1,19 @@
 //! Paths and patterns that may reach a command line.
 
-use serde::{Deserialize, Serialize};
+use compact_str::CompactString;
 
 use super::Invalid;
-use super::invalid::text_newtype;
+use super::invalid::{text_newtype, text_on_the_wire};
 
 /// Linux refuses longer paths (PATH_MAX, limits.h).
 const MAX_PATH: usize = 4095;
 
 /// An absolute path on this server, without `..` and control characters. It may be `/`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AbsolutePath(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AbsolutePath(CompactString);
 
 text_newtype!(AbsolutePath);
+text_on_the_wire!(AbsolutePath);
 
 impl std::str::FromStr for AbsolutePath {
     type Err = Invalid;
@@ -24,11 +24,11 @@ impl std::str::FromStr for AbsolutePath {
 }
 
 /// An absolute path on the host that is backed up, without `..` and control characters, without a final slash.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct SourcePath(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourcePath(CompactString);
 
 text_newtype!(SourcePath);
+text_on_the_wire!(SourcePath);
 
 impl std::str::FromStr for SourcePath {
     type Err = Invalid;
@@ -39,7 +39,7 @@ impl std::str::FromStr for SourcePath {
 }
 
 /// Checks the path and takes off slashes at the end, which would change what rsync does.
-fn check_absolute(text: &str, expected: &'static str) -> Result<String, Invalid> {
+fn check_absolute(text: &str, expected: &'static str) -> Result<CompactString, Invalid> {
     let help = if !text.starts_with('/') {
         "it must begin with `/`"
     } else if text.len() > MAX_PATH {
@@ -50,21 +50,17 @@ fn check_absolute(text: &str, expected: &'static str) -> Result<String, Invalid>
         "it must not hold `.` or `..` as a component"
     } else {
         let trimmed = text.trim_end_matches('/');
-        return Ok(if trimmed.is_empty() {
-            "/".to_owned()
-        } else {
-            trimmed.to_owned()
-        });
+        return Ok(if trimmed.is_empty() { "/" } else { trimmed }.into());
     };
     Err(Invalid::new(text, expected, help))
 }
 
 /// An rsync filter pattern, as `--exclude` takes it; a leading `/` is the host's root.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ExcludePattern(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExcludePattern(CompactString);
 
 text_newtype!(ExcludePattern);
+text_on_the_wire!(ExcludePattern);
 
 impl std::str::FromStr for ExcludePattern {
     type Err = Invalid;
@@ -82,25 +78,25 @@ impl std::str::FromStr for ExcludePattern {
             // rsync(1), FILTER RULES: a pattern of --exclude that begins with "+ " includes, and "!" clears the list.
             "rsync takes this for another kind of rule than an exclude"
         } else {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self(text.into()));
         };
         Err(Invalid::new(text, "an exclude pattern", help))
     }
 }
 
 /// The name of a file in a hooks folder: one path component of `[A-Za-z0-9._-]`, not beginning with `-` or `.`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct HookName(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HookName(CompactString);
 
 text_newtype!(HookName);
+text_on_the_wire!(HookName);
 
 impl std::str::FromStr for HookName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         text.parse::<super::Label>()
-            .map(|name| Self(name.into()))
+            .map(|_| Self(text.into()))
             .map_err(|e| Invalid::new(text, "the name of a hook", e.help))
     }
 }

@@ -1,23 +1,24 @@
 //! When a host is backed up.
 
 use chrono_tz::Tz;
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::invalid::text_newtype;
+use super::invalid::{text_newtype, text_on_the_wire};
 use super::{Invalid, Label, Span};
 
 /// A crontab(5) line of five fields or an `@` word that `core::schedule` has accepted, so that it fires.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct CronText(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CronText(CompactString);
 
 text_newtype!(CronText);
+text_on_the_wire!(CronText);
 
 impl std::str::FromStr for CronText {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        crate::core::schedule::check(text).map(|()| Self(text.to_owned()))
+        crate::core::schedule::check(text).map(|()| Self(text.into()))
     }
 }
 

@@ -1,13 +1,26 @@
 //! Sizes, durations and percentages as people write them.
 
+use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Serialize};
 
 use super::Invalid;
+use super::invalid::Parsing;
 
 /// A length of time, written with one unit: `90s`, `20m`, `36h`, `7d`, `4w`. At most 100 years.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(u64);
+
+impl Serialize for Span {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Parsing::new())
+    }
+}
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -41,6 +54,15 @@ impl Span {
         // At most 100 years, which is far below i64::MAX milliseconds.
         (self.0 * 1000).cast_signed()
     }
+
+    /// With the largest unit that it is whole in.
+    fn text(self) -> CompactString {
+        let (n, unit) = [(WEEK, 'w'), (DAY, 'd'), (HOUR, 'h'), (MINUTE, 'm')]
+            .into_iter()
+            .find(|(size, _)| self.0 != 0 && self.0.is_multiple_of(*size))
+            .map_or((self.0, 's'), |(size, unit)| (self.0 / size, unit));
+        format_compact!("{n}{unit}")
+    }
 }
 
 impl From<Span> for std::time::Duration {
@@ -51,11 +73,7 @@ impl From<Span> for std::time::Duration {
 
 impl std::fmt::Display for Span {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (n, unit) = [(WEEK, 'w'), (DAY, 'd'), (HOUR, 'h'), (MINUTE, 'm')]
-            .into_iter()
-            .find(|(size, _)| self.0 != 0 && self.0.is_multiple_of(*size))
-            .map_or((self.0, 's'), |(size, unit)| (self.0 / size, unit));
-        f.pad(&format!("{n}{unit}"))
+        f.pad(&self.text())
     }
 }
 

@@ -71,15 +71,15 @@ fn write_of(step: &Step, state: &SqlState) -> Option<HostWrite> {
 }
 
 fn names_and_directories_never_meet(state: &SqlState) {
-    let active: Vec<String> = state
+    let active: Vec<_> = state
         .hosts
         .iter()
         .filter(|h| h.retired.is_none())
         .map(|h| h.name.folded())
         .collect();
-    let directories: Vec<String> = state.hosts.iter().map(|h| h.directory.folded()).collect();
+    let directories: Vec<_> = state.hosts.iter().map(|h| h.directory.folded()).collect();
     for names in [active, directories] {
-        let unique: BTreeSet<&String> = names.iter().collect();
+        let unique: BTreeSet<_> = names.iter().collect();
         assert_eq!(unique.len(), names.len(), "{names:?}");
     }
 }
@@ -116,7 +116,7 @@ fn derived_columns_agree(store: &(impl Database + Store), state: &SqlState) {
         .map(|host| {
             let settings = &host.settings;
             let policy = settings.retention.as_ref().map(|p| p.fingerprint());
-            let name = host.retired.is_none().then(|| host.name.folded());
+            let name = host.retired.is_none().then(|| host.name.folded().into());
             (host.id, (settings.enabled, settings.protect, policy, name))
         })
         .collect();
