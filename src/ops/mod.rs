@@ -126,7 +126,7 @@ pub use ls::{ListRequest, list};
 pub use metrics::metrics;
 pub use on_demand::{Begun, back_up_now, backup_wish};
 pub use output_file::{FileKind, OutputFileError, check_targets, write_file, write_plan};
-pub use plan::{Asked, VERSION, plan_desired, plan_in_force};
+pub use plan::{Asked, VERSION, plan_desired, plan_in_force, plan_to_show};
 pub use prune::{PruneReport, PruneRequest, prune};
 pub use pull::dry_run;
 pub use reading_error::ReadingError;

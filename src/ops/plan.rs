@@ -1,10 +1,12 @@
 //! Making plans from what the database holds.
 
+use std::borrow::Cow;
+
 use super::context::Facts;
 use super::{Context, Error};
 use crate::core::desired::DesiredState;
 use crate::core::model::{HostName, Kinds, SqlHost, Timestamp};
-use crate::core::plan::{Allow, Plan, Planner, RootFacts, Selection, Source};
+use crate::core::plan::{Allow, Plan, Planner, RootFacts, Selection, Snapshots, Source};
 use crate::store::{NewPlan, PlanKind};
 
 /// The version that plans carry.
@@ -33,11 +35,41 @@ pub fn plan_desired(
     source: Source,
     asked: &Asked,
 ) -> Result<Plan, Error> {
+    let snapshots = Cow::Borrowed(&facts.snapshots);
+    planned(facts, snapshots, desired, source, asked)
+}
+
+/// As [`plan_desired`], for whoever only shows the plan: the snapshots are let go of as they are planned, and `facts` has
+/// none left.
+///
+/// # Errors
+/// As [`plan_desired`].
+pub fn plan_to_show(
+    facts: &mut Facts,
+    desired: &DesiredState,
+    source: Source,
+    asked: &Asked,
+) -> Result<Plan, Error> {
+    let snapshots = Cow::Owned(std::mem::take(&mut facts.snapshots));
+    planned(facts, snapshots, desired, source, asked)
+}
+
+fn planned(
+    facts: &Facts,
+    snapshots: Snapshots<'_>,
+    desired: &DesiredState,
+    source: Source,
+    asked: &Asked,
+) -> Result<Plan, Error> {
     if let Some(hosts) = &asked.selection.hosts {
         known_hosts(facts, desired, hosts.iter())?;
     }
     let root = root_facts(facts, desired, asked.look_for_root);
-    Ok(planner(facts, asked, root).against(desired, source)?)
+    let planner = Planner {
+        snapshots,
+        ..planner(facts, asked, root)
+    };
+    Ok(planner.against(desired, source)?)
 }
 
 /// Plans the retention that is in force for `hosts`.
@@ -75,7 +107,7 @@ fn planner<'a>(facts: &'a Facts, asked: &'a Asked, root: RootFacts) -> Planner<'
     let now = super::clock::now();
     Planner {
         state: &facts.state,
-        snapshots: &facts.snapshots,
+        snapshots: Cow::Borrowed(&facts.snapshots),
         usage: &facts.usage,
         elsewhere: &facts.elsewhere,
         only: facts.only.as_ref().zip(facts.root_id()),

@@ -7,6 +7,7 @@ mod address;
 mod canonical;
 mod counted;
 mod damage;
+pub(crate) mod digits;
 mod escape;
 mod event;
 mod guard;

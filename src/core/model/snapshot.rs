@@ -236,8 +236,8 @@ pub struct Snapshot {
     pub bytes: Option<u64>,
     /// How many files it has.
     pub files: Option<u64>,
-    /// The pin on it, in force or past.
-    pub hold: Option<Hold>,
+    /// The pin on it, in force or past. Few have one.
+    pub hold: Option<Box<Hold>>,
     /// It shrank or changed beyond `suspect-percent` and nobody has acknowledged it.
     pub suspect: bool,
     /// A run that is alive is working on it.

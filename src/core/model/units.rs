@@ -1,6 +1,6 @@
 //! Sizes, durations and percentages as people write them.
 
-use compact_str::{CompactString, format_compact};
+use compact_str::{CompactString, ToCompactString as _, format_compact};
 use serde::{Deserialize, Serialize};
 
 use super::Invalid;
@@ -246,23 +246,35 @@ impl ByteCount {
             None => format!("{}B", self.0),
         }
     }
+
+    /// The same as it is shown: without the general way to format, which a million sizes of a large plan would wait for.
+    #[must_use]
+    pub fn short(self) -> CompactString {
+        let Some((unit, size)) = UNITS.into_iter().find(|(_, size)| self.0 >= *size) else {
+            let mut text = self.0.to_compact_string();
+            text.push_str(" B");
+            return text;
+        };
+        let tenths = (u128::from(self.0) * 10 + u128::from(size / 2)) >> size.trailing_zeros();
+        let tenths = u64::try_from(tenths).unwrap_or(u64::MAX);
+        let mut text = if tenths < 100 {
+            let mut text = (tenths / 10).to_compact_string();
+            text.push('.');
+            text.push_str(&(tenths % 10).to_compact_string());
+            text
+        } else {
+            ((tenths + 5) / 10).to_compact_string()
+        };
+        text.push(' ');
+        text.push_str(unit);
+        text
+    }
 }
 
 impl std::fmt::Display for ByteCount {
     /// Shows three digits at most: `41 GiB`, `4.1 GiB`, `512 B`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = match UNITS.into_iter().find(|(_, size)| self.0 >= *size) {
-            None => format!("{} B", self.0),
-            Some((unit, size)) => {
-                let tenths = (u128::from(self.0) * 10 + u128::from(size) / 2) / u128::from(size);
-                if tenths < 100 {
-                    format!("{}.{} {unit}", tenths / 10, tenths % 10)
-                } else {
-                    format!("{} {unit}", (tenths + 5) / 10)
-                }
-            }
-        };
-        f.pad(&text)
+        f.pad(&self.short())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod several;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
@@ -79,13 +80,17 @@ pub struct Elsewhere {
     pub usage: Option<String>,
 }
 
+/// The snapshots of every host. Those that are owned are let go of host by host, as their retention is planned: a million of
+/// them and what is planned for each need not stand in memory together.
+pub type Snapshots<'a> = Cow<'a, BTreeMap<HostId, Vec<Snapshot>>>;
+
 /// Everything a plan is made from but the desired state.
 #[derive(Debug, Clone)]
 pub struct Planner<'a> {
     /// The SQL state.
     pub state: &'a SqlState,
     /// The snapshots of every host on the root of its server.
-    pub snapshots: &'a BTreeMap<HostId, Vec<Snapshot>>,
+    pub snapshots: Snapshots<'a>,
     /// What was measured of hosts, as it was recorded.
     pub usage: &'a BTreeMap<HostId, String>,
     /// Those on roots of other servers.
@@ -112,7 +117,8 @@ struct HostSides<'a> {
     host: HostName,
     directory: HostName,
     id: Option<HostId>,
-    snapshots: &'a [Snapshot],
+    /// What another server than its own has of it; else it is about what lies with its own.
+    elsewhere: Option<&'a Elsewhere>,
     /// What was measured of them.
     usage: Option<&'a str>,
     /// The server that has them, where there are several.
@@ -132,16 +138,20 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     /// When a policy keeps nothing; checks of the desired state refuse such a file before.
-    pub fn against(&self, desired: &DesiredState, source: Source) -> Result<Plan, EmptyPolicy> {
+    pub fn against(mut self, desired: &DesiredState, source: Source) -> Result<Plan, EmptyPolicy> {
         let scope = self
             .selection
             .hosts
             .clone()
             .map_or(Scope::Everything, Scope::Hosts);
         let compared = compare(desired, self.state, &scope);
-        let places = Places::of(self);
+        let fleet = self.fleet();
+        let mut snapshots = std::mem::take(&mut self.snapshots);
+        let places = Places::of(&self);
         let sides = self.sides(desired, &compared, &places);
-        let retention = self.retention(&sides)?;
+        let leaving = self.leaving(desired, &places, &snapshots);
+        let moves = self.moves(desired, &sides, &places, &snapshots);
+        let retention = self.retention(&sides, &mut snapshots)?;
         let awaiting = sides.iter().filter(|side| side.awaits_approval());
         let awaiting = awaiting.map(|side| side.directory.clone()).collect();
         let by_change = guards::deletions_by_change(&retention, &compared, &awaiting);
@@ -151,7 +161,6 @@ impl<'a> Planner<'a> {
             self.state,
             self.allow,
         );
-        let leaving = self.leaving(desired, &places);
         let refusals = guards::refusals(
             &limits,
             &Asked {
@@ -162,10 +171,9 @@ impl<'a> Planner<'a> {
                 by_change,
                 root: &self.root,
                 leaving: &leaving,
-                fleet: self.fleet(),
+                fleet,
             },
         );
-        let moves = self.moves(desired, &sides, &places);
         let mut plan = self.finish(
             source,
             compared,
@@ -182,8 +190,9 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     /// When a policy keeps nothing.
-    pub fn in_force(&self, hosts: &[&'a SqlHost]) -> Result<Plan, EmptyPolicy> {
-        let places = Places::of(self);
+    pub fn in_force(mut self, hosts: &[&'a SqlHost]) -> Result<Plan, EmptyPolicy> {
+        let mut snapshots = std::mem::take(&mut self.snapshots);
+        let places = Places::of(&self);
         let sides: Vec<HostSides<'_>> = hosts
             .iter()
             .flat_map(|sql| {
@@ -191,7 +200,7 @@ impl<'a> Planner<'a> {
                 self.on_each_root(HostSides::unchanged(sql), to, &places)
             })
             .collect();
-        let retention = self.retention(&sides)?;
+        let retention = self.retention(&sides, &mut snapshots)?;
         let limits = Limits::in_force(self.state, self.allow);
         let refusals = guards::prune_refusals(&limits, retention.iter());
         let mut plan = self.finish(
@@ -306,14 +315,19 @@ impl<'a> Planner<'a> {
         sides
     }
 
-    fn retention(&self, sides: &[HostSides<'_>]) -> Result<Vec<RetentionPlan>, EmptyPolicy> {
+    fn retention(
+        &self,
+        sides: &[HostSides<'_>],
+        snapshots: &mut Snapshots<'_>,
+    ) -> Result<Vec<RetentionPlan>, EmptyPolicy> {
         let mut fires: HashMap<&[Schedule], Rc<Vec<Timestamp>>> = HashMap::new();
         let mut plans = Vec::with_capacity(sides.len());
         for side in sides {
             let upcoming = fires.entry(side.schedules).or_insert_with(|| {
                 Rc::new(upcoming(side.schedules, self.as_of, UPCOMING, HORIZON))
             });
-            plans.push(self.retention_of(side, upcoming)?);
+            let found = side.snapshots(snapshots);
+            plans.push(self.retention_of(side, &found, upcoming)?);
         }
         plans.sort_by(|a, b| {
             (&a.host, &a.directory, &a.root).cmp(&(&b.host, &b.directory, &b.root))
@@ -324,9 +338,9 @@ impl<'a> Planner<'a> {
     fn retention_of(
         &self,
         side: &HostSides<'_>,
+        snapshots: &[Snapshot],
         upcoming: &[Timestamp],
     ) -> Result<RetentionPlan, EmptyPolicy> {
-        let snapshots = side.snapshots;
         let decided = plan_host(&Question {
             snapshots,
             in_force: side.in_force,
@@ -357,7 +371,7 @@ impl<'a> Planner<'a> {
                         bytes: s.bytes,
                         rescued,
                         suspect: s.suspect,
-                        hold: s.hold.clone().filter(|_| is_held).map(Box::new),
+                        hold: s.hold.clone().filter(|_| is_held),
                     });
                 }
                 Verdict::Delete {
@@ -481,6 +495,22 @@ impl<'a> Planner<'a> {
 }
 
 impl<'a> HostSides<'a> {
+    /// Its snapshots, taken from `all` where those are owned.
+    fn snapshots<'s>(&self, all: &'s mut Snapshots<'_>) -> Cow<'s, [Snapshot]>
+    where
+        'a: 's,
+    {
+        let other = self.elsewhere.map(|other| other.snapshots.as_slice());
+        match (other, self.id, all) {
+            (Some(other), _, _) => Cow::Borrowed(other),
+            (None, None, _) => Cow::Borrowed(&[]),
+            (None, Some(id), Cow::Borrowed(all)) => {
+                Cow::Borrowed(all.get(&id).map_or(&[], Vec::as_slice))
+            }
+            (None, Some(id), Cow::Owned(all)) => Cow::Owned(all.remove(&id).unwrap_or_default()),
+        }
+    }
+
     /// Nobody has approved the policy in force, so that no night carries it out, and an apply would change that.
     fn awaits_approval(&self) -> bool {
         let in_force = self.in_force.policy.map(Policy::fingerprint);
@@ -492,7 +522,7 @@ impl<'a> HostSides<'a> {
             host: sql.name.clone(),
             directory: sql.directory.clone(),
             id: Some(sql.id),
-            snapshots: &[],
+            elsewhere: None,
             usage: None,
             server: None,
             root: None,
@@ -547,7 +577,7 @@ impl<'a> HostSides<'a> {
             host: host.name.clone(),
             directory: host.name.clone(),
             id: None,
-            snapshots: &[],
+            elsewhere: None,
             usage: None,
             server: None,
             root: None,

@@ -21,7 +21,7 @@ mod tests;
 
 pub use allow::Allow;
 pub use approve::ApprovedPlan;
-pub use build::{Elsewhere, Planner, RootFacts, Selection};
+pub use build::{Elsewhere, Planner, RootFacts, Selection, Snapshots};
 pub use counts::{DeletionCounts, KindCounts, Summary, Totals};
 pub use document::{FORMAT_VERSION, Plan, Refusal, RefusalScope, Source, SourceFile};
 pub use gate::{

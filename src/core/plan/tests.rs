@@ -1,6 +1,7 @@
 mod gate;
 mod servers;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -112,7 +113,7 @@ static NOTHING_MEASURED: BTreeMap<HostId, String> = BTreeMap::new();
 fn planner<'a>(state: &'a SqlState, snapshots: &'a Snapshots, allow: &'a [Allow]) -> Planner<'a> {
     Planner {
         state,
-        snapshots,
+        snapshots: Cow::Borrowed(snapshots),
         usage: &NOTHING_MEASURED,
         elsewhere: &[],
         only: None,
@@ -448,6 +449,7 @@ fn a_root_in_use_does_not_move_by_a_typing_error() {
     let mut planner = planner(&state, &snapshots, &[]);
     let refused = |planner: &Planner<'_>| {
         planner
+            .clone()
             .against(&desired, Source::default())
             .unwrap()
             .refusals

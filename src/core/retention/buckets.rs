@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Datelike, Months, NaiveDateTime, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;
+use compact_str::{CompactString, format_compact};
 
 use crate::core::model::{CalendarSpan, Rule, Timestamp};
 
@@ -27,20 +28,21 @@ pub(super) fn bucket(rule: Rule, wall: NaiveDateTime) -> i64 {
     }
 }
 
-/// The bucket as people name it; empty for [`Rule::Last`].
-pub(super) fn bucket_name(rule: Rule, wall: NaiveDateTime) -> String {
+/// The bucket as people name it; empty for [`Rule::Last`]. Years, months and hours as chrono's `%Y`, `%m` and `%H`, of
+/// which there are few where days are many.
+pub(super) fn bucket_name(rule: Rule, wall: NaiveDateTime) -> CompactString {
     match rule {
-        Rule::Last => String::new(),
-        Rule::Hourly => wall.format("%Y-%m-%dT%H").to_string(),
-        Rule::Daily => wall.format("%Y-%m-%d").to_string(),
-        Rule::Weekly => format!(
+        Rule::Last => CompactString::default(),
+        Rule::Hourly => format_compact!("{}T{:02}", wall.date(), wall.hour()),
+        Rule::Daily => format_compact!("{}", wall.date()),
+        Rule::Weekly => format_compact!(
             "{:04}-W{:02}",
             wall.iso_week().year(),
             wall.iso_week().week()
         ),
-        Rule::Monthly => wall.format("%Y-%m").to_string(),
-        Rule::Quarterly => format!("{:04}-Q{}", wall.year(), wall.month0() / 3 + 1),
-        Rule::Yearly => format!("{:04}", wall.year()),
+        Rule::Monthly => format_compact!("{}", wall.format("%Y-%m")),
+        Rule::Quarterly => format_compact!("{:04}-Q{}", wall.year(), wall.month0() / 3 + 1),
+        Rule::Yearly => format_compact!("{:04}", wall.year()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 
-use super::rules::{self, Kept};
+use super::rules;
 use super::{Cause, Reason, RuleHit, expiry};
 use crate::core::model::{
     Kinds, Policy, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp,
@@ -99,19 +99,7 @@ pub enum Verdict {
 /// # Errors
 /// When a policy has no rule: that is never taken for "delete everything".
 pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, EmptyPolicy> {
-    // With the times beside them: looking for those would take most of the sorting.
-    let mut by_start: Vec<(Timestamp, &Snapshot)> = question
-        .snapshots
-        .iter()
-        .filter(|s| s.status.is_on_disk())
-        .map(|s| (s.started_at, s))
-        .collect();
-    by_start.sort_by(|(a_start, a), (b_start, b)| {
-        b_start
-            .cmp(a_start)
-            .then_with(|| (&b.name, b.kind).cmp(&(&a.name, a.kind)))
-    });
-    let snapshots: Vec<&Snapshot> = by_start.into_iter().map(|(_, s)| s).collect();
+    let snapshots = Ranked::newest_first(question.snapshots, question.now);
     let proposed = decide(&snapshots, question.proposed, question)?;
     let is_same = question.in_force.mode == question.proposed.mode
         && question.in_force.policy == question.proposed.policy;
@@ -131,11 +119,12 @@ pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, Empty
     let expires = expiry::days(&snapshots, &proposed, question);
 
     let mut decisions = Vec::with_capacity(snapshots.len());
-    for (i, (snapshot, mut kept)) in snapshots.iter().zip(proposed).enumerate() {
+    for (i, (ranked, mut kept)) in snapshots.iter().zip(proposed).enumerate() {
+        let snapshot = ranked.snapshot;
         let before = in_force.as_ref().and_then(|all| all.get(i));
         let was_kept = before.map_or(!kept.reasons.is_empty(), |kept| !kept.reasons.is_empty());
         let verdict = if kept.reasons.is_empty() {
-            let cause = cause(snapshot, question.proposed.mode, was_kept);
+            let cause = cause(ranked.status, question.proposed.mode, was_kept);
             let previously_kept_by = match cause {
                 Cause::PolicyChange => before.map(|kept| kept.reasons.clone()).unwrap_or_default(),
                 Cause::Expired | Cause::HostRemoved | Cause::Incomplete => Vec::new(),
@@ -146,7 +135,6 @@ pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, Empty
             }
         } else {
             let expires_on = expires.get(i).copied().flatten();
-            // Most have one of each: a list that grows has room for four.
             kept.reasons.shrink_to_fit();
             kept.hits.shrink_to_fit();
             Verdict::Keep {
@@ -161,8 +149,68 @@ pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, Empty
     Ok(HostRetention { decisions })
 }
 
-fn cause(snapshot: &Snapshot, mode: Mode, was_kept: bool) -> Cause {
-    match (mode, snapshot.status) {
+/// Why one snapshot stays, and how the rules counted it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept {
+    /// Those of the rules in their order; empty if it goes.
+    pub(super) reasons: Vec<Reason>,
+    /// How each of them counted it.
+    pub(super) hits: Vec<RuleHit>,
+}
+
+/// What the rules ask of a snapshot, beside each other in the order of the rules: a host may have a hundred thousand, and
+/// going back to each where it lies takes longer than all the rest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ranked<'a> {
+    pub(super) started_at: Timestamp,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) status: SnapshotStatus,
+    pub(super) kind: SnapshotKind,
+    /// A run is making it, or somebody holds it.
+    is_pinned: bool,
+}
+
+impl<'a> Ranked<'a> {
+    /// Those of `snapshots` that are on disk, by start and name.
+    fn newest_first(snapshots: &'a [Snapshot], now: Timestamp) -> Vec<Self> {
+        let mut ranked = Vec::with_capacity(snapshots.len());
+        ranked.extend(
+            snapshots
+                .iter()
+                .filter(|s| s.status.is_on_disk())
+                .map(|snapshot| Self {
+                    started_at: snapshot.started_at,
+                    snapshot,
+                    status: snapshot.status,
+                    kind: snapshot.kind,
+                    is_pinned: is_being_made(snapshot) || is_held(snapshot, now),
+                }),
+        );
+        ranked.sort_unstable_by(|a, b| {
+            b.started_at
+                .cmp(&a.started_at)
+                .then_with(|| (&b.snapshot.name, b.kind).cmp(&(&a.snapshot.name, a.kind)))
+        });
+        ranked
+    }
+
+    /// Only complete snapshots of a selected kind fill buckets, all selected kinds together.
+    pub(super) fn fills(&self, kinds: Kinds) -> bool {
+        self.status == SnapshotStatus::Complete && kinds.contains(self.kind)
+    }
+}
+
+fn is_being_made(snapshot: &Snapshot) -> bool {
+    snapshot.status == SnapshotStatus::Running && snapshot.live
+}
+
+fn is_held(snapshot: &Snapshot, now: Timestamp) -> bool {
+    let hold = snapshot.hold.as_ref();
+    hold.is_some_and(|hold| hold.is_in_force(now))
+}
+
+fn cause(status: SnapshotStatus, mode: Mode, was_kept: bool) -> Cause {
+    match (mode, status) {
         (Mode::RemoveAll, _) => Cause::HostRemoved,
         // A prune has committed to it: no policy decides any more.
         (_, SnapshotStatus::Deleting) => Cause::Expired,
@@ -176,7 +224,7 @@ fn cause(snapshot: &Snapshot, mode: Mode, was_kept: bool) -> Cause {
 
 /// One side of the question: what keeps each of `snapshots`, newest first; nothing keeps what goes.
 fn decide(
-    snapshots: &[&Snapshot],
+    snapshots: &[Ranked<'_>],
     side: Side<'_>,
     question: &Question<'_>,
 ) -> Result<Vec<Kept>, EmptyPolicy> {
@@ -205,74 +253,73 @@ fn decide(
         if policy.protect_bases {
             protect_bases(snapshots, &mut kept);
         }
-        for (snapshot, kept) in snapshots.iter().zip(&mut kept) {
+        for (ranked, kept) in snapshots.iter().zip(&mut kept) {
             kept.reasons
-                .extend(beside_the_rules(snapshot, policy, kinds, now));
+                .extend(beside_the_rules(ranked, policy, kinds, now));
         }
     }
-    for (snapshot, kept) in snapshots.iter().zip(&mut kept) {
-        if snapshot.status == SnapshotStatus::Deleting {
+    for (ranked, kept) in snapshots.iter().zip(&mut kept) {
+        if ranked.status == SnapshotStatus::Deleting {
             // No policy keeps what a prune has committed to; a pin does.
             kept.reasons.retain(|reason| *reason == Reason::Hold);
             kept.hits.clear();
-        } else {
-            kept.reasons.extend(everywhere.clone());
+        } else if let Some(reason) = &everywhere {
+            kept.reasons.push(reason.clone());
         }
     }
     Ok(kept)
 }
 
 /// What no policy can let go of.
-fn pinned(snapshot: &Snapshot, now: Timestamp) -> Kept {
+fn pinned(ranked: &Ranked<'_>, now: Timestamp) -> Kept {
     let mut kept = Kept::default();
-    if snapshot.status == SnapshotStatus::Running && snapshot.live {
+    if !ranked.is_pinned {
+        return kept;
+    }
+    if is_being_made(ranked.snapshot) {
         kept.reasons.push(Reason::Running);
     }
-    if snapshot
-        .hold
-        .as_ref()
-        .is_some_and(|hold| hold.is_in_force(now))
-    {
+    if is_held(ranked.snapshot, now) {
         kept.reasons.push(Reason::Hold);
     }
     kept
 }
 
-/// Only complete snapshots of a selected kind fill buckets, all selected kinds together.
 fn by_rules(
-    snapshots: &[&Snapshot],
+    snapshots: &[Ranked<'_>],
     policy: &Policy,
     kinds: Kinds,
     now: Timestamp,
     kept: &mut [Kept],
 ) {
-    let fills = |s: &Snapshot| s.status == SnapshotStatus::Complete && kinds.contains(s.kind);
-    let filling: Vec<usize> = snapshots
-        .iter()
-        .enumerate()
-        .filter(|(_, s)| fills(s))
+    let filling: Vec<usize> = (0..)
+        .zip(snapshots)
+        .filter(|(_, s)| s.fills(kinds))
         .map(|(i, _)| i)
         .collect();
-    let times: Vec<Timestamp> = filling
+    let times: Vec<Timestamp> = snapshots
         .iter()
-        .filter_map(|i| snapshots.get(*i))
+        .filter(|s| s.fills(kinds))
         .map(|s| s.started_at)
         .collect();
-    for (i, found) in filling.into_iter().zip(rules::apply(policy, &times, now)) {
-        if let Some(kept) = kept.get_mut(i) {
-            kept.reasons.extend(found.reasons);
-            kept.hits.extend(found.hits);
+    rules::apply(policy, &times, now, |i, hit| {
+        if let Some(kept) = filling.get(i).and_then(|i| kept.get_mut(*i)) {
+            // Most have one of each: a list that grows by itself has room for four.
+            kept.reasons.reserve_exact(1);
+            kept.reasons.push(hit.rule.clone());
+            kept.hits.reserve_exact(1);
+            kept.hits.push(hit);
         }
-    }
+    });
 }
 
 /// One step and no further: what a snapshot kept so far was linked against.
-fn protect_bases(snapshots: &[&Snapshot], kept: &mut [Kept]) {
+fn protect_bases(snapshots: &[Ranked<'_>], kept: &mut [Kept]) {
     // Names of the older service may stand under both kinds: which one was the base is not known, so both stay.
     let mut by_name: HashMap<&SnapshotName, Vec<usize>> = HashMap::new();
     for (i, s) in snapshots.iter().enumerate() {
         if s.status == SnapshotStatus::Complete {
-            by_name.entry(&s.name).or_default().push(i);
+            by_name.entry(&s.snapshot.name).or_default().push(i);
         }
     }
     let mut guards: Vec<(usize, SnapshotName)> = Vec::new();
@@ -282,13 +329,14 @@ fn protect_bases(snapshots: &[&Snapshot], kept: &mut [Kept]) {
         .enumerate()
         .filter(|(_, (_, kept))| !kept.reasons.is_empty())
     {
-        let bases = s.base.as_ref().and_then(|base| by_name.get(base));
+        let bases = s.snapshot.base.as_ref();
+        let bases = bases.and_then(|base| by_name.get(base));
         guards.extend(
             bases
                 .into_iter()
                 .flatten()
                 .filter(|base| **base != i)
-                .map(|base| (*base, s.name.clone())),
+                .map(|base| (*base, s.snapshot.name.clone())),
         );
     }
     for (base, child) in guards {
@@ -300,19 +348,19 @@ fn protect_bases(snapshots: &[&Snapshot], kept: &mut [Kept]) {
 
 /// Snapshots that the rules do not speak of.
 fn beside_the_rules(
-    snapshot: &Snapshot,
+    ranked: &Ranked<'_>,
     policy: &Policy,
     kinds: Kinds,
     now: Timestamp,
 ) -> Option<Reason> {
-    let is_incomplete = match snapshot.status {
-        SnapshotStatus::Running => !snapshot.live,
+    let is_incomplete = match ranked.status {
+        SnapshotStatus::Running => !ranked.snapshot.live,
         SnapshotStatus::Partial | SnapshotStatus::Failed => true,
         _ => false,
     };
-    if !kinds.contains(snapshot.kind) {
+    if !kinds.contains(ranked.kind) {
         Some(Reason::KindNotSelected)
-    } else if is_incomplete && now < grace_ends(snapshot, policy) {
+    } else if is_incomplete && now < grace_ends(ranked.snapshot, policy) {
         Some(Reason::Grace)
     } else {
         None

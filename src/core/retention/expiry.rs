@@ -10,16 +10,13 @@ use std::num::NonZeroU32;
 use chrono::NaiveDate;
 
 use super::buckets::{bucket, start_of_window, wall_clock};
-use super::decide::{UPCOMING_KIND, deciding, grace_ends};
-use super::rules::Kept;
+use super::decide::{Kept, Ranked, UPCOMING_KIND, deciding, grace_ends};
 use super::{Question, Reason};
-use crate::core::model::{
-    Count, Kinds, Policy, Rule, Snapshot, SnapshotName, SnapshotStatus, Timestamp,
-};
+use crate::core::model::{Count, Kinds, Policy, Rule, SnapshotName, SnapshotStatus, Timestamp};
 
 /// For each of `snapshots`, newest first, the day it would go; nothing where it would not within the time looked at.
 pub(super) fn days(
-    snapshots: &[&Snapshot],
+    snapshots: &[Ranked<'_>],
     kept: &[Kept],
     question: &Question<'_>,
 ) -> Vec<Option<NaiveDate>> {
@@ -27,9 +24,7 @@ pub(super) fn days(
         return vec![None; snapshots.len()];
     };
     // What the next backup would be dated before is no order to reason about.
-    let newest = snapshots
-        .iter()
-        .position(|s| s.status == SnapshotStatus::Complete && kinds.contains(s.kind));
+    let newest = snapshots.iter().position(|s| s.fills(kinds));
     let is_ordered = snapshots.first().is_none_or(|s| {
         question
             .upcoming
@@ -40,9 +35,7 @@ pub(super) fn days(
         return vec![None; snapshots.len()];
     }
     let fills = kinds.contains(UPCOMING_KIND);
-    let filling = snapshots
-        .iter()
-        .filter(|s| s.status == SnapshotStatus::Complete && kinds.contains(s.kind));
+    let filling = snapshots.iter().filter(|s| s.fills(kinds));
     let next_key = |i: Option<usize>, rule: Rule| {
         i.and_then(|i| snapshots.get(i))
             .map(|s| key(policy, rule, s.started_at))
@@ -54,7 +47,7 @@ pub(super) fn days(
         kinds,
         windows: windows(policy, if fills { question.upcoming } else { &[] }),
         newest,
-        is_alone: filling.count() == 1,
+        is_alone: filling.take(2).count() == 1,
         firsts: Rule::ALL
             .into_iter()
             .map(|rule| {
@@ -80,7 +73,7 @@ pub(super) fn days(
     let mut by_name: HashMap<&SnapshotName, Vec<usize>> = HashMap::new();
     if kept.iter().flat_map(|kept| &kept.reasons).any(is_base_of) {
         for (i, s) in snapshots.iter().enumerate() {
-            by_name.entry(&s.name).or_default().push(i);
+            by_name.entry(&s.snapshot.name).or_default().push(i);
         }
     }
     let with_bases = kept.iter().enumerate().map(|(i, kept)| {
@@ -115,8 +108,8 @@ fn is_base_of(reason: &Reason) -> bool {
     matches!(reason, Reason::BaseOf(_))
 }
 
-fn is_complete(snapshot: &&Snapshot) -> bool {
-    snapshot.status == SnapshotStatus::Complete
+fn is_complete(ranked: &Ranked<'_>) -> bool {
+    ranked.status == SnapshotStatus::Complete
 }
 
 fn key(policy: &Policy, rule: Rule, time: Timestamp) -> i64 {
@@ -165,19 +158,19 @@ struct Ahead<'a> {
 
 impl Ahead<'_> {
     /// When the last reason of a snapshot's own lets go; nothing if one never does within the time looked at.
-    fn latest(&self, i: usize, snapshot: &Snapshot, kept: &Kept) -> Option<Timestamp> {
+    fn latest(&self, i: usize, ranked: &Ranked<'_>, kept: &Kept) -> Option<Timestamp> {
         let mut latest = None;
         for reason in kept.reasons.iter().filter(|reason| !is_base_of(reason)) {
             let ends = match reason {
                 Reason::Newest => self.prunes.first().copied(),
                 Reason::Hold => {
-                    self.prune_from(snapshot.hold.as_ref().and_then(|hold| hold.until)?)
+                    self.prune_from(ranked.snapshot.hold.as_ref().and_then(|hold| hold.until)?)
                 }
-                Reason::Grace => self.prune_from(grace_ends(snapshot, self.policy)),
-                Reason::Rule(rule) => self.rule_ends(i, snapshot, *rule, position(kept, reason)?),
+                Reason::Grace => self.prune_from(grace_ends(ranked.snapshot, self.policy)),
+                Reason::Rule(rule) => self.rule_ends(i, ranked, *rule, position(kept, reason)?),
                 Reason::Oldest(rule) => self.room_ends(*rule, position(kept, reason)?),
-                Reason::Within(rule) => self.within_ends(i, snapshot, *rule),
-                Reason::OldestWithin(rule) => self.window_ends(snapshot, *rule),
+                Reason::Within(rule) => self.within_ends(i, ranked, *rule),
+                Reason::OldestWithin(rule) => self.window_ends(ranked, *rule),
                 Reason::Running
                 | Reason::KindNotSelected
                 | Reason::Retired
@@ -200,16 +193,14 @@ impl Ahead<'_> {
     /// A snapshot that outlives every older one becomes the oldest, which a window of buckets keeps while it reaches it.
     fn last_of_all(
         &self,
-        snapshots: &[&Snapshot],
+        snapshots: &[Ranked<'_>],
         kept: &[Kept],
         mut times: Vec<Option<Timestamp>>,
     ) -> Vec<Option<Timestamp>> {
         // When the last of the older ones goes; nothing if one of them stays.
         let mut older = Some(Timestamp::from_millis(i64::MIN));
-        for ((snapshot, kept), time) in snapshots.iter().zip(kept).zip(&mut times).rev() {
-            let fills =
-                snapshot.status == SnapshotStatus::Complete && self.kinds.contains(snapshot.kind);
-            if !fills || kept.reasons.is_empty() {
+        for ((ranked, kept), time) in snapshots.iter().zip(kept).zip(&mut times).rev() {
+            if kept.reasons.is_empty() || !ranked.fills(self.kinds) {
                 continue;
             }
             if let (Some(own), Some(last)) = (*time, older)
@@ -217,7 +208,7 @@ impl Ahead<'_> {
             {
                 for rule in Rule::ALL.into_iter().filter(|rule| *rule != Rule::Last) {
                     if self.policy.keep.within(rule).is_some() {
-                        *time = time.and_then(|t| Some(t.max(self.window_ends(snapshot, rule)?)));
+                        *time = time.and_then(|t| Some(t.max(self.window_ends(ranked, rule)?)));
                     }
                 }
             }
@@ -226,8 +217,8 @@ impl Ahead<'_> {
         times
     }
 
-    fn rule_ends(&self, i: usize, snapshot: &Snapshot, rule: Rule, n: u32) -> Option<Timestamp> {
-        match self.taken_over(i, snapshot, rule) {
+    fn rule_ends(&self, i: usize, ranked: &Ranked<'_>, rule: Rule, n: u32) -> Option<Timestamp> {
+        match self.taken_over(i, ranked, rule) {
             None => self.room_ends(rule, n),
             // The one that takes its place makes it the oldest, which stays while the rule has room.
             Some(_)
@@ -241,9 +232,9 @@ impl Ahead<'_> {
     }
 
     /// A backup that falls into the bucket of the newest takes its place there.
-    fn taken_over(&self, i: usize, snapshot: &Snapshot, rule: Rule) -> Option<Timestamp> {
+    fn taken_over(&self, i: usize, ranked: &Ranked<'_>, rule: Rule) -> Option<Timestamp> {
         let next = *self.fires.first()?;
-        let is_same = key(self.policy, rule, next) == key(self.policy, rule, snapshot.started_at);
+        let is_same = key(self.policy, rule, next) == key(self.policy, rule, ranked.started_at);
         (rule != Rule::Last && self.newest == Some(i) && is_same).then_some(next)
     }
 
@@ -259,15 +250,15 @@ impl Ahead<'_> {
         }
     }
 
-    fn within_ends(&self, i: usize, snapshot: &Snapshot, rule: Rule) -> Option<Timestamp> {
-        self.taken_over(i, snapshot, rule)
-            .or_else(|| self.window_ends(snapshot, rule))
+    fn within_ends(&self, i: usize, ranked: &Ranked<'_>, rule: Rule) -> Option<Timestamp> {
+        self.taken_over(i, ranked, rule)
+            .or_else(|| self.window_ends(ranked, rule))
     }
 
     /// The first backup from which the window does not reach back to `snapshot`.
-    fn window_ends(&self, snapshot: &Snapshot, rule: Rule) -> Option<Timestamp> {
+    fn window_ends(&self, ranked: &Ranked<'_>, rule: Rule) -> Option<Timestamp> {
         let reached = self.windows.get(&rule)?;
-        let at = reached.partition_point(|start| snapshot.started_at > *start);
+        let at = reached.partition_point(|start| ranked.started_at > *start);
         self.fires.get(at).copied()
     }
 }

@@ -1,5 +1,6 @@
 //! Why a snapshot stays or goes: values, of which the words are only the spelling.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use crate::core::model::{CalendarSpan, Count, Invalid, Rule, SnapshotName};
@@ -36,23 +37,58 @@ pub enum Reason {
     NoPolicy,
 }
 
+impl Reason {
+    /// The word for it, but for [`Reason::BaseOf`], which also names the child.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Newest => "newest",
+            Self::Rule(rule) => rule.as_str(),
+            Self::Oldest(rule) => match rule {
+                Rule::Last => "oldest-last",
+                Rule::Hourly => "oldest-hourly",
+                Rule::Daily => "oldest-daily",
+                Rule::Weekly => "oldest-weekly",
+                Rule::Monthly => "oldest-monthly",
+                Rule::Quarterly => "oldest-quarterly",
+                Rule::Yearly => "oldest-yearly",
+            },
+            Self::Within(rule) => match rule {
+                Rule::Last => "within",
+                Rule::Hourly => "within-hourly",
+                Rule::Daily => "within-daily",
+                Rule::Weekly => "within-weekly",
+                Rule::Monthly => "within-monthly",
+                Rule::Quarterly => "within-quarterly",
+                Rule::Yearly => "within-yearly",
+            },
+            Self::OldestWithin(rule) => match rule {
+                Rule::Last => "oldest-within-last",
+                Rule::Hourly => "oldest-within-hourly",
+                Rule::Daily => "oldest-within-daily",
+                Rule::Weekly => "oldest-within-weekly",
+                Rule::Monthly => "oldest-within-monthly",
+                Rule::Quarterly => "oldest-within-quarterly",
+                Rule::Yearly => "oldest-within-yearly",
+            },
+            Self::Hold => "hold",
+            Self::BaseOf(_) => "base-of",
+            Self::Running => "running",
+            Self::KindNotSelected => "kind-not-selected",
+            Self::Grace => "grace",
+            Self::Retired => "retired",
+            Self::Paused => "paused",
+            Self::NoPolicy => "no-policy",
+        }
+    }
+}
+
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())?;
         match self {
-            Self::Newest => f.write_str("newest"),
-            Self::Rule(rule) => write!(f, "{rule}"),
-            Self::Oldest(rule) => write!(f, "oldest-{rule}"),
-            Self::Within(Rule::Last) => f.write_str("within"),
-            Self::Within(rule) => write!(f, "within-{rule}"),
-            Self::OldestWithin(rule) => write!(f, "oldest-within-{rule}"),
-            Self::Hold => f.write_str("hold"),
-            Self::BaseOf(child) => write!(f, "base-of:{child}"),
-            Self::Running => f.write_str("running"),
-            Self::KindNotSelected => f.write_str("kind-not-selected"),
-            Self::Grace => f.write_str("grace"),
-            Self::Retired => f.write_str("retired"),
-            Self::Paused => f.write_str("paused"),
-            Self::NoPolicy => f.write_str("no-policy"),
+            Self::BaseOf(child) => write!(f, ":{child}"),
+            _ => Ok(()),
         }
     }
 }
@@ -112,7 +148,10 @@ impl TryFrom<String> for Reason {
 
 impl Serialize for Reason {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self {
+            Self::BaseOf(_) => serializer.collect_str(self),
+            _ => serializer.serialize_str(self.word()),
+        }
     }
 }
 
@@ -140,7 +179,7 @@ pub struct RuleHit {
     /// Of how many, or within which time.
     pub of: Extent,
     /// The bucket, as its zone's wall clock names it; empty for `last` and `within`.
-    pub bucket: String,
+    pub bucket: CompactString,
 }
 
 /// How far a rule reaches.

@@ -11,35 +11,30 @@ use super::buckets::{bucket, bucket_name, start_of_window, wall_clock};
 use super::{Extent, Reason, RuleHit};
 use crate::core::model::{CalendarSpan, Count, Policy, Rule, Timestamp};
 
-/// What the rules say of one snapshot.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Kept {
-    /// In the order of the rules; empty if no rule keeps it.
-    pub(super) reasons: Vec<Reason>,
-    /// How each of them counted it.
-    pub(super) hits: Vec<RuleHit>,
-}
-
-/// Applies every rule to `times`, the starts of the snapshots that fill buckets, newest first. One answer each.
-pub(super) fn apply(policy: &Policy, times: &[Timestamp], now: Timestamp) -> Vec<Kept> {
+/// Applies every rule to `times`, the starts of the snapshots that fill buckets, newest first. Tells `keeps` which of them
+/// a rule keeps and how it counted it, rule by rule: most of a hundred thousand snapshots no rule keeps.
+pub(super) fn apply(
+    policy: &Policy,
+    times: &[Timestamp],
+    now: Timestamp,
+    mut keeps: impl FnMut(usize, RuleHit),
+) {
     let walls = Walls {
         times,
         zone: policy.timezone,
         known: RefCell::default(),
     };
-    let mut kept = vec![Kept::default(); times.len()];
     for rule in Rule::ALL {
         if let Some(count) = policy.keep.count(rule) {
-            count_buckets(rule, count, &walls, &mut kept);
+            count_buckets(rule, count, &walls, &mut keeps);
         }
     }
     for rule in Rule::ALL {
         if let Some(span) = policy.keep.within(rule) {
             let start = window(span, times.iter().copied(), now, policy);
-            look_back(rule, span, start, &walls, &mut kept);
+            look_back(rule, span, start, &walls, &mut keeps);
         }
     }
-    kept
 }
 
 /// The wall clock at each of `times`, worked out as far as a rule asks: most of them reach no further than some dozens of
@@ -85,7 +80,7 @@ fn look_back(
     span: CalendarSpan,
     start: Timestamp,
     walls: &Walls<'_>,
-    kept: &mut [Kept],
+    keeps: &mut impl FnMut(usize, RuleHit),
 ) {
     let all = walls.times.iter().copied().zip(walls.keys(rule));
     reached(rule, start, all, |i, is_new| {
@@ -94,36 +89,35 @@ fn look_back(
         } else {
             Reason::OldestWithin(rule)
         };
-        let Some(kept) = kept.get_mut(i) else {
-            return;
-        };
-        kept.reasons.push(reason.clone());
-        kept.hits.push(RuleHit {
+        let hit = RuleHit {
             rule: reason,
             n: None,
             of: Extent::Span(span),
             bucket: bucket_name(rule, walls.at(i)),
-        });
+        };
+        keeps(i, hit);
     });
 }
 
-fn count_buckets(rule: Rule, count: Count, walls: &Walls<'_>, kept: &mut [Kept]) {
+fn count_buckets(
+    rule: Rule,
+    count: Count,
+    walls: &Walls<'_>,
+    keeps: &mut impl FnMut(usize, RuleHit),
+) {
     counted(rule, limit(count), walls.keys(rule), |i, n, is_new| {
         let reason = if is_new {
             Reason::Rule(rule)
         } else {
             Reason::Oldest(rule)
         };
-        let Some(kept) = kept.get_mut(i) else {
-            return;
-        };
-        kept.reasons.push(reason.clone());
-        kept.hits.push(RuleHit {
+        let hit = RuleHit {
             rule: reason,
             n: Some(n),
             of: Extent::Count(count),
             bucket: bucket_name(rule, walls.at(i)),
-        });
+        };
+        keeps(i, hit);
     });
 }
 

@@ -125,21 +125,19 @@ fn restic_keeps_the_same_for_the_same_reasons() {
     given.sort_by(|a, b| (b.started_at, &b.name).cmp(&(a.started_at, &a.name)));
     let times: Vec<Timestamp> = given.iter().map(|g| g.started_at).collect();
     for case in &vectors.cases {
-        let found = rules::apply(
+        let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        rules::apply(
             &Policy::of(case.policy.clone()),
             &times,
             at("2026-01-01T00:00:00Z"),
+            |i, hit| {
+                let reasons = reasons.entry(given[i].name.as_str()).or_default();
+                reasons.push(hit.rule.to_string());
+            },
         );
-        let found: BTreeMap<&str, Vec<String>> = given
-            .iter()
-            .zip(found)
-            .filter(|(_, kept)| !kept.reasons.is_empty())
-            .map(|(g, kept)| {
-                (
-                    g.name.as_str(),
-                    sorted(kept.reasons.iter().map(ToString::to_string)),
-                )
-            })
+        let found: BTreeMap<&str, Vec<String>> = reasons
+            .into_iter()
+            .map(|(name, reasons)| (name, sorted(reasons.into_iter())))
             .collect();
         let wanted: BTreeMap<&str, Vec<String>> = case
             .keep
@@ -250,12 +248,12 @@ fn holds_end_by_themselves() {
         scheduled(2, "2026-11-20T00:00:00Z"),
     ];
     let until = at("2026-11-25T00:00:00Z");
-    all[0].hold = Some(Hold {
+    all[0].hold = Some(Box::new(Hold {
         by: "a".into(),
         reason: "b".into(),
         since: at("2026-11-02T00:00:00Z"),
         until: Some(until),
-    });
+    }));
     let policy = policy("last=1");
     assert_eq!(deleted(&ask(&all, &policy, at("2026-11-24T00:00:00Z"))), []);
     assert_eq!(deleted(&ask(&all, &policy, until)), [SnapshotId(1)]);
@@ -364,12 +362,12 @@ fn removing_everything_spares_held_and_running_ones() {
         SnapshotStatus::Running,
     ));
     all[2].live = true;
-    all[0].hold = Some(Hold {
+    all[0].hold = Some(Box::new(Hold {
         by: "a".into(),
         reason: "b".into(),
         since: at("2026-11-20T00:00:00Z"),
         until: None,
-    });
+    }));
     let policy = policy("last=1");
     let side = Side {
         policy: Some(&policy),
@@ -433,12 +431,12 @@ fn a_pin_outlasts_a_prune_that_was_cut_off() {
     let policy = policy("last=9");
     let now = at("2026-11-23T00:00:00Z");
     assert_eq!(deleted(&ask(&all, &policy, now)), [SnapshotId(1)]);
-    all[0].hold = Some(Hold {
+    all[0].hold = Some(Box::new(Hold {
         by: "a".into(),
         reason: "b".into(),
         since: now,
         until: None,
-    });
+    }));
     assert_eq!(kept(&ask(&all, &policy, now))[1].1, ["hold"]);
     let mut removed = ask(&all, &policy, now);
     removed.proposed.mode = Mode::RemoveAll;
@@ -533,12 +531,12 @@ pub(super) fn any_snapshots(most: usize) -> impl Strategy<Value = Vec<Snapshot>>
             new.live = live && status == SnapshotStatus::Running;
             new.base = made.last().map(|s| s.name.clone());
             if held == 0 {
-                new.hold = Some(Hold {
+                new.hold = Some(Box::new(Hold {
                     by: "a".into(),
                     reason: "b".into(),
                     since: time,
                     until: None,
-                });
+                }));
             }
             made.push(new);
         }

@@ -103,7 +103,7 @@ impl SnapshotRow {
             base: snapshot.base,
             bytes: snapshot.bytes,
             files: snapshot.files,
-            hold: snapshot.hold.map(HoldRow::from),
+            hold: snapshot.hold.map(|hold| HoldRow::from(*hold)),
             suspect: snapshot.suspect,
             live: snapshot.live,
             plan: record.plan,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::{Sent, references};
 use crate::core::model::{HostName, Kinds, Timestamp};
 use crate::core::plan::{Plan, Selection};
-use crate::ops::{Asked, Context, Error, note_damage, plan_desired};
+use crate::ops::{Asked, Context, Error, note_damage, plan_to_show};
 
 /// What a plan is asked for with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -47,7 +47,7 @@ impl PlanRequest {
 /// When the configuration is not valid or holds a new reference, or the database cannot be read.
 pub fn plan_sent(context: &Context, request: PlanRequest) -> Result<Plan, Error> {
     let configuration = request.configuration.read()?;
-    let facts = context.facts()?;
+    let mut facts = context.facts()?;
     references::check(&facts.state, &configuration.desired)?;
     let asked = Asked {
         selection: Selection {
@@ -57,7 +57,12 @@ pub fn plan_sent(context: &Context, request: PlanRequest) -> Result<Plan, Error>
         as_of: request.as_of,
         ..Asked::default()
     };
-    let mut plan = plan_desired(&facts, &configuration.desired, configuration.source, &asked)?;
+    let mut plan = plan_to_show(
+        &mut facts,
+        &configuration.desired,
+        configuration.source,
+        &asked,
+    )?;
     note_damage(context, &mut plan)?;
     Ok(plan)
 }

@@ -120,7 +120,10 @@ fn complete(
     now.bytes_transferred = known.bytes_transferred.or(found.bytes_transferred);
     now.rsync_exit = known.rsync_exit.or(found.rsync_exit);
     // A mark on disk that SQL does not have may be all that is left of a lost database.
-    now.snapshot.hold = was.hold.clone().or_else(|| found.hold.clone());
+    now.snapshot.hold = was
+        .hold
+        .clone()
+        .or_else(|| found.hold.clone().map(Box::new));
     now.snapshot.suspect = was.suspect || found.suspect;
     // It is here, so it was not deleted after all.
     now.plan = None;

@@ -1,6 +1,6 @@
 //! Snapshots: pulls that begin and end, lists, holds and suspect marks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::json;
 
@@ -86,6 +86,9 @@ fn conditions(filter: &SnapshotFilter) -> (Vec<&'static str>, Vec<Val<'_>>) {
 
 /// The snapshots of all hosts in one statement, which goes through the table as it lies: an index by root, or an order,
 /// would cost more than the reading. Rows are nearly in order as they come.
+///
+/// Of a million rows each column that is asked for is time: who makes or holds a snapshot is asked apart, since nearly all
+/// are neither made nor held.
 pub(in crate::store) fn by_host(
     session: &mut dyn Session,
     root: Option<&RootId>,
@@ -94,15 +97,23 @@ pub(in crate::store) fn by_host(
     let on_root = root.map_or("", |_| "AND +s.root_id = ?");
     let args: Vec<Val<'_>> = root.iter().map(|root| Val::from(root.as_str())).collect();
     let mut hosts = with_room(session, root)?;
+    let live = live(session)?;
+    let mut held = HashMap::new();
     session.query(
-        &format!("{SELECT} WHERE s.status <> 'deleted' {on_root}"),
+        &format!("{LEAN} WHERE s.status <> 'deleted' {on_root}"),
         &args,
         &mut |row| {
-            let record = read(row)?;
-            hosts.entry(record.host).or_default().push(record.snapshot);
+            let (host, snapshot, is_held) = read_lean(row, &live)?;
+            if is_held {
+                held.insert(snapshot.id, host);
+            }
+            hosts.entry(host).or_default().push(snapshot);
             Ok(())
         },
     )?;
+    if !held.is_empty() {
+        read_holds(session, &held, &mut hosts)?;
+    }
     for snapshots in hosts.values_mut() {
         snapshots.sort_by(|a, b| {
             (a.started_at, &a.name, a.kind.as_str()).cmp(&(b.started_at, &b.name, b.kind.as_str()))
@@ -111,8 +122,77 @@ pub(in crate::store) fn by_host(
     Ok(hosts.into_iter().collect())
 }
 
+const LEAN: &str = "SELECT s.id, s.host_id, s.kind, s.name, s.status, s.started_at, s.finished_at, \
+     s.base_name, s.bytes, s.files, s.suspect, s.hold_since IS NOT NULL FROM snapshots s";
+
+/// A snapshot as a plan asks for it, with its host; and whether it is held, or was.
+fn read_lean(
+    row: &dyn Row,
+    live: &HashSet<SnapshotId>,
+) -> Result<(HostId, Snapshot, bool), StoreError> {
+    let mut row = Reader::new(row, "snapshots");
+    let id = SnapshotId(row.int("id")?);
+    let host = HostId(row.int("host_id")?);
+    let snapshot = Snapshot {
+        id,
+        kind: row.parse("kind")?,
+        name: row.parse("name")?,
+        status: row.parse("status")?,
+        started_at: row.time("started_at")?,
+        finished_at: row.opt_time("finished_at")?,
+        base: row.opt_parse("base_name")?,
+        bytes: row.opt_size("bytes")?,
+        files: row.opt_size("files")?,
+        suspect: row.flag("suspect")?,
+        hold: None,
+        live: live.contains(&id),
+    };
+    let is_held = row.flag("hold_since")?;
+    Ok((host, snapshot, is_held))
+}
+
+/// Snapshots that a run which has not ended makes.
+fn live(session: &mut dyn Session) -> Result<HashSet<SnapshotId>, StoreError> {
+    let made = all(
+        session,
+        "SELECT r.snapshot_id FROM runs r WHERE r.status = 'running' AND r.snapshot_id IS NOT NULL",
+        &[],
+        |row| Reader::new(row, "runs").int("snapshot_id").map(SnapshotId),
+    )?;
+    Ok(made.into_iter().collect())
+}
+
+/// Adds the holds on the snapshots `held`.
+fn read_holds(
+    session: &mut dyn Session,
+    held: &HashMap<SnapshotId, HostId>,
+    hosts: &mut HashMap<HostId, Vec<Snapshot>>,
+) -> Result<(), StoreError> {
+    let mut holds = HashMap::new();
+    session.query(
+        "SELECT s.id, s.hold_by, s.hold_reason, s.hold_since, s.hold_until FROM snapshots s \
+         WHERE s.hold_since IS NOT NULL",
+        &[],
+        &mut |row| {
+            let mut row = Reader::new(row, "snapshots");
+            let id = SnapshotId(row.int("id")?);
+            if held.contains_key(&id) {
+                holds.insert(id, read_hold(&mut row)?);
+            }
+            Ok(())
+        },
+    )?;
+    let with_some: HashSet<&HostId> = held.values().collect();
+    for host in with_some {
+        for snapshot in hosts.get_mut(host).into_iter().flatten() {
+            snapshot.hold = holds.remove(&snapshot.id).flatten();
+        }
+    }
+    Ok(())
+}
+
 /// Lists with the room that each host needs: snapshots lie in the table as nights went by, and ten thousand lists that grow
-/// at once are copied again and again. The rows are counted in an index.
+/// at once are copied again and again. The rows are counted in an index, in its order: any other would sort them all.
 fn with_room(
     session: &mut dyn Session,
     root: Option<&RootId>,
@@ -120,19 +200,23 @@ fn with_room(
     let Some(root) = root else {
         return Ok(HashMap::new());
     };
-    let mut hosts = HashMap::new();
+    let mut counts: HashMap<HostId, u64> = HashMap::new();
     session.query(
-        "SELECT host_id, COUNT(*) FROM snapshots WHERE root_id = ? AND status <> 'deleted' GROUP BY host_id",
+        "SELECT host_id, COUNT(*) FROM snapshots WHERE root_id = ? AND status <> 'deleted' \
+         GROUP BY status, host_id",
         args![root.as_str()],
         &mut |row| {
             let mut row = Reader::new(row, "snapshots");
             let host = HostId(row.int("host_id")?);
-            let count = row.opt_size("count")?.unwrap_or(0);
-            hosts.insert(host, Vec::with_capacity(usize::try_from(count).unwrap_or(0)));
+            *counts.entry(host).or_default() += row.opt_size("count")?.unwrap_or(0);
             Ok(())
         },
     )?;
-    Ok(hosts)
+    let room = |count| Vec::with_capacity(usize::try_from(count).unwrap_or(0));
+    Ok(counts
+        .into_iter()
+        .map(|(host, count)| (host, room(count)))
+        .collect())
 }
 
 pub(super) fn deleting(
@@ -435,15 +519,16 @@ fn read(row: &dyn Row) -> Result<SnapshotRecord, StoreError> {
     })
 }
 
-fn read_hold(row: &mut Reader<'_>) -> Result<Option<Hold>, StoreError> {
+fn read_hold(row: &mut Reader<'_>) -> Result<Option<Box<Hold>>, StoreError> {
     let by = row.opt_text("hold_by")?;
     let reason = row.opt_text("hold_reason")?;
     let since = row.opt_time("hold_since")?;
     let until = row.opt_time("hold_until")?;
-    Ok(since.map(|since| Hold {
+    let hold = since.map(|since| Hold {
         by: by.unwrap_or_default().to_owned(),
         reason: reason.unwrap_or_default().to_owned(),
         since,
         until,
-    }))
+    });
+    Ok(hold.map(Box::new))
 }

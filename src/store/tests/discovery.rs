@@ -50,7 +50,7 @@ fn what_was_not_known_is_recorded_and_recording_it_again_changes_nothing() {
         panic!("{all:?}")
     };
     assert_eq!(two.base_id, Some(one.snapshot.id));
-    assert_eq!(two.snapshot.hold, Some(hold_until(None)));
+    assert_eq!(two.snapshot.hold, Some(Box::new(hold_until(None))));
     assert!(two.snapshot.suspect);
     assert_eq!(one.snapshot.status, SnapshotStatus::Complete);
 
@@ -167,7 +167,7 @@ fn marks_on_disk_are_taken_over_and_never_taken_away() {
         .record_discovered(web, &root(), &[found("one")])
         .unwrap();
     let now = get(&*store, id).snapshot;
-    assert_eq!(now.hold, Some(hold_until(None)));
+    assert_eq!(now.hold, Some(Box::new(hold_until(None))));
     assert!(now.suspect);
 }
 

@@ -1,7 +1,7 @@
 //! Snapshots that begin and end, holds and suspect marks, lists.
 
 use crate::core::model::{
-    Hold, RootId, RunStatus, SnapshotId, SnapshotKind, SnapshotStatus, Timestamp,
+    Hold, RootId, RunStatus, Snapshot, SnapshotId, SnapshotKind, SnapshotStatus, Timestamp,
 };
 use crate::store::{
     NewSnapshot, RunFilter, Settled, SnapshotEnd, SnapshotFilter, SnapshotRecord, Store, StoreError,
@@ -182,6 +182,27 @@ fn lists_are_by_host_and_start_and_can_be_narrowed() {
 }
 
 #[test]
+fn what_a_plan_reads_of_snapshots_is_what_lists_say_of_them() {
+    let store = fresh();
+    let web = with_host(&*store);
+    let held = complete(&*store, web, "held");
+    complete(&*store, web, "plain");
+    store.hold(held, &hold_until(Some(at(500)))).unwrap();
+    let run = begin_run(&*store, web);
+    let linked = NewSnapshot {
+        base: Some("plain".parse().unwrap()),
+        ..new_snapshot(run, "under-way")
+    };
+    store.begin_snapshot(&linked).unwrap();
+    let listed = store.snapshots(&SnapshotFilter::default()).unwrap();
+    let listed: Vec<Snapshot> = listed.into_iter().map(|s| s.snapshot).collect();
+    let special: Vec<(bool, bool)> = listed.iter().map(|s| (s.hold.is_some(), s.live)).collect();
+    assert_eq!(special, [(true, false), (false, false), (false, true)]);
+    assert_eq!(store.snapshots_by_host(Some(&root())).unwrap()[&web], listed);
+    assert_eq!(store.snapshots_by_host(None).unwrap()[&web], listed);
+}
+
+#[test]
 fn a_name_is_unique_within_host_root_and_kind() {
     let store = fresh();
     let web = with_host(&*store);
@@ -205,7 +226,7 @@ fn a_hold_is_set_replaced_and_taken_off_and_the_history_knows() {
     store.hold(id, &hold_until(Some(at(500)))).unwrap();
     assert_eq!(
         get(&*store, id).snapshot.hold,
-        Some(hold_until(Some(at(500))))
+        Some(Box::new(hold_until(Some(at(500)))))
     );
 
     assert!(store.unhold(id, "dave", at(30)).unwrap());

@@ -46,7 +46,12 @@ impl<'a> Places<'a> {
 
 impl<'a> Planner<'a> {
     /// Servers whose roots are in use and that the file has no more, with what lies there.
-    pub(super) fn leaving(&self, desired: &DesiredState, places: &Places<'_>) -> Vec<Leaving> {
+    pub(super) fn leaving(
+        &self,
+        desired: &DesiredState,
+        places: &Places<'_>,
+        snapshots: &BTreeMap<HostId, Vec<Snapshot>>,
+    ) -> Vec<Leaving> {
         let own = self.root.server.as_ref().zip(self.root.path.as_ref());
         let others = self.root.others.iter().map(|(server, path)| (server, path));
         let mut leaving: Vec<Leaving> = own
@@ -61,7 +66,7 @@ impl<'a> Planner<'a> {
                 let on_disk = |snapshots: &[Snapshot]| {
                     snapshots.iter().filter(|s| s.status.is_on_disk()).count()
                 };
-                let own = self.snapshots.iter().filter(|(id, _)| at_home(id));
+                let own = snapshots.iter().filter(|(id, _)| at_home(id));
                 let there = self.elsewhere.iter().filter(|one| one.server == *server);
                 let snapshots = own
                     .map(|(id, snapshots)| (*id, on_disk(snapshots)))
@@ -92,6 +97,7 @@ impl<'a> Planner<'a> {
         desired: &DesiredState,
         sides: &[HostSides<'_>],
         places: &Places<'_>,
+        snapshots: &BTreeMap<HostId, Vec<Snapshot>>,
     ) -> Vec<Move> {
         let mut moves = Vec::new();
         if desired.global.servers.is_empty() {
@@ -123,8 +129,10 @@ impl<'a> Planner<'a> {
                 to: to.clone(),
                 full: !there.is_some_and(|there| there.snapshots.iter().any(|s| is_complete(&s))),
                 left: own
-                    .snapshots
-                    .iter()
+                    .id
+                    .and_then(|id| snapshots.get(&id))
+                    .into_iter()
+                    .flatten()
                     .filter(|s| s.status.is_on_disk())
                     .count(),
                 leaves: desired.global.server(stays_with).is_none(),
@@ -182,7 +190,6 @@ impl<'a> Planner<'a> {
             _ => (home, None),
         };
         let own = HostSides {
-            snapshots: self.snapshots.get(&id).map_or(&[][..], Vec::as_slice),
             usage: self.usage.get(&id).map(String::as_str),
             server,
             root,
@@ -190,7 +197,7 @@ impl<'a> Planner<'a> {
             ..side.clone()
         };
         let others = places.elsewhere(side.id).iter().map(|other| HostSides {
-            snapshots: &other.snapshots,
+            elsewhere: Some(other),
             usage: other.usage.as_deref(),
             server: Some(&other.server),
             root: Some(&other.root),

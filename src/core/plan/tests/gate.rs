@@ -154,12 +154,12 @@ fn only_what_was_reviewed_goes_and_only_if_today_lets_it_go() {
     let state = sql(vec![row(1, "web", Some("daily=3"))]);
     let reviewed = in_force(&state, &Snapshots::from([(HostId(1), nightly(5))]));
     let mut today = nightly(6);
-    today[4].hold = Some(Hold {
+    today[4].hold = Some(Box::new(Hold {
         by: "a".into(),
         reason: "b".into(),
         since: now(),
         until: None,
-    });
+    }));
     let both = intersect(
         &reviewed,
         in_force(&state, &Snapshots::from([(HostId(1), today.clone())])),
@@ -184,7 +184,7 @@ proptest! {
         let mut all = nightly(n);
         for (i, s) in all.iter_mut().enumerate() {
             if held.contains(&i) {
-                s.hold = Some(Hold { by: "a".into(), reason: "b".into(), since: now(), until: None });
+                s.hold = Some(Box::new(Hold { by: "a".into(), reason: "b".into(), since: now(), until: None }));
             }
             if manual.contains(&i) {
                 s.kind = SnapshotKind::Manual;

@@ -124,7 +124,10 @@ fn what_another_server_has_is_kept_and_deleted_by_its_own() {
     let mut planner = planner(&state, &snapshots, &[]);
     planner.elsewhere = &elsewhere;
     let desired = file_of(vec![wanted("web-01", Some("daily=3"))], "east");
-    let plan = planner.against(&desired, Source::default()).unwrap();
+    let plan = planner
+        .clone()
+        .against(&desired, Source::default())
+        .unwrap();
     let found: Vec<_> = plan
         .retention
         .iter()
@@ -149,7 +152,10 @@ fn what_another_server_has_is_kept_and_deleted_by_its_own() {
     assert_eq!(later.fingerprint, plan.fingerprint);
     // And back: what is still there is a base, and no further copy.
     let desired = file_of(vec![wanted("web-01", Some("daily=3"))], "west");
-    let plan = planner.against(&desired, Source::default()).unwrap();
+    let plan = planner
+        .clone()
+        .against(&desired, Source::default())
+        .unwrap();
     assert!(!plan.moves[0].full, "{:?}", plan.moves);
 }
 
@@ -167,7 +173,10 @@ fn a_paused_host_is_named_once_however_many_servers_have_snapshots_of_it() {
     let mut planner = planner(&state, &snapshots, &[]);
     planner.elsewhere = &elsewhere;
     let desired = file_of(vec![wanted("web-01", Some("daily=1"))], "east");
-    let plan = planner.against(&desired, Source::default()).unwrap();
+    let plan = planner
+        .clone()
+        .against(&desired, Source::default())
+        .unwrap();
     assert_eq!(plan.retention.len(), 2);
     let unseen: Vec<String> = plan.unseen().iter().map(ToString::to_string).collect();
     assert_eq!(unseen, ["web-01"]);
@@ -201,7 +210,7 @@ fn the_root_of_each_server_in_use_stays_where_it_is() {
         found_at: None,
     };
     let said = |desired: &DesiredState| -> Vec<String> {
-        let plan = planner.against(desired, Source::default()).unwrap();
+        let plan = planner.clone().against(desired, Source::default()).unwrap();
         plan.refusals.into_iter().map(|r| r.message).collect()
     };
     let mut desired = file_of(vec![wanted("web-01", Some("daily=3"))], "east");
@@ -232,7 +241,7 @@ fn a_lone_server_may_get_a_name_if_its_root_stays() {
     };
     let mut desired = file_of(vec![wanted("web-01", Some("daily=3"))], "east");
     let refused = |desired: &DesiredState| {
-        let plan = planner.against(desired, Source::default()).unwrap();
+        let plan = planner.clone().against(desired, Source::default()).unwrap();
         plan.refusals.len()
     };
     assert_eq!(refused(&desired), 0);
@@ -254,7 +263,7 @@ fn a_root_that_would_be_lost_sight_of_is_named_by_its_server() {
         ..RootFacts::default()
     };
     let said = |desired: &DesiredState| -> Vec<String> {
-        let plan = planner.against(desired, Source::default()).unwrap();
+        let plan = planner.clone().against(desired, Source::default()).unwrap();
         plan.refusals.into_iter().map(|r| r.message).collect()
     };
     let mut desired = file_of(vec![wanted("web-01", Some("daily=3"))], "east");
@@ -309,7 +318,10 @@ fn plan_without_west(state: &SqlState, allow: &[Allow]) -> Plan {
         root: both_in_use("east"),
         ..planner(state, &snapshots, allow)
     };
-    planner.against(&without_west(), Source::default()).unwrap()
+    planner
+        .clone()
+        .against(&without_west(), Source::default())
+        .unwrap()
 }
 
 #[test]
@@ -396,7 +408,10 @@ fn a_lone_server_gives_up_its_name_and_of_two_at_one_path_neither_does_unsaid() 
     let mut desired = file(vec![wanted("web-01", Some("daily=7"))]);
     desired.global.backup_root = Some(path);
     let refused = |planner: &Planner<'_>| -> Vec<String> {
-        let plan = planner.against(&desired, Source::default()).unwrap();
+        let plan = planner
+            .clone()
+            .against(&desired, Source::default())
+            .unwrap();
         let refusals = plan.refusals.iter();
         refusals
             .map(|r| format!("{} {:?}", r.guard, r.actual))
