@@ -11,7 +11,8 @@ pub(super) fn fold(text: &str, width: usize) -> String {
         let (line, end) = line
             .strip_suffix('\n')
             .map_or((line, ""), |line| (line, "\n"));
-        if seen(line) <= width {
+        // No line is seen longer than its bytes.
+        if line.len() <= width || seen(line) <= width {
             out.push_str(line);
         } else {
             break_line(&mut out, line, width);

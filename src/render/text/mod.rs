@@ -41,15 +41,14 @@ pub fn plan_pieces(plan: &Plan, style: &Style, write: &mut dyn FnMut(&str)) {
         .retention
         .iter()
         .partition(|r| !r.delete.is_empty() || r.totals.rescued > 0);
-    for retention in &touched {
-        write(&retention_text(retention, style));
-        write("\n");
-    }
+    of_hosts(&touched, style, write);
     if style.verbose {
-        for retention in quiet.iter().filter(|r| !r.keep.is_empty()) {
-            write(&retention_text(retention, style));
-            write("\n");
-        }
+        let listed: Vec<_> = quiet
+            .iter()
+            .filter(|r| !r.keep.is_empty())
+            .copied()
+            .collect();
+        of_hosts(&listed, style, write);
     }
     out.clear();
     changes::drift(&mut out, &plan.drift, style);
@@ -62,6 +61,32 @@ pub fn plan_pieces(plan: &Plan, style: &Style, write: &mut dyn FnMut(&str)) {
     notes(&mut out, plan, &quiet, style);
     out.push_str(&summary_lines(plan));
     write(&fold::fold(&out, style.width));
+}
+
+/// How many hosts a thread writes before it hands over: enough to be worth a thread, few enough to stand in memory.
+const HOSTS_AT_A_TIME: usize = 64;
+
+/// The retention plans of `hosts`, one after the other. Two halves of each piece are made at the same time.
+fn of_hosts(hosts: &[&RetentionPlan], style: &Style, write: &mut dyn FnMut(&str)) {
+    let text = |hosts: &[&RetentionPlan]| {
+        let mut text = String::new();
+        for host in hosts {
+            text.push_str(&retention_text(host, style));
+            text.push('\n');
+        }
+        text
+    };
+    for piece in hosts.chunks(2 * HOSTS_AT_A_TIME) {
+        let (here, there) = piece.split_at(piece.len().min(HOSTS_AT_A_TIME));
+        std::thread::scope(|scope| {
+            let there = (!there.is_empty()).then(|| scope.spawn(|| text(there)));
+            write(&text(here));
+            if let Some(there) = there {
+                let made = there.join();
+                write(&made.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+        });
+    }
 }
 
 fn refusals(out: &mut String, refusals: &[Refusal], style: &Style) {

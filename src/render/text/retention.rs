@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
-use chrono::{Datelike as _, Timelike as _};
+use chrono::{Datelike as _, Timelike as _, Weekday};
 use chrono_tz::Tz;
+use compact_str::CompactString;
 
 use super::fold::fold;
+use crate::core::model::digits::{put, text_of};
 use crate::core::model::{ByteCount, Count, Hold, Keep, Policy, Rule, Timestamp, visible};
 use crate::core::plan::{DeleteEntry, KeepEntry, RetentionPlan};
 use crate::core::retention::{Cause, Reason};
@@ -40,11 +42,13 @@ pub fn retention_text(plan: &RetentionPlan, style: &Style) -> String {
         );
         let _ = writeln!(out, "  {}", style.paint(Paint::Refused, &words));
     }
-    let rows = delete_rows(plan, zone)
+    let rows: Vec<Row<'_>> = delete_rows(plan, zone)
         .chain(keep_rows(plan, zone))
         .collect();
-    for line in aligned(rows, style) {
-        out.push_str(&line);
+    let widths = Widths::of(&rows);
+    out.reserve(rows.iter().map(|row| widths.line(row) + 1).sum());
+    for row in &rows {
+        push_row(&mut out, row, &widths, style);
         out.push('\n');
     }
     let totals = &plan.totals;
@@ -105,12 +109,12 @@ pub(in crate::render) fn approval_words(plan: &RetentionPlan) -> Option<&'static
 
 /// A line for each snapshot that goes, without colour and as long as it is.
 pub(in crate::render) fn deletion_lines(plan: &RetentionPlan) -> Vec<String> {
-    aligned(delete_rows(plan, zone_of(plan)).collect(), &UNBROKEN)
+    lines_of(&delete_rows(plan, zone_of(plan)).collect::<Vec<_>>())
 }
 
 /// A line for each snapshot that stays.
 pub(in crate::render) fn keep_lines(plan: &RetentionPlan) -> Vec<String> {
-    aligned(keep_rows(plan, zone_of(plan)).collect(), &UNBROKEN)
+    lines_of(&keep_rows(plan, zone_of(plan)).collect::<Vec<_>>())
 }
 
 const UNBROKEN: Style = Style {
@@ -134,51 +138,118 @@ fn keep_rows(plan: &RetentionPlan, zone: Tz) -> impl Iterator<Item = Row<'_>> {
     plan.keep.iter().map(move |entry| keep_row(entry, zone))
 }
 
-/// Rows in columns, the sign in column 0.
-fn aligned(rows: Vec<Row<'_>>, style: &Style) -> Vec<String> {
-    let width = |cell: for<'r> fn(&'r Row<'_>) -> &'r str| {
-        rows.iter()
-            .map(|row| cell(row).chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let (names, kinds, times, sizes) = (
-        width(|r| r.name),
-        width(|r| r.kind),
-        width(|r| &r.time),
-        width(|r| &r.size),
-    );
-    let line = |row: &Row<'_>| {
-        // Nearly every row of a large plan fits into its line.
-        let mut whole = String::with_capacity(names + kinds + times + sizes + row.why.len() + 9);
-        let _ = write!(
-            whole,
-            "{} {:names$}  {:kinds$}  {:times$}  {:>sizes$}  {}",
-            row.sign, row.name, row.kind, row.time, row.size, row.why
-        );
-        if whole.is_ascii() && whole.len() <= style.width {
-            return match row.paint.filter(|_| style.color) {
-                Some(paint) => style.paint(paint, &whole),
-                None => whole,
-            };
-        }
-        let name = format!("{} {:names$}  {:kinds$}", row.sign, row.name, row.kind);
-        let facts = format!("{:times$}  {:>sizes$}", row.time, row.size);
-        let one = format!("{name}  {facts}  ");
-        let indent = one.chars().count();
-        let below = |text: &str| format!("\n    {}", wrap(text, style.width.saturating_sub(4), 4));
-        let room = LEAST_ROOM.min(row.why.chars().count());
-        let text = if indent + room <= style.width {
-            one + &wrap(&row.why, style.width - indent, indent)
-        } else if indent <= style.width + 2 {
-            one.trim_end().to_owned() + &below(&row.why)
-        } else {
-            name.trim_end().to_owned() + &below(facts.trim()) + &below(&row.why)
-        };
-        row.paint
-            .map_or_else(|| text.clone(), |paint| style.paint(paint, &text))
+/// Rows in columns, each a line as long as it is.
+fn lines_of(rows: &[Row<'_>]) -> Vec<String> {
+    let widths = Widths::of(rows);
+    let line = |row| {
+        let mut line = String::new();
+        push_row(&mut line, row, &widths, &UNBROKEN);
+        line
     };
     rows.iter().map(line).collect()
+}
+
+/// How wide the columns of some rows are, in characters.
+struct Widths {
+    names: usize,
+    kinds: usize,
+    times: usize,
+    sizes: usize,
+}
+
+impl Widths {
+    fn of(rows: &[Row<'_>]) -> Self {
+        let width = |cell: for<'r> fn(&'r Row<'_>) -> &'r str| {
+            rows.iter()
+                .map(|row| characters(cell(row)))
+                .max()
+                .unwrap_or(0)
+        };
+        Self {
+            names: width(|r| r.name),
+            kinds: width(|r| r.kind),
+            times: width(|r| &r.time),
+            sizes: width(|r| &r.size),
+        }
+    }
+
+    /// Bytes of a row in one line, where all is ASCII.
+    fn line(&self, row: &Row<'_>) -> usize {
+        self.names + self.kinds + self.times + self.sizes + row.why.len() + 9
+    }
+}
+
+fn characters(text: &str) -> usize {
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.chars().count()
+    }
+}
+
+/// A row in columns, the sign in column 0, broken where it is longer than a line.
+fn push_row(out: &mut String, row: &Row<'_>, widths: &Widths, style: &Style) {
+    let start = out.len();
+    let blanks = |out: &mut String, wanted: usize, cell: &str| {
+        out.extend(std::iter::repeat_n(
+            ' ',
+            wanted.saturating_sub(characters(cell)),
+        ));
+    };
+    let cell = |out: &mut String, text: &str, width: usize| {
+        out.push_str(text);
+        blanks(out, width, text);
+        out.push_str("  ");
+    };
+    // Nearly every row of a large plan fits into its line. Without the general way to format, which a million rows would
+    // wait for.
+    out.push(row.sign);
+    out.push(' ');
+    cell(out, row.name, widths.names);
+    cell(out, row.kind, widths.kinds);
+    cell(out, &row.time, widths.times);
+    blanks(out, widths.sizes, &row.size);
+    out.push_str(&row.size);
+    out.push_str("  ");
+    out.push_str(&row.why);
+    let whole = out.get(start..).unwrap_or_default();
+    if whole.is_ascii() && whole.len() <= style.width {
+        if let Some(paint) = row.paint.filter(|_| style.color) {
+            let painted = style.paint(paint, whole);
+            out.truncate(start);
+            out.push_str(&painted);
+        }
+        return;
+    }
+    out.truncate(start);
+    let text = broken(row, widths, style.width);
+    match row.paint {
+        Some(paint) => out.push_str(&style.paint(paint, &text)),
+        None => out.push_str(&text),
+    }
+}
+
+/// A row that is longer than `width`: its reasons broken, or below it where there is no room beside.
+fn broken(row: &Row<'_>, widths: &Widths, width: usize) -> String {
+    let Widths {
+        names,
+        kinds,
+        times,
+        sizes,
+    } = *widths;
+    let name = format!("{} {:names$}  {:kinds$}", row.sign, row.name, row.kind);
+    let facts = format!("{:times$}  {:>sizes$}", row.time, row.size);
+    let one = format!("{name}  {facts}  ");
+    let indent = one.chars().count();
+    let below = |text: &str| format!("\n    {}", wrap(text, width.saturating_sub(4), 4));
+    let room = LEAST_ROOM.min(row.why.chars().count());
+    if indent + room <= width {
+        one + &wrap(&row.why, width - indent, indent)
+    } else if indent <= width + 2 {
+        one.trim_end().to_owned() + &below(&row.why)
+    } else {
+        name.trim_end().to_owned() + &below(facts.trim()) + &below(&row.why)
+    }
 }
 
 /// Reasons narrower than this are a column of single words: they go below the snapshot instead.
@@ -189,27 +260,30 @@ struct Row<'a> {
     paint: Option<Paint>,
     name: &'a str,
     kind: &'static str,
-    time: String,
-    size: String,
-    why: String,
+    time: CompactString,
+    size: CompactString,
+    why: CompactString,
 }
 
 /// Why a snapshot goes, and what kept it until now.
 #[must_use]
 pub fn why_it_goes(entry: &DeleteEntry) -> String {
-    let mut why = match entry.reason {
-        Cause::Expired => "expired".to_owned(),
-        Cause::PolicyChange => "policy-change".to_owned(),
-        Cause::HostRemoved => "host-removed".to_owned(),
-        Cause::Incomplete => format!("incomplete ({})", entry.status),
-    };
-    if !entry.previously_kept_by.is_empty() {
-        let reasons: Vec<String> = entry
-            .previously_kept_by
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let _ = write!(why, ", kept until now by {}", reasons.join(", "));
+    deletion_words(entry).into()
+}
+
+fn deletion_words(entry: &DeleteEntry) -> CompactString {
+    let mut why = CompactString::const_new(match entry.reason {
+        Cause::Expired => "expired",
+        Cause::PolicyChange => "policy-change",
+        Cause::HostRemoved => "host-removed",
+        Cause::Incomplete => "incomplete",
+    });
+    if entry.reason == Cause::Incomplete {
+        let _ = write!(why, " ({})", entry.status);
+    }
+    for (i, reason) in entry.previously_kept_by.iter().enumerate() {
+        why.push_str(if i == 0 { ", kept until now by " } else { ", " });
+        push_reason(&mut why, reason);
     }
     if entry.suspect {
         why.push_str(", suspect");
@@ -220,29 +294,43 @@ pub fn why_it_goes(entry: &DeleteEntry) -> String {
 /// Why a snapshot stays, each rule with how it counted it.
 #[must_use]
 pub fn why_it_stays(entry: &KeepEntry) -> String {
-    // A rule that was counted says more than its bare reason: `daily 3/7` for `daily`.
-    let counted = |reason: &str| {
-        let hit = entry
-            .rules
-            .iter()
-            .find(|hit| hit.rule.to_string() == reason)?;
-        Some(format!("{reason} {}/{}", hit.n?, hit.of))
-    };
-    let mut reasons: Vec<String> = entry
-        .reasons
-        .iter()
-        .map(|reason| {
-            let word = reason.to_string();
-            match (reason, &entry.hold) {
-                (Reason::Hold, Some(hold)) => hold_words(hold),
-                _ => counted(&word).unwrap_or(word),
-            }
-        })
-        .collect();
-    if entry.suspect {
-        reasons.push("suspect".to_owned());
+    words_of_keeping(entry).into()
+}
+
+fn words_of_keeping(entry: &KeepEntry) -> CompactString {
+    let mut words = CompactString::default();
+    for (i, reason) in entry.reasons.iter().enumerate() {
+        if i > 0 {
+            words.push_str(", ");
+        }
+        if let (Reason::Hold, Some(hold)) = (reason, &entry.hold) {
+            words.push_str(&hold_words(hold));
+            continue;
+        }
+        push_reason(&mut words, reason);
+        // A rule that was counted says more than its bare reason: `daily 3/7` for `daily`.
+        let hit = entry.rules.iter().find(|hit| hit.rule == *reason);
+        if let Some((n, of)) = hit.and_then(|hit| Some((hit.n?, hit.of))) {
+            let _ = write!(words, " {n}/{of}");
+        }
     }
-    reasons.join(", ")
+    if entry.suspect {
+        words.push_str(if words.is_empty() {
+            "suspect"
+        } else {
+            ", suspect"
+        });
+    }
+    words
+}
+
+fn push_reason(words: &mut CompactString, reason: &Reason) {
+    match reason {
+        Reason::BaseOf(_) => {
+            let _ = write!(words, "{reason}");
+        }
+        _ => words.push_str(reason.word()),
+    }
 }
 
 /// Who holds a snapshot, why, and until when.
@@ -260,14 +348,14 @@ fn delete_row(entry: &DeleteEntry, zone: Tz) -> Row<'_> {
         paint: Some(Paint::Deleted),
         name: entry.snapshot.as_str(),
         kind: entry.kind.as_str(),
-        time: wall_clock(entry.started_at, zone),
-        size: size(entry.bytes),
-        why: why_it_goes(entry),
+        time: clock_words(entry.started_at, zone),
+        size: size_words(entry.bytes),
+        why: deletion_words(entry),
     }
 }
 
 fn keep_row(entry: &KeepEntry, zone: Tz) -> Row<'_> {
-    let mut why = why_it_stays(entry);
+    let mut why = words_of_keeping(entry);
     if let Some(day) = entry.expires_on {
         let _ = write!(why, "; until {day}");
     }
@@ -281,33 +369,49 @@ fn keep_row(entry: &KeepEntry, zone: Tz) -> Row<'_> {
         paint,
         name: entry.snapshot.as_str(),
         kind: entry.kind.as_str(),
-        time: wall_clock(entry.started_at, zone),
-        size: size(entry.bytes),
+        time: clock_words(entry.started_at, zone),
+        size: size_words(entry.bytes),
         why,
     }
 }
 
 pub(in crate::render) fn wall_clock(time: Timestamp, zone: Tz) -> String {
-    let wall = time.utc().with_timezone(&zone);
+    clock_words(time, zone).into()
+}
+
+fn clock_words(time: Timestamp, zone: Tz) -> CompactString {
+    let wall = time.utc().with_timezone(&zone).naive_local();
+    let (date, clock) = (wall.date(), wall.time());
     // The general way takes a third of the time that a large plan is written in.
-    if !(0..=9999).contains(&wall.year()) {
-        return wall.format("%a %Y-%m-%d %H:%M").to_string();
-    }
-    format!(
-        "{} {:04}-{:02}-{:02} {:02}:{:02}",
-        wall.weekday(),
-        wall.year(),
-        wall.month(),
-        wall.day(),
-        wall.hour(),
-        wall.minute()
-    )
+    let Some(year) = u32::try_from(date.year()).ok().filter(|year| *year <= 9999) else {
+        return CompactString::from(wall.format("%a %Y-%m-%d %H:%M").to_string());
+    };
+    let mut text = *match date.weekday() {
+        Weekday::Mon => b"Mon 0000-00-00 00:00",
+        Weekday::Tue => b"Tue 0000-00-00 00:00",
+        Weekday::Wed => b"Wed 0000-00-00 00:00",
+        Weekday::Thu => b"Thu 0000-00-00 00:00",
+        Weekday::Fri => b"Fri 0000-00-00 00:00",
+        Weekday::Sat => b"Sat 0000-00-00 00:00",
+        Weekday::Sun => b"Sun 0000-00-00 00:00",
+    };
+    put(&mut text, 4, year / 100);
+    put(&mut text, 6, year % 100);
+    put(&mut text, 9, date.month());
+    put(&mut text, 12, date.day());
+    put(&mut text, 15, clock.hour());
+    put(&mut text, 18, clock.minute());
+    text_of(&text)
 }
 
 /// How large a snapshot is; `?` where nobody has counted.
 #[must_use]
 pub fn size(bytes: Option<u64>) -> String {
-    bytes.map_or("?".to_owned(), |n| ByteCount(n).to_string())
+    size_words(bytes).into()
+}
+
+fn size_words(bytes: Option<u64>) -> CompactString {
+    bytes.map_or(CompactString::const_new("?"), |n| ByteCount(n).short())
 }
 
 /// Breaks `text` at blanks so that lines fit into `width`; further lines are indented.
