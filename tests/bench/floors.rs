@@ -41,6 +41,7 @@ fn parse(files: &[&str]) {
 
 fn decide(count: usize, pairs: usize) {
     let snapshots: Vec<Snapshot> = mixed(count)
+        .into_iter()
         .map(|i| hourly(i64::try_from(i).unwrap()))
         .collect();
     let times: Vec<Timestamp> = snapshots.iter().map(|s| s.started_at).collect();
@@ -94,11 +95,24 @@ fn decide(count: usize, pairs: usize) {
     );
 }
 
-/// Every number below `count` once, in an order that is none.
-fn mixed(count: usize) -> impl Iterator<Item = usize> {
-    // A prime above every count measured here steps through all of them.
-    const STEP: usize = 1_000_003;
-    (0..count).map(move |i| i * STEP % count)
+/// Every number below `count` once, in an order that is none and always the same. Steps of one length would leave long runs
+/// in order, which a sort finds and hardly touches.
+fn mixed(count: usize) -> Vec<usize> {
+    // SplitMix64 (Steele, Lea and Flood 2014), and the shuffle of Fisher and Yates.
+    let mut state: u64 = 0;
+    let mut random = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = state;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    };
+    let mut all: Vec<usize> = (0..count).collect();
+    for i in (1..count).rev() {
+        let other = random() % (u64::try_from(i).unwrap() + 1);
+        all.swap(i, usize::try_from(other).unwrap());
+    }
+    all
 }
 
 /// The snapshot made `hours` before the newest.
