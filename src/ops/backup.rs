@@ -3,6 +3,7 @@
 use super::attempt::Attempt;
 use super::context::{Facts, ServerLookup};
 use super::cut_off::{finish_cut_off, log_finished};
+use super::grip::Grip;
 use super::prune::{prune_locked, record_life, settle_lost_runs};
 use super::pull::resolve;
 use super::pulse::with_pulse;
@@ -12,9 +13,11 @@ use super::space::check_room;
 use super::usage::{check_quota, measure_after_backup};
 use super::{Context, Error, PruneReport, PruneRequest};
 use crate::core::model::{
-    ByteCount, HostName, RunCause, RunId, RunKind, RunStatus, SnapshotKind, SnapshotName, SqlHost,
+    ByteCount, HostId, HostName, RunCause, RunId, RunKind, RunStatus, SnapshotKind, SnapshotName,
+    SqlHost, Timestamp,
 };
 use crate::core::plan::Outcome;
+use crate::disk::Root;
 use crate::rsync::{self, Stats, Stop};
 use crate::store::{HostKey, Lease, NewRun, RunEnd, Settled};
 
@@ -165,21 +168,22 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
     settle_lost_runs(context, host)?;
     let facts = reconcile(context, &root, host.id, facts)?;
     let host = backed_up(&facts, &request.host)?;
-    let finished = finish_cut_off(context, host, &lock)?;
-    check_quota(context, host, &root, &lock, request.stop)?;
+    let (id, finished) = (host.id, finish_cut_off(context, host, &lock)?);
+    let within = within_quota(context, &request, &root, &mut lock, facts);
+    if let Err(error @ Error::OverQuota { .. }) = &within
+        && claimed.is_none()
+    {
+        // Else nobody but the one who asked would learn of it.
+        let run = begin_run(context, id, &lock, now)?;
+        end_claimed(context, run, error)?;
+    }
+    let facts = within?;
+    let host = backed_up(&facts, &request.host)?;
     record_life(context, now)?;
 
     let run = match claimed {
         Some(run) => run,
-        None => context.store.begin_run(&NewRun {
-            host: host.id,
-            kind: RunKind::Backup,
-            started_at: now,
-            process: super::process_name(),
-            plan: None,
-            log_path: None,
-            lease: Some(lock.lease().clone()),
-        })?,
+        None => begin_run(context, host.id, &lock, now)?,
     };
     lock.record_run(run)?;
     let prune = request.prune;
@@ -225,6 +229,55 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
         tracing::warn!("{}: {}", host.name, super::sentence(&error));
     }
     Ok(report)
+}
+
+fn begin_run(
+    context: &Context,
+    host: HostId,
+    lock: &Grip,
+    started_at: Timestamp,
+) -> Result<RunId, Error> {
+    Ok(context.store.begin_run(&NewRun {
+        host,
+        kind: RunKind::Backup,
+        started_at,
+        process: super::process_name(),
+        plan: None,
+        log_path: None,
+        lease: Some(lock.lease().clone()),
+    })?)
+}
+
+/// Refuses a host over its quota. If it is to be pruned after the backup, it is pruned before that by the same gate: else
+/// what its policy lets go would stay for ever, since no backup would come to its end.
+///
+/// # Errors
+/// When it is over its quota, and still is after that.
+fn within_quota(
+    context: &Context,
+    request: &BackupRequest<'_>,
+    root: &Root,
+    lock: &mut Grip,
+    facts: Facts,
+) -> Result<Facts, Error> {
+    let host = backed_up(&facts, &request.host)?;
+    match check_quota(context, host, root, lock, request.stop) {
+        Err(Error::OverQuota { .. }) if request.prune => {}
+        checked => return checked.map(|()| facts),
+    }
+    let prune = PruneRequest::unattended(host.directory.clone());
+    match prune_locked(context, &prune, lock) {
+        Ok(report) => {
+            for (name, why) in &report.left {
+                tracing::warn!("{}: {name} was not pruned: {why}", host.name);
+            }
+        }
+        Err(error) => tracing::warn!("{}: not pruned: {}", host.name, super::sentence(&error)),
+    }
+    let facts = context.own_facts_of(HostKey::Name(&request.host))?;
+    let host = backed_up(&facts, &request.host)?;
+    check_quota(context, host, root, lock, request.stop)?;
+    Ok(facts)
 }
 
 /// Refuses what only the server may do that a host belongs to.

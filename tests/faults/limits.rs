@@ -137,6 +137,13 @@ fn a_host_over_its_quota_gets_no_run_until_there_is_room() {
         said.err
     );
     rig.check_untouched();
+    // Whoever looks at the site has not seen what was said.
+    let run = rig.last_run();
+    assert_eq!(run["status"], "refused", "{run}");
+    assert!(
+        run["message"].as_str().unwrap().contains("over `quota`"),
+        "{run}"
+    );
     rig.configure(&quota("4MiB"));
     rig.program.ends(0, &["backup", "web"]);
     // What is deleted counts no more, though it was measured before.
@@ -148,4 +155,42 @@ fn a_host_over_its_quota_gets_no_run_until_there_is_room() {
     rig.program
         .ends(0, &["retention", "web", "--apply", "--yes"]);
     rig.program.ends(0, &["backup", "web"]);
+}
+
+#[test]
+fn a_host_over_its_quota_is_pruned_as_its_policy_says_before_it_is_refused() {
+    let mut rig = Rig::local();
+    std::fs::write(rig.source.join("large"), vec![7; 3 << 20]).unwrap();
+    rig.settle();
+    std::fs::remove_file(rig.source.join("large")).unwrap();
+    for _ in 0..2 {
+        rig.program.ends(0, &["backup", "web"]);
+    }
+    // `last=2`, approved by the apply: all that holds the large file is to go.
+    let limited = "address \"local\"; limits { quota \"2MiB\" }";
+    rig.configure(limited);
+    let before = rig.program.visible("web", "manual");
+    rig.program.ends(10, &["backup", "web"]);
+    assert_eq!(rig.program.visible("web", "manual"), before);
+
+    // A policy that nobody approved lets nothing go.
+    rig.program
+        .ends(0, &["configure-host", "web", "--keep", "last=1"]);
+    let said = rig.program.ends(10, &["backup", "web", "--prune"]);
+    assert!(said.err.contains("over `quota`"), "{}", said.err);
+    assert!(said.err.contains("not pruned"), "{}", said.err);
+    assert_eq!(rig.program.visible("web", "manual"), before);
+
+    rig.configure(limited);
+    rig.program.ends(0, &["backup", "web", "--prune"]);
+    let after = rig.program.visible("web", "manual");
+    assert_eq!(after.len(), 2, "{after:?}");
+    assert!(before.contains(&after[0]) && !before.contains(&after[1]));
+    let runs = rig.program.json(0, &["runs"]);
+    let pruned = runs
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|run| run["kind"] == "prune" && run["status"] == "complete");
+    assert_eq!(pruned.count(), 2, "{runs}");
 }
