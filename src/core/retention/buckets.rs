@@ -1,6 +1,6 @@
 //! Cutting time by the wall clock of a zone.
 
-use chrono::{DateTime, Datelike, Months, NaiveDateTime, TimeDelta, TimeZone, Timelike};
+use chrono::{DateTime, Datelike, Months, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;
 use compact_str::{CompactString, format_compact};
 
@@ -26,6 +26,20 @@ pub(super) fn bucket(rule: Rule, wall: NaiveDateTime) -> i64 {
         Rule::Quarterly => i64::from(wall.year()) * 4 + i64::from(wall.month0() / 3),
         Rule::Yearly => i64::from(wall.year()),
     }
+}
+
+/// How far a wall-clock time is into its bucket, of those that are longer than a week.
+pub(super) fn since_start(rule: Rule, wall: NaiveDateTime) -> Option<TimeDelta> {
+    let first = match rule {
+        Rule::Monthly => wall.date().with_day(1)?,
+        Rule::Quarterly => {
+            let month = wall.month0() / 3 * 3 + 1;
+            wall.date().with_day(1)?.with_month(month)?
+        }
+        Rule::Yearly => wall.date().with_ordinal(1)?,
+        Rule::Last | Rule::Hourly | Rule::Daily | Rule::Weekly => return None,
+    };
+    Some(wall - first.and_time(NaiveTime::MIN))
 }
 
 /// The bucket as people name it; empty for [`Rule::Last`]. Years, months and hours as chrono's `%Y`, `%m` and `%H`, of

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 
-use super::rules;
-use super::{Cause, Reason, RuleHit, expiry};
+use super::kept::AllKept;
+use super::ranked::Ranked;
+use super::{Cause, Reason, RuleHit, expiry, rules};
 use crate::core::model::{
     Kinds, Policy, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus, Timestamp,
 };
@@ -100,7 +101,7 @@ pub enum Verdict {
 /// When a policy has no rule: that is never taken for "delete everything".
 pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, EmptyPolicy> {
     let snapshots = Ranked::newest_first(question.snapshots, question.now);
-    let proposed = decide(&snapshots, question.proposed, question)?;
+    let mut proposed = decide(&snapshots, question.proposed, question)?;
     let is_same = question.in_force.mode == question.proposed.mode
         && question.in_force.policy == question.proposed.policy;
     // An empty policy that somehow came into force has never deleted anything: it must not stop the one that mends it.
@@ -119,29 +120,37 @@ pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, Empty
     let expires = expiry::days(&snapshots, &proposed, question);
 
     let mut decisions = Vec::with_capacity(snapshots.len());
-    for (i, (ranked, mut kept)) in snapshots.iter().zip(proposed).enumerate() {
+    for (i, ranked) in snapshots.iter().enumerate() {
         let snapshot = ranked.snapshot;
+        let kept = proposed.take(i);
         let before = in_force.as_ref().and_then(|all| all.get(i));
-        let was_kept = before.map_or(!kept.reasons.is_empty(), |kept| !kept.reasons.is_empty());
-        let verdict = if kept.reasons.is_empty() {
-            let cause = cause(ranked.status, question.proposed.mode, was_kept);
-            let previously_kept_by = match cause {
-                Cause::PolicyChange => before.map(|kept| kept.reasons.clone()).unwrap_or_default(),
-                Cause::Expired | Cause::HostRemoved | Cause::Incomplete => Vec::new(),
-            };
-            Verdict::Delete {
-                cause,
-                previously_kept_by,
+        let was_kept = match in_force {
+            Some(_) => before.is_some(),
+            None => kept.is_some(),
+        };
+        let verdict = match kept {
+            None => {
+                let cause = cause(ranked.status, question.proposed.mode, was_kept);
+                let previously_kept_by = match cause {
+                    Cause::PolicyChange => {
+                        before.map(|kept| kept.reasons.clone()).unwrap_or_default()
+                    }
+                    Cause::Expired | Cause::HostRemoved | Cause::Incomplete => Vec::new(),
+                };
+                Verdict::Delete {
+                    cause,
+                    previously_kept_by,
+                }
             }
-        } else {
-            let expires_on = expires.get(i).copied().flatten();
-            kept.reasons.shrink_to_fit();
-            kept.hits.shrink_to_fit();
-            Verdict::Keep {
-                reasons: kept.reasons,
-                rules: kept.hits,
-                rescued: !was_kept,
-                expires_on,
+            Some(mut kept) => {
+                kept.reasons.shrink_to_fit();
+                kept.hits.shrink_to_fit();
+                Verdict::Keep {
+                    reasons: kept.reasons,
+                    rules: kept.hits,
+                    rescued: !was_kept,
+                    expires_on: expires.get(i).copied().flatten(),
+                }
             }
         };
         decisions.push(Decision { snapshot, verdict });
@@ -149,62 +158,11 @@ pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, Empty
     Ok(HostRetention { decisions })
 }
 
-/// Why one snapshot stays, and how the rules counted it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Kept {
-    /// Those of the rules in their order; empty if it goes.
-    pub(super) reasons: Vec<Reason>,
-    /// How each of them counted it.
-    pub(super) hits: Vec<RuleHit>,
-}
-
-/// What the rules ask of a snapshot, beside each other in the order of the rules: a host may have a hundred thousand, and
-/// going back to each where it lies takes longer than all the rest.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ranked<'a> {
-    pub(super) started_at: Timestamp,
-    pub(super) snapshot: &'a Snapshot,
-    pub(super) status: SnapshotStatus,
-    pub(super) kind: SnapshotKind,
-    /// A run is making it, or somebody holds it.
-    is_pinned: bool,
-}
-
-impl<'a> Ranked<'a> {
-    /// Those of `snapshots` that are on disk, by start and name.
-    fn newest_first(snapshots: &'a [Snapshot], now: Timestamp) -> Vec<Self> {
-        let mut ranked = Vec::with_capacity(snapshots.len());
-        ranked.extend(
-            snapshots
-                .iter()
-                .filter(|s| s.status.is_on_disk())
-                .map(|snapshot| Self {
-                    started_at: snapshot.started_at,
-                    snapshot,
-                    status: snapshot.status,
-                    kind: snapshot.kind,
-                    is_pinned: is_being_made(snapshot) || is_held(snapshot, now),
-                }),
-        );
-        ranked.sort_unstable_by(|a, b| {
-            b.started_at
-                .cmp(&a.started_at)
-                .then_with(|| (&b.snapshot.name, b.kind).cmp(&(&a.snapshot.name, a.kind)))
-        });
-        ranked
-    }
-
-    /// Only complete snapshots of a selected kind fill buckets, all selected kinds together.
-    pub(super) fn fills(&self, kinds: Kinds) -> bool {
-        self.status == SnapshotStatus::Complete && kinds.contains(self.kind)
-    }
-}
-
-fn is_being_made(snapshot: &Snapshot) -> bool {
+pub(super) fn is_being_made(snapshot: &Snapshot) -> bool {
     snapshot.status == SnapshotStatus::Running && snapshot.live
 }
 
-fn is_held(snapshot: &Snapshot, now: Timestamp) -> bool {
+pub(super) fn is_held(snapshot: &Snapshot, now: Timestamp) -> bool {
     let hold = snapshot.hold.as_ref();
     hold.is_some_and(|hold| hold.is_in_force(now))
 }
@@ -227,9 +185,9 @@ fn decide(
     snapshots: &[Ranked<'_>],
     side: Side<'_>,
     question: &Question<'_>,
-) -> Result<Vec<Kept>, EmptyPolicy> {
+) -> Result<AllKept, EmptyPolicy> {
     let now = question.now;
-    let mut kept: Vec<Kept> = snapshots.iter().map(|s| pinned(s, now)).collect();
+    let mut kept = pinned(snapshots, now);
     let everywhere = match (side.mode, side.policy) {
         (Mode::RemoveAll, _) => return Ok(kept),
         (Mode::Retired, _) => Some(Reason::Retired),
@@ -253,34 +211,37 @@ fn decide(
         if policy.protect_bases {
             protect_bases(snapshots, &mut kept);
         }
-        for (ranked, kept) in snapshots.iter().zip(&mut kept) {
-            kept.reasons
-                .extend(beside_the_rules(ranked, policy, kinds, now));
+        for (i, ranked) in snapshots.iter().enumerate() {
+            if let Some(reason) = beside_the_rules(ranked, policy, kinds, now) {
+                kept.add(i, reason);
+            }
         }
     }
-    for (ranked, kept) in snapshots.iter().zip(&mut kept) {
+    for (i, ranked) in snapshots.iter().enumerate() {
         if ranked.status == SnapshotStatus::Deleting {
             // No policy keeps what a prune has committed to; a pin does.
-            kept.reasons.retain(|reason| *reason == Reason::Hold);
-            kept.hits.clear();
+            if let Some(kept) = kept.get_mut(i) {
+                kept.reasons.retain(|reason| *reason == Reason::Hold);
+                kept.hits.clear();
+            }
         } else if let Some(reason) = &everywhere {
-            kept.reasons.push(reason.clone());
+            kept.add(i, reason.clone());
         }
     }
     Ok(kept)
 }
 
 /// What no policy can let go of.
-fn pinned(ranked: &Ranked<'_>, now: Timestamp) -> Kept {
-    let mut kept = Kept::default();
-    if !ranked.is_pinned {
-        return kept;
-    }
-    if is_being_made(ranked.snapshot) {
-        kept.reasons.push(Reason::Running);
-    }
-    if is_held(ranked.snapshot, now) {
-        kept.reasons.push(Reason::Hold);
+fn pinned(snapshots: &[Ranked<'_>], now: Timestamp) -> AllKept {
+    let mut kept = AllKept::none(snapshots.len());
+    let all = snapshots.iter().enumerate();
+    for (i, ranked) in all.filter(|(_, ranked)| ranked.is_pinned) {
+        if is_being_made(ranked.snapshot) {
+            kept.add(i, Reason::Running);
+        }
+        if is_held(ranked.snapshot, now) {
+            kept.add(i, Reason::Hold);
+        }
     }
     kept
 }
@@ -290,7 +251,7 @@ fn by_rules(
     policy: &Policy,
     kinds: Kinds,
     now: Timestamp,
-    kept: &mut [Kept],
+    kept: &mut AllKept,
 ) {
     let filling: Vec<usize> = (0..)
         .zip(snapshots)
@@ -314,7 +275,7 @@ fn by_rules(
 }
 
 /// One step and no further: what a snapshot kept so far was linked against.
-fn protect_bases(snapshots: &[Ranked<'_>], kept: &mut [Kept]) {
+fn protect_bases(snapshots: &[Ranked<'_>], kept: &mut AllKept) {
     // Names of the older service may stand under both kinds: which one was the base is not known, so both stay.
     let mut by_name: HashMap<&SnapshotName, Vec<usize>> = HashMap::new();
     for (i, s) in snapshots.iter().enumerate() {
@@ -323,11 +284,9 @@ fn protect_bases(snapshots: &[Ranked<'_>], kept: &mut [Kept]) {
         }
     }
     let mut guards: Vec<(usize, SnapshotName)> = Vec::new();
-    for (i, (s, _)) in snapshots
+    for (i, s) in kept
         .iter()
-        .zip(kept.iter())
-        .enumerate()
-        .filter(|(_, (_, kept))| !kept.reasons.is_empty())
+        .filter_map(|(i, _)| Some((i, snapshots.get(i)?)))
     {
         let bases = s.snapshot.base.as_ref();
         let bases = bases.and_then(|base| by_name.get(base));
@@ -340,9 +299,7 @@ fn protect_bases(snapshots: &[Ranked<'_>], kept: &mut [Kept]) {
         );
     }
     for (base, child) in guards {
-        if let Some(kept) = kept.get_mut(base) {
-            kept.reasons.push(Reason::BaseOf(child));
-        }
+        kept.add(base, Reason::BaseOf(child));
     }
 }
 

@@ -10,14 +10,16 @@ use std::num::NonZeroU32;
 use chrono::NaiveDate;
 
 use super::buckets::{bucket, start_of_window, wall_clock};
-use super::decide::{Kept, Ranked, UPCOMING_KIND, deciding, grace_ends};
+use super::decide::{UPCOMING_KIND, deciding, grace_ends};
+use super::kept::{AllKept, Kept};
+use super::ranked::Ranked;
 use super::{Question, Reason};
 use crate::core::model::{Count, Kinds, Policy, Rule, SnapshotName, SnapshotStatus, Timestamp};
 
 /// For each of `snapshots`, newest first, the day it would go; nothing where it would not within the time looked at.
 pub(super) fn days(
     snapshots: &[Ranked<'_>],
-    kept: &[Kept],
+    kept: &AllKept,
     question: &Question<'_>,
 ) -> Vec<Option<NaiveDate>> {
     let Some((policy, kinds)) = deciding(question).filter(|_| !snapshots.is_empty()) else {
@@ -59,25 +61,26 @@ pub(super) fn days(
             })
             .collect(),
     };
-    let by_own_rules: Vec<Option<Timestamp>> = snapshots
-        .iter()
-        .zip(kept)
-        .enumerate()
-        .map(|(i, (s, kept))| ahead.latest(i, s, kept))
-        .collect();
+    let mut by_own_rules: Vec<Option<Timestamp>> = vec![None; snapshots.len()];
+    for (i, kept) in kept.iter() {
+        if let (Some(own), Some(ranked)) = (by_own_rules.get_mut(i), snapshots.get(i)) {
+            *own = ahead.latest(i, ranked, kept);
+        }
+    }
     // The next backup will be linked against the newest, and guard it for as long as itself is kept.
     let next_base = snapshots
         .iter()
         .position(is_complete)
         .filter(|_| policy.protect_bases);
     let mut by_name: HashMap<&SnapshotName, Vec<usize>> = HashMap::new();
-    if kept.iter().flat_map(|kept| &kept.reasons).any(is_base_of) {
+    let mut reasons = kept.iter().flat_map(|(_, kept)| &kept.reasons);
+    if reasons.any(is_base_of) {
         for (i, s) in snapshots.iter().enumerate() {
             by_name.entry(&s.snapshot.name).or_default().push(i);
         }
     }
-    let with_bases = kept.iter().enumerate().map(|(i, kept)| {
-        if kept.reasons.is_empty() || next_base == Some(i) {
+    let with_bases = |i: usize, kept: &Kept| {
+        if next_base == Some(i) {
             return None;
         }
         let own = if kept.reasons.iter().all(is_base_of) {
@@ -96,8 +99,14 @@ pub(super) fn days(
                     }),
                 _ => Some(latest),
             })
-    });
-    let times: Vec<Option<Timestamp>> = ahead.last_of_all(snapshots, kept, with_bases.collect());
+    };
+    let mut times: Vec<Option<Timestamp>> = vec![None; snapshots.len()];
+    for (i, kept) in kept.iter() {
+        if let Some(time) = times.get_mut(i) {
+            *time = with_bases(i, kept);
+        }
+    }
+    let times = ahead.last_of_all(snapshots, kept, times);
     times
         .into_iter()
         .map(|time| time.map(|t| wall_clock(t, policy.timezone).date()))
@@ -194,13 +203,16 @@ impl Ahead<'_> {
     fn last_of_all(
         &self,
         snapshots: &[Ranked<'_>],
-        kept: &[Kept],
+        kept: &AllKept,
         mut times: Vec<Option<Timestamp>>,
     ) -> Vec<Option<Timestamp>> {
         // When the last of the older ones goes; nothing if one of them stays.
         let mut older = Some(Timestamp::from_millis(i64::MIN));
-        for ((ranked, kept), time) in snapshots.iter().zip(kept).zip(&mut times).rev() {
-            if kept.reasons.is_empty() || !ranked.fills(self.kinds) {
+        for (i, _) in kept.iter().rev() {
+            let (Some(ranked), Some(time)) = (snapshots.get(i), times.get_mut(i)) else {
+                continue;
+            };
+            if !ranked.fills(self.kinds) {
                 continue;
             }
             if let (Some(own), Some(last)) = (*time, older)

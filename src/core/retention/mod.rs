@@ -6,6 +6,8 @@
 mod buckets;
 mod decide;
 mod expiry;
+mod kept;
+mod ranked;
 mod reason;
 mod rules;
 pub mod simulation;

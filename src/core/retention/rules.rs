@@ -2,12 +2,10 @@
 //!
 //! Source: restic's manual, "Removing snapshots according to a policy", and the cases of its own test-suite.
 
-use std::cell::RefCell;
-
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta};
 use chrono_tz::Tz;
 
-use super::buckets::{bucket, bucket_name, start_of_window, wall_clock};
+use super::buckets::{bucket, bucket_name, since_start, start_of_window, wall_clock};
 use super::{Extent, Reason, RuleHit};
 use crate::core::model::{CalendarSpan, Count, Policy, Rule, Timestamp};
 
@@ -22,7 +20,6 @@ pub(super) fn apply(
     let walls = Walls {
         times,
         zone: policy.timezone,
-        known: RefCell::default(),
     };
     for rule in Rule::ALL {
         if let Some(count) = policy.keep.count(rule) {
@@ -37,26 +34,62 @@ pub(super) fn apply(
     }
 }
 
-/// The wall clock at each of `times`, worked out as far as a rule asks: most of them reach no further than some dozens of
-/// a hundred thousand snapshots.
+/// The snapshots that fill buckets, by the wall clock.
 struct Walls<'a> {
     times: &'a [Timestamp],
     zone: Tz,
-    known: RefCell<Vec<NaiveDateTime>>,
 }
+
+/// How far a zone's wall clock may go ahead or back at most, all its changes together: from one side of the date line to
+/// the other, and some hours more.
+const MOST_CHANGE: TimeDelta = TimeDelta::days(2);
 
 impl Walls<'_> {
     fn at(&self, i: usize) -> NaiveDateTime {
-        let mut known = self.known.borrow_mut();
-        if let Some(more) = self.times.get(known.len()..=i) {
-            known.extend(more.iter().map(|time| wall_clock(*time, self.zone)));
+        let time = self.times.get(i);
+        time.map_or_else(NaiveDateTime::default, |t| wall_clock(*t, self.zone))
+    }
+
+    fn key(&self, rule: Rule, i: usize) -> i64 {
+        match rule {
+            Rule::Last => 0,
+            _ => bucket(rule, self.at(i)),
         }
-        known.get(i).copied().unwrap_or_default()
     }
 
     /// The bucket of each.
     fn keys(&self, rule: Rule) -> impl ExactSizeIterator<Item = i64> {
-        (0..self.times.len()).map(move |i| bucket(rule, self.at(i)))
+        (0..self.times.len()).map(move |i| self.key(rule, i))
+    }
+
+    /// The bucket of each but of those that lie where the one before does for certain: of a year of hourly snapshots some
+    /// hundred are looked at. The last is never left out.
+    fn telling_keys(&self, rule: Rule) -> impl Iterator<Item = (usize, i64)> {
+        let mut next = 0;
+        let mut bucket = None;
+        // Later than the first of these and before the second a snapshot is in `bucket`, however the clock was changed.
+        let mut certain = (i64::MAX, i64::MIN);
+        std::iter::from_fn(move || {
+            let is_certain = |time: &Timestamp| {
+                let time = time.millis();
+                certain.0 < time && time < certain.1
+            };
+            if self.times.get(next).is_some_and(is_certain) {
+                let first_other = self.times.partition_point(|t| t.millis() > certain.0);
+                next = first_other.min(self.times.len() - 1).max(next);
+            }
+            let i = next;
+            let time = self.times.get(i)?.millis();
+            next += 1;
+            let key = self.key(rule, i);
+            if bucket.replace(key) != Some(key) {
+                let change = MOST_CHANGE.num_milliseconds();
+                certain = since_start(rule, self.at(i)).map_or((i64::MAX, i64::MIN), |since| {
+                    (time - since.num_milliseconds() + change, time - change)
+                });
+            }
+            Some((i, key))
+        })
     }
 }
 
@@ -105,7 +138,9 @@ fn count_buckets(
     walls: &Walls<'_>,
     keeps: &mut impl FnMut(usize, RuleHit),
 ) {
-    counted(rule, limit(count), walls.keys(rule), |i, n, is_new| {
+    let all = walls.times.len();
+    let keys = walls.telling_keys(rule);
+    counted(rule, limit(count), all, keys, |i, n, is_new| {
         let reason = if is_new {
             Reason::Rule(rule)
         } else {
@@ -130,17 +165,18 @@ pub(super) fn limit(count: Count) -> u32 {
 }
 
 /// Tells `found` of each snapshot that a rule of `limit` buckets keeps: which it is, how many that makes, and whether it
-/// begins a bucket or stays as the oldest. `keys` are the buckets of the snapshots, newest first.
+/// begins a bucket or stays as the oldest. There are `length` of them; `keys` are their buckets, newest first, where some may
+/// be left out that are in the same one as the one before, but not the last.
 pub(super) fn counted(
     rule: Rule,
     limit: u32,
-    keys: impl ExactSizeIterator<Item = i64>,
+    length: usize,
+    keys: impl Iterator<Item = (usize, i64)>,
     mut found: impl FnMut(usize, u32, bool),
 ) {
-    let length = keys.len();
     let mut used = 0;
     let mut last = None;
-    for (i, key) in keys.enumerate() {
+    for (i, key) in keys {
         if used == limit {
             return;
         }
@@ -173,6 +209,58 @@ pub(super) fn reached(
         if is_new || i + 1 == length {
             last = Some(key);
             found(i, is_new);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Tz;
+
+    use super::Walls;
+    use crate::core::model::{Rule, Timestamp};
+
+    #[test]
+    fn what_is_not_looked_at_is_in_the_bucket_before_it_whatever_the_clock_did() {
+        let hour = 3_600_000;
+        let until: Timestamp = "2013-02-01T00:30:00Z".parse().unwrap();
+        let hourly = (0..30_000).map(|i| i * hour);
+        let seldom = (0..12_000).map(|i| i * 101 * hour);
+        for spans in [hourly.collect::<Vec<i64>>(), seldom.collect()] {
+            let times: Vec<Timestamp> = spans
+                .iter()
+                .map(|span| Timestamp::from_millis(until.millis() - span))
+                .collect();
+            // Apia left a day out in 2011, Manila had one twice in 1844.
+            for zone in [
+                Tz::UTC,
+                Tz::Europe__Amsterdam,
+                Tz::Pacific__Apia,
+                Tz::Asia__Manila,
+            ] {
+                let walls = Walls {
+                    times: &times,
+                    zone,
+                };
+                for rule in Rule::ALL {
+                    let all: Vec<i64> = walls.keys(rule).collect();
+                    let mut found = vec![None; times.len()];
+                    let mut looked_at = 0;
+                    for (i, key) in walls.telling_keys(rule) {
+                        found[i] = Some(key);
+                        looked_at += 1;
+                    }
+                    assert_eq!(found.last(), Some(&all.last().copied()));
+                    let mut before = None;
+                    for (i, key) in all.iter().enumerate() {
+                        before = found[i].or(before);
+                        assert_eq!(before, Some(*key), "{zone} {rule} {i}");
+                    }
+                    if rule == Rule::Yearly {
+                        assert!(looked_at < times.len() / 4, "{zone}: {looked_at}");
+                    }
+                }
+            }
         }
     }
 }

@@ -165,7 +165,8 @@ impl<'a> Live<'a> {
                 rules::counted(
                     rule,
                     rules::limit(count),
-                    filling.iter().map(key),
+                    filling.len(),
+                    filling.iter().map(key).enumerate(),
                     |i, _, is_new| {
                         own += u32::from(is_new);
                         keep(i);
