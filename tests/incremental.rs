@@ -11,6 +11,8 @@ mod connections;
 mod places;
 #[path = "incremental/rig.rs"]
 mod rig;
+#[path = "incremental/sharing.rs"]
+mod sharing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

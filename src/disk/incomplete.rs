@@ -22,6 +22,8 @@ use crate::core::model::{Excess, Limits, SnapshotKind, SnapshotName};
 const LOG: &str = "rsync.log";
 /// The names that rsync is asked for, while it is.
 const NAMES: &str = "names";
+/// Where ssh lets transfers into the connection that they share, while it does.
+const CONNECTION: &str = "connection";
 
 /// A snapshot that is being made, invisible under `.incomplete/<kind>/<name>/`.
 ///
@@ -222,6 +224,21 @@ impl Incomplete {
     /// They cannot be removed.
     pub fn remove_names(&self) -> Result<(), DiskError> {
         self.dir.remove_file(NAMES).map(|_| ())
+    }
+
+    /// The absolute path of the socket by which transfers share a connection.
+    #[must_use]
+    pub fn connection_path(&self) -> PathBuf {
+        self.path().join(CONNECTION)
+    }
+
+    /// Removes what a connection has left, which is nothing where ssh was not killed.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be removed.
+    pub fn remove_connection(&self) -> Result<(), DiskError> {
+        self.dir.remove_file(CONNECTION).map(|_| ())
     }
 
     /// Writes `meta.json`, durably, for a pull that stays incomplete; publishing writes its own.

@@ -121,6 +121,7 @@ impl Attempt<'_> {
                     pulse,
                     begun: Instant::now(),
                     ceiling: &ceiling,
+                    connection: None,
                 };
                 transfers.run(links).map(|(ended, way)| {
                     self.way = Some(way);

@@ -105,6 +105,8 @@ pub(super) struct Transfers<'t, 'p> {
     pub(super) pulse: &'t Pulse,
     pub(super) begun: Instant,
     pub(super) ceiling: &'t Ceiling,
+    /// What all transfers of a pull go by that begins with a comparison over ssh.
+    pub(super) connection: Option<rsync::Connection>,
 }
 
 /// What the fast way came to.
@@ -130,6 +132,14 @@ impl Transfers<'_, '_> {
     /// # Errors
     /// When rsync cannot be started, or the tree of the pull not be worked with.
     pub(super) fn run(mut self, links: &Links) -> Result<(Ended, Way), Error> {
+        let done = self.pull_by(links);
+        let hung_up = self.hang_up();
+        let done = done?;
+        hung_up?;
+        Ok(done)
+    }
+
+    fn pull_by(&mut self, links: &Links) -> Result<(Ended, Way), Error> {
         if let Some(first) = links.damaged.first() {
             self.say(&format!(
                 "what it is linked against has {} damaged files, {} among them: every file is compared by its content, \
@@ -153,7 +163,8 @@ impl Transfers<'_, '_> {
                 }
             },
         };
-        let ended = self.transfer(rsync::run)?;
+        let mut ended = self.transfer(rsync::run)?;
+        self.look_at_connection(&mut ended)?;
         Ok((ended, way))
     }
 
@@ -186,8 +197,12 @@ impl Transfers<'_, '_> {
     }
 
     fn fast(&mut self, base: &Tree, path: &Utf8Path) -> Result<Fast, Error> {
-        let (compared, difference) =
+        if let Some(ended) = self.connect()? {
+            return Ok(Fast::Ended(ended));
+        }
+        let (mut compared, difference) =
             self.transfer(|pull, transfer| rsync::compare(pull, path, transfer))?;
+        self.look_at_connection(&mut compared)?;
         if is_ended(&compared) || matches!(compared.exit, Some(10 | 30 | 35 | 255)) {
             return Ok(Fast::Ended(compared));
         }
@@ -258,13 +273,56 @@ impl Transfers<'_, '_> {
     }
 
     fn bring_from(&mut self, file: &Utf8Path) -> Result<Ended, Error> {
-        let ended = self.transfer(|pull, transfer| rsync::bring(pull, file, transfer))?;
+        let mut ended = self.transfer(|pull, transfer| rsync::bring(pull, file, transfer))?;
+        self.look_at_connection(&mut ended)?;
         if !has_broken(&ended) || is_ended(&ended) || !self.incomplete.is_empty()? {
             return Ok(ended);
         }
         self.say("the connection that brings what differs failed; it is tried once more");
         self.pause();
         self.transfer(|pull, transfer| rsync::bring(pull, file, transfer))
+    }
+
+    /// Makes the connection for all transfers: a host may count them, and each takes its time. Answers how ssh ended if the
+    /// host is not to be reached.
+    fn connect(&mut self) -> Result<Option<Ended>, Error> {
+        if self.pull.address.is_local() {
+            return Ok(None);
+        }
+        let socket = utf8(self.incomplete.connection_path())?;
+        let opened =
+            self.transfer(|pull, transfer| Ok(rsync::Connection::open(pull, &socket, transfer)))?;
+        match opened {
+            Ok(Ok(connection)) => self.connection = Some(connection),
+            Ok(Err(ended)) => return Ok(Some(ended)),
+            Err(error) => {
+                let why = visible(&error.to_string());
+                self.say(&format!(
+                    "each transfer makes a connection of its own: {why}"
+                ));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends the shared connection if a transfer has failed for one: the next makes one of its own, and why this one broke
+    /// is what its ssh said.
+    fn look_at_connection(&mut self, ended: &mut Ended) -> Result<(), Error> {
+        if has_broken(ended) {
+            let said = self.hang_up()?;
+            ended.complaints.splice(0..0, said);
+        }
+        Ok(())
+    }
+
+    /// Ends the shared connection; says what its ssh has complained about.
+    fn hang_up(&mut self) -> Result<Vec<String>, DiskError> {
+        let Some(connection) = self.connection.take() else {
+            return Ok(Vec::new());
+        };
+        let said = connection.close();
+        self.incomplete.remove_connection()?;
+        Ok(said)
     }
 
     fn pause(&self) {
@@ -331,6 +389,7 @@ impl Transfers<'_, '_> {
             deadline,
             stop: &pulse.stop,
             ceiling,
+            connection: self.connection.as_ref(),
             on_start: &mut |started: rsync::Started| {
                 group = Some(lock.record_children(started.pid));
             },

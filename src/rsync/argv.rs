@@ -10,6 +10,17 @@ use crate::core::model::{
 /// Seconds to wait for a connection, whatever the host's own timeout: who does not answer in so long is not there.
 const LONGEST_CONNECT: u64 = 20;
 
+/// How ssh comes to its connection. A socket is a name in the folder that ssh runs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Control<'a> {
+    /// It makes one for itself.
+    Alone,
+    /// It makes one for others, who find it by this socket.
+    Master(&'a str),
+    /// It asks at this socket, and makes one for itself if nobody is there.
+    Shared(&'a str),
+}
+
 /// One pull of one host: every value is checked where it entered, and each becomes one word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pull {
@@ -44,7 +55,12 @@ impl Pull {
     /// The argument vector of the transfer, the program first.
     #[must_use]
     pub fn argv(&self) -> Vec<String> {
-        let mut argv = self.common(&self.excludes);
+        self.argv_by(Control::Alone)
+    }
+
+    /// The same by a connection that is there already.
+    pub(super) fn argv_by(&self, control: Control<'_>) -> Vec<String> {
+        let mut argv = self.common(&self.excludes, control);
         self.options(&mut argv);
         if self.checksum {
             argv.push("--checksum".to_owned());
@@ -59,8 +75,8 @@ impl Pull {
     /// The argument vector that says of every name how it differs from the tree `base`, and writes nothing.
     ///
     /// A name ends at the first `//` of its line, which none holds.
-    pub(super) fn difference_argv(&self, base: &Utf8Path) -> Vec<String> {
-        let mut argv = self.common(&self.excludes);
+    pub(super) fn difference_argv(&self, base: &Utf8Path, control: Control<'_>) -> Vec<String> {
+        let mut argv = self.common(&self.excludes, control);
         argv.push("--dry-run".to_owned());
         self.options(&mut argv);
         // Twice: names that do not differ are told too, so that nothing is taken for unchanged that was not compared.
@@ -75,8 +91,8 @@ impl Pull {
     /// The argument vector that brings the names in the file `names`, each ended by a NUL, and nothing below them.
     ///
     /// The names have passed the excludes already, which mean another thing to names that are asked for one by one.
-    pub(super) fn listed_argv(&self, names: &Utf8Path) -> Vec<String> {
-        let mut argv = self.common(&[]);
+    pub(super) fn listed_argv(&self, names: &Utf8Path, control: Control<'_>) -> Vec<String> {
+        let mut argv = self.common(&[], control);
         self.options(&mut argv);
         argv.push("--info=progress2".to_owned());
         self.link_dests(&mut argv);
@@ -135,7 +151,7 @@ impl Pull {
 
     /// The argument vector that lists one source without going into it.
     pub(super) fn listing_argv(&self, source: &SourcePath) -> Vec<String> {
-        let mut argv = self.common(&self.excludes);
+        let mut argv = self.common(&self.excludes, Control::Alone);
         argv.extend(
             [
                 "--list-only",
@@ -151,7 +167,7 @@ impl Pull {
     }
 
     /// What both have: how trees are named, what is left out, and how the host is reached.
-    fn common(&self, excludes: &[ExcludePattern]) -> Vec<String> {
+    fn common(&self, excludes: &[ExcludePattern], control: Control<'_>) -> Vec<String> {
         let mut argv: Vec<String> = [
             "rsync",
             "--archive",
@@ -171,28 +187,24 @@ impl Pull {
                 .iter()
                 .map(|pattern| format!("--exclude={pattern}")),
         );
-        argv.extend(self.reach());
+        argv.extend(self.reach_by(&[], control));
         argv
     }
 
-    /// How the host is reached; nothing for this machine.
-    pub(super) fn reach(&self) -> Vec<String> {
-        self.reach_by(&[])
-    }
-
-    /// The same for a transfer whose host has more to say once rsync here has failed: rsync ends its ssh with SIGUSR1
+    /// How the host is reached by a transfer whose host has more to say once rsync here has failed: rsync ends its ssh with SIGUSR1
     /// (cleanup.c) before the last words of the other side are through, and that is when it says what went wrong there.
     pub(super) fn reach_to_the_last_word(&self) -> Vec<String> {
-        self.reach_by(&["sh", "-c", "trap '' USR1; exec \"$@\"", "ssh"])
+        let words = ["sh", "-c", "trap '' USR1; exec \"$@\"", "ssh"];
+        self.reach_by(&words, Control::Alone)
     }
 
-    fn reach_by(&self, before: &[&str]) -> Vec<String> {
+    fn reach_by(&self, before: &[&str], control: Control<'_>) -> Vec<String> {
         if self.address.is_local() {
             return Vec::new();
         }
         let words = before.iter().map(|word| (*word).to_owned());
         let ssh: Vec<String> = words
-            .chain(self.ssh_argv())
+            .chain(self.ssh_argv_by(control))
             .map(|word| quoted_for_rsync(&word))
             .collect();
         let mut argv = vec![format!("--rsh={}", ssh.join(" "))];
@@ -206,8 +218,20 @@ impl Pull {
     /// ssh and its options, without the host: rsync appends that.
     #[must_use]
     pub fn ssh_argv(&self) -> Vec<String> {
+        self.ssh_argv_by(Control::Alone)
+    }
+
+    /// The argument vector of the ssh that connects for others, asks for nothing itself, and lets them in by the socket
+    /// `name`.
+    pub(super) fn master_argv(&self, name: &str) -> Vec<String> {
+        let mut argv = self.ssh_argv_by(Control::Master(name));
+        argv.extend(["-N".to_owned(), "--".to_owned(), self.address.to_string()]);
+        argv
+    }
+
+    fn ssh_argv_by(&self, control: Control<'_>) -> Vec<String> {
         // Below INFO ssh is silent on why a connection broke.
-        let mut argv = self.ssh_to(self.port, &self.user, "INFO");
+        let mut argv = self.ssh_to(self.port, &self.user, "INFO", control);
         if let Some(command) = self.proxy_command() {
             argv.extend(["-o".to_owned(), format!("ProxyCommand={command}")]);
         }
@@ -215,7 +239,13 @@ impl Pull {
     }
 
     /// ssh with our own options, whichever host it is to reach.
-    fn ssh_to(&self, port: u16, user: &UserName, log_level: &str) -> Vec<String> {
+    fn ssh_to(
+        &self,
+        port: u16,
+        user: &UserName,
+        log_level: &str,
+        control: Control<'_>,
+    ) -> Vec<String> {
         let mut argv: Vec<String> = ["ssh", "-F", "none", "-a", "-x", "-T"]
             .map(String::from)
             .into();
@@ -235,6 +265,11 @@ impl Pull {
             seconds => seconds,
         };
         let known_hosts = quoted_for_ssh(self.known_hosts.as_str());
+        let (is_master, socket) = match control {
+            Control::Alone => ("no", "none".to_owned()),
+            Control::Master(name) => ("yes", quoted_for_ssh(name)),
+            Control::Shared(name) => ("no", quoted_for_ssh(name)),
+        };
         let options = [
             "BatchMode=yes",
             "StrictHostKeyChecking=yes",
@@ -246,8 +281,8 @@ impl Pull {
             "ForwardX11=no",
             "ClearAllForwardings=yes",
             "PermitLocalCommand=no",
-            "ControlMaster=no",
-            "ControlPath=none",
+            &format!("ControlMaster={is_master}"),
+            &format!("ControlPath={socket}"),
             "UpdateHostKeys=no",
             &format!("ConnectTimeout={}", timeout.min(LONGEST_CONNECT)),
             // rsync's own timeout does not see a dead wire: what ssh takes from it counts as sent.
@@ -273,7 +308,7 @@ impl Pull {
         let jump = self.proxy_jump.as_ref()?;
         let user = jump.user().unwrap_or_else(|| self.user.clone());
         // At the end of each connection this one is hung up, and would say so.
-        let mut argv = self.ssh_to(jump.port(), &user, "ERROR");
+        let mut argv = self.ssh_to(jump.port(), &user, "ERROR", Control::Alone);
         argv.extend(["-W".to_owned(), format!("{}:{}", self.host(), self.port)]);
         // It always has one; without, ssh fails, and never goes another way.
         let address = jump.address().map_or(String::new(), String::from);
@@ -407,10 +442,48 @@ mod tests {
 
     #[test]
     fn a_comparison_writes_nothing_and_a_list_asks_for_nothing_below_its_names() {
-        let compared = pull().difference_argv("/mnt/b/web/manual/y/data".into());
-        let listed = pull().listed_argv("/mnt/b/web/.incomplete/manual/x/names".into());
+        let compared = pull().difference_argv("/mnt/b/web/manual/y/data".into(), Control::Alone);
+        let listed = pull().listed_argv(
+            "/mnt/b/web/.incomplete/manual/x/names".into(),
+            Control::Alone,
+        );
         assert!(compared.contains(&"--dry-run".to_owned()));
         insta::assert_snapshot!(format!("{}\n\n{}", compared.join("\n"), listed.join("\n")));
+    }
+
+    #[test]
+    fn a_connection_is_made_for_all_or_asked_for_by_its_name_alone() {
+        let options = |argv: &[String]| {
+            let all = argv.join(" ").replace("\"", "");
+            ["ControlMaster=", "ControlPath="].map(|option| {
+                let at = all.find(option).unwrap();
+                all[at..].split([' ', '\'']).next().unwrap().to_owned()
+            })
+        };
+        let mut pull = pull();
+        pull.proxy_jump = Some("ops@jump.example.net".parse().unwrap());
+        let alone = ["ControlMaster=no", "ControlPath=none"];
+        assert_eq!(options(&pull.argv()), alone);
+        let master = pull.master_argv("connection");
+        assert_eq!(
+            options(&master),
+            ["ControlMaster=yes", "ControlPath=connection"]
+        );
+        assert_eq!(
+            master[master.len() - 3..],
+            ["-N", "--", "web-01.example.net"]
+        );
+        // What carries it through the jump is a connection of its own.
+        let jump = master
+            .iter()
+            .find(|word| word.starts_with("ProxyCommand="))
+            .cloned();
+        assert_eq!(options(&[jump.unwrap()]), alone);
+        let shared = pull.argv_by(Control::Shared("connection"));
+        assert_eq!(
+            options(&shared),
+            ["ControlMaster=no", "ControlPath=connection"]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod argv;
 mod ceiling;
+mod connection;
 mod cut;
 mod difference;
 mod group;
@@ -28,6 +29,7 @@ mod unescape;
 
 pub use argv::Pull;
 pub use ceiling::Ceiling;
+pub use connection::Connection;
 pub use difference::{Difference, Surprise};
 pub use group::end_group;
 pub use hook::{HookCall, HookError};

@@ -14,7 +14,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
 use super::Pull;
+use super::argv::Control;
 use super::ceiling::Ceiling;
+use super::connection::Connection;
 use super::cut::Cutter;
 use super::difference::{Difference, DifferenceReader, Surprise};
 use super::group::{GRACE, signal_group};
@@ -26,7 +28,7 @@ use crate::core::model::Excess;
 /// What is kept of the complaints of a transfer: enough for every kind, not for a million of one.
 const KEPT_LINES: usize = 400;
 /// What one transfer may add to its log.
-const LARGEST_LOG: u64 = 64 << 20;
+pub(super) const LARGEST_LOG: u64 = 64 << 20;
 /// Lines that wait to be heard: a host that talks faster is made to wait.
 const HEARD_AT_ONCE: usize = 1024;
 /// What a group has said is read within moments of its end: who is silent for so long says nothing more.
@@ -87,6 +89,8 @@ pub struct Transfer<'a> {
     pub stop: &'a Stop,
     /// What it must not exceed.
     pub ceiling: &'a Ceiling,
+    /// The connection that it shares with others; it makes one of its own without, and where that has gone.
+    pub connection: Option<&'a Connection>,
     /// Hears that it has begun.
     pub on_start: &'a mut dyn FnMut(Started),
     /// Hears how far it is.
@@ -98,14 +102,31 @@ pub struct Transfer<'a> {
 /// # Errors
 /// When rsync cannot be started or waited for.
 pub fn run(pull: &Pull, transfer: Transfer<'_>) -> std::io::Result<Ended> {
-    transfer_by(&pull.argv(), transfer)
+    transfer_by(&pull.argv_by(transfer.control()), transfer)
+}
+
+impl Transfer<'_> {
+    fn control(&self) -> Control<'_> {
+        self.connection
+            .map_or(Control::Alone, |shared| Control::Shared(shared.name()))
+    }
+
+    /// Where ssh finds the connection; every path in the words of a transfer is absolute.
+    fn command(&self, argv: &[String]) -> Command {
+        let mut command = command(argv);
+        if let Some(shared) = self.connection {
+            command.current_dir(shared.folder());
+        }
+        command
+    }
 }
 
 fn transfer_by(argv: &[String], transfer: Transfer<'_>) -> std::io::Result<Ended> {
+    let mut command = transfer.command(argv);
     let mut ear = Ear::new(Some(transfer.log), LARGEST_LOG, 0);
     let status = attend(
         Task {
-            command: piped(&mut command(argv), transfer.stdin),
+            command: piped(&mut command, transfer.stdin),
             input: Vec::new(),
             deadline: transfer.deadline,
             stop: transfer.stop,
@@ -143,11 +164,12 @@ pub fn compare(
     base: &Utf8Path,
     transfer: Transfer<'_>,
 ) -> std::io::Result<(Ended, Result<Difference, Surprise>)> {
+    let mut command = transfer.command(&pull.difference_argv(base, transfer.control()));
     let mut ear = Ear::new(Some(transfer.log), LARGEST_LOG, 0);
     ear.difference = Some(DifferenceReader::default());
     let status = attend(
         Task {
-            command: piped(&mut command(&pull.difference_argv(base)), transfer.stdin),
+            command: piped(&mut command, transfer.stdin),
             input: Vec::new(),
             deadline: transfer.deadline,
             stop: transfer.stop,
@@ -169,7 +191,7 @@ pub fn compare(
 /// # Errors
 /// When rsync cannot be started or waited for.
 pub fn bring(pull: &Pull, names: &Utf8Path, transfer: Transfer<'_>) -> std::io::Result<Ended> {
-    transfer_by(&pull.listed_argv(names), transfer)
+    transfer_by(&pull.listed_argv(names, transfer.control()), transfer)
 }
 
 /// Runs a short question and keeps at most `longest` bytes of its answer.

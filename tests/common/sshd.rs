@@ -1,6 +1,5 @@
 //! A private sshd on a free loopback port, in a folder of its own, stopped by process id.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -61,6 +60,16 @@ impl Sshd {
 }
 
 impl Sshd {
+    /// How many connections it has let in so far.
+    pub fn accepted(&self) -> usize {
+        self.log().matches("Accepted publickey for ").count()
+    }
+
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
     /// One of another machine, as far as its disk goes: what is `/srv` to it is `srv` to everybody else.
     pub fn with_srv(srv: &Path) -> Self {
         let bind = format!("mount --bind '{}' /srv && exec \"$@\"", srv.display());
@@ -95,7 +104,7 @@ fn listen(
     let mut command = Command::new(words.next()?);
     command
         .args(words)
-        .args(["-D", "-e", "-f", "/dev/null", "-p", &port.to_string()]);
+        .args(["-D", "-f", "/dev/null", "-p", &port.to_string()]);
     let own = [
         format!("ListenAddress={address}"),
         format!("HostKey={}", folder.join("host_key").display()),
@@ -113,24 +122,31 @@ fn listen(
     for option in own.iter().chain(options) {
         command.args(["-o", option]);
     }
+    let log = folder.join("log");
     let mut child = command
+        .arg("-E")
+        .arg(&log)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while said.read_line(&mut line).unwrap() > 0 {
-        if line.contains("Server listening") {
-            // What it says later must not fill the pipe.
-            std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+    let mut is_over = false;
+    loop {
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        if said.contains("Server listening") {
             return Some(child);
         }
-        line.clear();
+        if is_over {
+            let _ = child.wait();
+            // The next try has a log of its own.
+            let _ = std::fs::remove_file(log);
+            return None;
+        }
+        // It may have said it and ended since.
+        is_over = child.try_wait().unwrap().is_some();
+        std::thread::yield_now();
     }
-    let _ = child.wait();
-    None
 }
 
 impl Drop for Sshd {

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal};
 use crate::common::{Entry, assert_same_tree, read_tree};
 use crate::rig::Rig;
 
-fn with_a_change() -> Rig {
+pub(crate) fn with_a_change() -> Rig {
     let rig = Rig::new();
     rig.file("kept", "kept");
     rig.file("changes", "before");
@@ -124,7 +124,7 @@ fn a_host_that_cannot_be_compared_is_not_compared_every_night() {
 }
 
 /// The host holds the second connection open and says nothing.
-fn holds(rig: &Rig) -> String {
+pub(crate) fn holds(rig: &Rig) -> String {
     let asks = rig.program.path("asks");
     format!(
         "if [ $n = 2 ]; then echo now >{}; cat >/dev/null; exit 1; fi",

@@ -12,7 +12,7 @@ use crate::common::{Entry, read_tree};
 pub(crate) struct Rig {
     pub(crate) program: Program,
     pub(crate) source: PathBuf,
-    sshd: Sshd,
+    pub(crate) sshd: Sshd,
     address: &'static str,
 }
 
@@ -27,13 +27,22 @@ impl Rig {
     }
 
     pub(crate) fn at(address: &'static str, both: &str) -> Self {
+        Self::made(address, both, Sshd::start())
+    }
+
+    /// Behind an sshd of its own kind.
+    pub(crate) fn behind(sshd: Sshd, both: &str) -> Self {
+        Self::made("127.0.0.1", both, sshd)
+    }
+
+    fn made(address: &'static str, both: &str, sshd: Sshd) -> Self {
         let program = Program::new();
         let source = program.path("source");
         std::fs::create_dir(&source).unwrap();
         let rig = Self {
             program,
             source,
-            sshd: Sshd::start(),
+            sshd,
             address,
         };
         // The host's rsync, which is told of when it begins, and does first what a test has it do.
