@@ -735,3 +735,51 @@ fn what_a_killed_prune_had_moved_goes_and_a_snapshot_beside_it_stays(
     program.ends(0, &["backup", "web"]);
     assert_eq!(names_below(&trash), [beside]);
 }
+
+/// As with many snapshots on a disk that others work on: a person or a service manager does not wait for the end of it.
+#[rstest]
+fn a_slow_prune_that_is_asked_to_stop_leaves_the_rest_to_the_next_run(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = with_snapshots(on, "last=1", &[1, 2, 3, 4]);
+    for name in program.visible("web", "scheduled") {
+        let data = program.data("web", "scheduled", &name);
+        for number in 0..100 {
+            std::fs::write(data.join(format!("file-{number}")), "x").unwrap();
+        }
+    }
+    let slow = "prune { max-per-second 1 }; retention";
+    let text = FILE.replace("KEEP", "last=1");
+    program.write("pobsync.kdl", &text.replace("retention", slow));
+    program.ends(0, &["apply", "--yes"]);
+    let shown = program.ends(0, &["show", "web"]).out;
+    assert!(shown.contains("prune.max-per-second"), "{shown}");
+
+    let mut command = program.command(&["retention", "web", "--apply", "--yes"]);
+    let running = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while days(&program) != [4] {
+        std::thread::yield_now();
+    }
+    let pid = rustix::process::Pid::from_child(&running);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let said = common::program::Said::of(running.wait_with_output().unwrap());
+    assert_eq!(said.code, 13, "{}{}", said.out, said.err);
+    let told = said.out + &said.err;
+    assert!(told.contains("it was stopped"), "{told}");
+    let trash = program.root().join("web/.trash");
+    assert!(!names_below(&trash).is_empty());
+    let rows = program.json(0, &["snapshots", "--all"]);
+    let is_going = |row: &&serde_json::Value| row["status"] == "deleting";
+    assert_eq!(rows.as_array().unwrap().iter().filter(is_going).count(), 3);
+
+    program.write("pobsync.kdl", &text);
+    program.ends(0, &["apply", "--yes"]);
+    let said = program.ends(0, &["backup", "web"]);
+    let told = said.out + &said.err;
+    assert!(told.contains("whose prune had been cut off"), "{told}");
+    assert!(names_below(&trash).is_empty());
+}

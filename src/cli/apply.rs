@@ -138,6 +138,7 @@ pub(super) fn confirm(args: &ApplyArgs, plan: &Plan, deletes: bool) -> Result<()
 }
 
 fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Vec<Pruned> {
+    let stop = prune::stop();
     let mut pruned = Vec::new();
     for shown in plan
         .retention
@@ -167,7 +168,7 @@ fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Vec<Pruned> 
             allow: plan.allow.clone(),
             listed: Some(shown.clone()),
         };
-        pruned.push(prune::carry_out(context, &request, output));
+        pruned.push(prune::carry_out(context, &request, &stop, output));
     }
     pruned
 }

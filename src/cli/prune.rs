@@ -1,12 +1,14 @@
 //! Carrying out deletions and telling what came of it, for every verb that prunes.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::output::Output;
-use super::report;
+use super::{report, signals};
 use crate::core::model::{ByteCount, HostName, PlanId, SnapshotName, counted, visible};
 use crate::core::plan::{Outcome, Refusal};
-use crate::ops::{self, Context, Error, FinishedDeletion, PruneReport, PruneRequest};
+use crate::ops::{self, Context, Error, FinishedDeletion, PruneReport, PruneRequest, Stop};
 
 /// What came of the prune of one host, for programs.
 #[derive(Debug, Serialize)]
@@ -68,9 +70,20 @@ impl Pruned {
     }
 }
 
+/// Hears whoever wants a prune to stop. Without that, which fails where no thread can be begun, a signal ends the program
+/// where it stands, and the next run goes on.
+pub(super) fn stop() -> Arc<Stop> {
+    signals::listen(|| {}).unwrap_or_default()
+}
+
 /// Prunes one host and tells people what came of it; an error of one host does not stop the next.
-pub(super) fn carry_out(context: &Context, request: &PruneRequest, output: &Output) -> Pruned {
-    let done = ops::prune(context, request);
+pub(super) fn carry_out(
+    context: &Context,
+    request: &PruneRequest,
+    stop: &Stop,
+    output: &Output,
+) -> Pruned {
+    let done = ops::prune(context, request, stop);
     match &done {
         Ok(report) => tell(report, output),
         Err(error) if output.is_json() => {

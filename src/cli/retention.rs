@@ -128,7 +128,7 @@ fn carry_out(
         allow: Vec::new(),
         listed: Some(listed.clone()),
     };
-    let pruned = prune::carry_out(context, &request, output);
+    let pruned = prune::carry_out(context, &request, &prune::stop(), output);
     Ok(tell(output, pruned.outcome, &listed, Some(pruned)))
 }
 

@@ -3,15 +3,15 @@
 use super::node::Reader;
 use super::syntax::{Entry, Node, Scalar, Word};
 use crate::core::desired::{
-    HooksPart, Layer, LimitsPart, ListPart, Maybe, RetentionPart, RetentionUse, RsyncPart,
-    SchedulePart, ScheduleUse, Spanned, SshPart, VerifyPart,
+    HooksPart, Layer, LimitsPart, ListPart, Maybe, PrunePart, RetentionPart, RetentionUse,
+    RsyncPart, SchedulePart, ScheduleUse, Spanned, SshPart, VerifyPart,
 };
 use crate::core::model::{
     ByteCount, Count, HookName, Incremental, Invalid, Kinds, Label, Percent, Rule, Span,
 };
 
 /// What a layer may say, wherever it stands.
-pub(super) const SHARED: [&str; 16] = [
+pub(super) const SHARED: [&str; 17] = [
     "ssh",
     "rsync",
     "source",
@@ -24,6 +24,7 @@ pub(super) const SHARED: [&str; 16] = [
     "stale-after",
     "verify",
     "limits",
+    "prune",
     "accept-partial",
     "enabled",
     "server",
@@ -85,6 +86,7 @@ impl Reader<'_> {
             }
             "verify" => self.verify(layer.verify.get_or_insert_default(), node),
             "limits" => self.limits(layer.limits.get_or_insert_default(), node),
+            "prune" => self.prune(layer.prune.get_or_insert_default(), node),
             "accept-partial" => {
                 let value = self.switch(node);
                 self.set(&mut layer.accept_partial, node, value);
@@ -376,6 +378,21 @@ impl Reader<'_> {
                     self.set(&mut part.quota, child, size);
                 }
                 _ => self.unknown(child, "in `limits`", &KNOWN),
+            }
+        }
+    }
+
+    fn prune(&mut self, part: &mut PrunePart, node: &Node<'_>) {
+        self.shape(node, 0, &[]);
+        for child in node.iter_children() {
+            match child.name().value() {
+                "max-per-second" => {
+                    let value = self
+                        .value(child, "a number")
+                        .and_then(|entry| self.number(entry, 1, u32::MAX));
+                    self.set(&mut part.max_per_second, child, value);
+                }
+                _ => self.unknown(child, "in `prune`", &["max-per-second"]),
             }
         }
     }

@@ -74,6 +74,7 @@ pub(super) fn values(path: &str) -> Vec<Value> {
         "verify.sample" => vec![json!(5), json!(100)],
         "limits.max-size" | "limits.quota" => vec![json!(500_u64 << 30), json!(12_345)],
         "limits.max-files" => vec![json!(2_000_000), json!(u32::MAX)],
+        "prune.max-per-second" => vec![json!(2000), json!(u32::MAX)],
         "stale-after" => vec![json!("36h"), json!("2w")],
         "retention.protect-bases" => vec![json!(true)],
         "retention.kinds" => vec![json!(["manual"]), json!(["scheduled", "manual"])],

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::core::model::{
-    GlobalSettings, Guard, Hooks, HostSettings, Keep, Limits, Notify, Policy, RsyncSettings,
-    Schedule, ServerSettings, SmtpSettings, SshSettings, VerifySettings,
+    GlobalSettings, Guard, Hooks, HostSettings, Keep, Limits, Notify, Policy, PruneSettings,
+    RsyncSettings, Schedule, ServerSettings, SmtpSettings, SshSettings, VerifySettings,
 };
 
 /// How a file says a setting.
@@ -73,7 +73,9 @@ pub(super) fn host_table(settings: &HostSettings) -> Vec<Setting> {
         stale_after,
         verify,
         limits,
+        prune,
     } = settings;
+    let PruneSettings { max_per_second } = prune;
     let Limits {
         max_size,
         max_files,
@@ -157,6 +159,7 @@ pub(super) fn host_table(settings: &HostSettings) -> Vec<Setting> {
         setting("limits.max-size", Form::Size, max_size),
         setting("limits.max-files", word, max_files),
         setting("limits.quota", Form::Size, quota),
+        setting("prune.max-per-second", word, max_per_second),
         setting("accept-partial", word, accept_partial),
     ]);
     table
@@ -370,7 +373,8 @@ pub(super) mod tests {
             "hooks": {"before": ["a", "b"], "after": ["c"], "remote-before": ["d"], "remote-after": ["e"], "timeout": "2h"},
             "accept-partial": true, "suspect-percent": 70, "stale-after": "36h",
             "verify": {"every": "30d", "sample": 5},
-            "limits": {"max-size": 536_870_912_000_u64, "max-files": 2_000_000, "quota": 1_099_511_627_776_u64}
+            "limits": {"max-size": 536_870_912_000_u64, "max-files": 2_000_000, "quota": 1_099_511_627_776_u64},
+            "prune": {"max-per-second": 2000}
         }))
         .unwrap()
     }

@@ -321,6 +321,8 @@ fn a_duplicate_in_another_file_shows_both_places() {
 #[case("global { limits { max-size 5 } }", "wrong-type")]
 #[case("global { limits { max-files 0 } }", "invalid-value")]
 #[case("global { limits { max-files 5000000000 } }", "invalid-value")]
+#[case("global { prune { max-per-second 0 } }", "invalid-value")]
+#[case("global { prune { polite #true } }", "unknown-node")]
 #[case(
     "host \"a\" { address \"a\"; source \"/\"; enabled \"yes\" }",
     "wrong-type"

@@ -1,19 +1,21 @@
 //! Emptying the trash.
 //!
-//! Two workers share one stack of directories and go depth first; `unlink` says what happens to each directory. A
-//! removal that is cut off anywhere is finished by starting it again.
+//! A crew goes depth first; `unlink` says what happens to each directory. A removal that is cut off anywhere is finished
+//! by starting it again.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::crew::{Crew, lock};
 use super::error::DiskError;
 use super::handle::Handle;
 use super::host::TRASH;
 use super::lock::HostLock;
+use super::pace::Pace;
 use super::trash::is_moved_up;
 use super::unlink::Job;
 
@@ -21,6 +23,10 @@ use super::unlink::Job;
 const TURNS: usize = 64;
 /// Unlinking waits for the disk's journal, so that more than two gain little and take more from a running backup.
 const WORKERS: usize = 2;
+/// The caller hears of it after so many files of one directory.
+const TOLD_EVERY: u64 = 1024;
+/// The lowest priority, setpriority(2).
+const LOWEST: i32 = 19;
 /// Names that are listed of those that could not be removed; the rest is counted.
 const LISTED: usize = 100;
 
@@ -92,6 +98,9 @@ impl HostLock {
     /// mounted or a subvolume. Directories that keep their owner out are opened up first. `progress` hears now and then
     /// how much is gone, from any of the workers, and stops the removal with [`ControlFlow::Break`].
     ///
+    /// With `max_per_second`, no more names go a second, one after the other and at the lowest priority: for a disk that
+    /// others work on.
+    ///
     /// What cannot be removed is in the answer and hinders nothing else.
     ///
     /// # Errors
@@ -100,6 +109,7 @@ impl HostLock {
     pub fn empty_trash(
         &self,
         entries: &BTreeSet<OsString>,
+        max_per_second: Option<u32>,
         progress: &(dyn Fn(&Removed) -> ControlFlow<()> + Sync),
     ) -> Result<Emptied, DiskError> {
         if entries.is_empty() {
@@ -108,25 +118,30 @@ impl HostLock {
         let Some(trash) = self.dir().child(TRASH)? else {
             return Ok(Emptied::default());
         };
-        let removal = Removal {
+        let emptying = Emptying {
             device: trash.stat()?.st_dev,
             trash,
             entries,
-            queue: Mutex::default(),
-            changed: Condvar::new(),
             outcome: Mutex::default(),
             turns: std::array::from_fn(|_| Mutex::default()),
+            pace: max_per_second.map(Pace::new),
             progress,
         };
-        removal.push([Job::top()]);
-        std::thread::scope(|scope| {
-            for _ in 1..WORKERS {
-                // Without a second thread the first one does all of it.
-                let _ = std::thread::Builder::new().spawn_scoped(scope, || removal.work());
-            }
-            removal.work();
-        });
-        Ok(removal
+        match &emptying.pace {
+            None => emptying.work(WORKERS),
+            Some(_) => std::thread::scope(|scope| {
+                let slowly = std::thread::Builder::new().spawn_scoped(scope, || {
+                    // Of this thread alone, since nobody gets it back: the kernel takes from it how soon the disk serves
+                    // it, too (ioprio_get(2)). Whoever may not lower it goes on as it is.
+                    let _ = rustix::process::setpriority_process(None, LOWEST);
+                    emptying.work(1);
+                });
+                if slowly.is_err() {
+                    emptying.work(1);
+                }
+            }),
+        }
+        Ok(emptying
             .outcome
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner))
@@ -134,118 +149,98 @@ impl HostLock {
 }
 
 /// One emptying, shared by its workers.
-pub(super) struct Removal<'a> {
-    pub(super) trash: Handle,
-    /// The file system of the trash: nothing on another one is touched.
-    pub(super) device: u64,
+struct Emptying<'a> {
+    trash: Handle,
+    device: u64,
     /// What of the trash goes.
     entries: &'a BTreeSet<OsString>,
-    queue: Mutex<Queue>,
-    changed: Condvar,
     outcome: Mutex<Emptied>,
     turns: [Mutex<()>; TURNS],
+    pace: Option<Pace>,
     progress: &'a (dyn Fn(&Removed) -> ControlFlow<()> + Sync),
 }
 
-#[derive(Default)]
-struct Queue {
-    /// Last in, first out: depth first, so that few directories are open at once.
-    jobs: Vec<Job>,
-    /// Jobs that are in the hands of a worker and may bring more.
-    in_work: usize,
-    is_stopped: bool,
+impl Emptying<'_> {
+    fn work(&self, workers: usize) {
+        Crew::work(workers, [Job::top()], |crew, job: Job| {
+            job.run(&Removal {
+                emptying: self,
+                crew,
+            });
+        });
+    }
+}
+
+/// An emptying in the hands of one of its workers.
+pub(super) struct Removal<'a> {
+    emptying: &'a Emptying<'a>,
+    crew: &'a Crew<Job>,
 }
 
 impl Removal<'_> {
+    /// The trash itself.
+    pub(super) fn trash(&self) -> &Handle {
+        &self.emptying.trash
+    }
+
+    /// The file system of the trash: nothing on another one is touched.
+    pub(super) fn device(&self) -> u64 {
+        self.emptying.device
+    }
+
     /// Says that a name in the trash itself goes: one that was asked for, or a directory moved up out of one.
     pub(super) fn takes(&self, name: &OsStr) -> bool {
-        self.entries.contains(name) || is_moved_up(name)
+        self.emptying.entries.contains(name) || is_moved_up(name)
     }
 
     pub(super) fn push(&self, jobs: impl IntoIterator<Item = Job>) {
-        lock(&self.queue).jobs.extend(jobs);
-        self.changed.notify_all();
+        self.crew.push(jobs);
     }
 
-    /// Adds to what is gone, tells the caller, and says whether to go on.
+    /// So many names may go before [`add`](Self::add) is told of them.
+    pub(super) fn at_once(&self) -> u64 {
+        let pace = self.emptying.pace.as_ref();
+        pace.map_or(TOLD_EVERY, |pace| pace.at_once().min(TOLD_EVERY))
+    }
+
+    /// Adds to what is gone, tells the caller, waits where no more may go just yet, and says whether to go on.
     pub(super) fn add(&self, removed: Removed) -> ControlFlow<()> {
+        let emptying = self.emptying;
         let total = {
-            let mut outcome = lock(&self.outcome);
+            let mut outcome = lock(&emptying.outcome);
             let total = &mut outcome.removed;
             total.files += removed.files;
             total.dirs += removed.dirs;
             total.bytes += removed.bytes;
             *total
         };
-        let answer = (self.progress)(&total);
+        let go_on = || (emptying.progress)(&total);
+        let mut answer = go_on();
+        if let Some(pace) = emptying.pace.as_ref().filter(|_| answer.is_continue()) {
+            answer = pace.keep(removed.files + removed.dirs, &go_on);
+        }
         if answer.is_break() {
-            lock(&self.outcome).is_stopped = true;
-            lock(&self.queue).is_stopped = true;
-            self.changed.notify_all();
+            lock(&emptying.outcome).is_stopped = true;
+            self.crew.stop();
         }
         answer
     }
 
     /// Waits until no other worker takes a name of the file with that inode.
     pub(super) fn turn(&self, inode: u64) -> MutexGuard<'_, ()> {
+        let turns = &self.emptying.turns;
         let at = usize::try_from(inode).unwrap_or(0) % TURNS;
         // The place is below the length by the remainder.
-        let turn = self.turns.get(at).unwrap_or(&self.turns[0]);
-        lock(turn)
+        lock(turns.get(at).unwrap_or(&turns[0]))
     }
 
     /// Notes something that could not be removed.
     pub(super) fn leave(&self, path: PathBuf, cause: UnremovedCause) {
-        let mut outcome = lock(&self.outcome);
+        let mut outcome = lock(&self.emptying.outcome);
         if outcome.unremoved.len() < LISTED {
             outcome.unremoved.push(Unremoved { path, cause });
         } else {
             outcome.unlisted += 1;
         }
     }
-
-    fn work(&self) {
-        while let Some(job) = self.next_job() {
-            // Given back even if the caller's progress function panics: the other worker must not wait for ever.
-            let _in_work = InWork(self);
-            job.run(self);
-        }
-    }
-
-    /// The next job; nothing once all are done or the caller has had enough.
-    fn next_job(&self) -> Option<Job> {
-        let mut queue = lock(&self.queue);
-        loop {
-            if queue.is_stopped {
-                return None;
-            }
-            if let Some(job) = queue.jobs.pop() {
-                queue.in_work += 1;
-                return Some(job);
-            }
-            if queue.in_work == 0 {
-                return None;
-            }
-            queue = self
-                .changed
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-struct InWork<'a, 'b>(&'a Removal<'b>);
-
-impl Drop for InWork<'_, '_> {
-    fn drop(&mut self) {
-        let mut queue = lock(&self.0.queue);
-        queue.in_work -= 1;
-        queue.is_stopped |= std::thread::panicking();
-        self.0.changed.notify_all();
-    }
-}
-
-/// A panic elsewhere leaves the counts as they are, which is what they are then.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -33,6 +33,7 @@ mod marker;
 mod marks;
 mod meta;
 mod mounts;
+mod pace;
 mod place;
 mod process;
 mod process_name;

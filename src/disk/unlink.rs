@@ -13,7 +13,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::empty::{Removal, Removed, UnremovedCause, lock};
+use super::crew::lock;
+use super::empty::{Removal, Removed, UnremovedCause};
 use super::handle::{DIRECTORY, INSIDE, PRIVATE_DIR, allocated, file_type, random_word};
 use super::trash::DEEP;
 
@@ -22,8 +23,6 @@ use super::trash::DEEP;
 const MAX_DEPTH: usize = 64;
 /// Directories of one directory that wait at once: memory stays bounded however many there are.
 const BATCH: usize = 8192;
-/// The caller hears of it after so many files of one directory.
-const REPORT_EVERY: u64 = 1024;
 /// Somebody writing into the trash is given up on after so many rounds.
 const MAX_REFILLS: u32 = 16;
 /// A directory with more names that cannot be removed is given up on.
@@ -154,7 +153,8 @@ impl Job {
                     lock(&self.0.state).stuck.insert(name.to_owned());
                 }
             }
-            if removed.files >= REPORT_EVERY && removal.add(std::mem::take(&mut removed)).is_break()
+            if removed.files >= removal.at_once()
+                && removal.add(std::mem::take(&mut removed)).is_break()
             {
                 return Round::Stopped;
             }
@@ -273,7 +273,7 @@ impl Job {
             return Ok(dir.clone());
         }
         let fd = match &self.0.at {
-            None => removal.trash.as_fd().try_clone_to_owned()?,
+            None => removal.trash().as_fd().try_clone_to_owned()?,
             Some((parent, name)) => {
                 let parent_dir = lock(&parent.0.state).dir.clone();
                 open_directory(&*parent_dir.ok_or(OpenError::Vanished)?, name)?
@@ -281,7 +281,7 @@ impl Job {
         };
         let stat = fstat(&fd)?;
         // A btrfs subvolume is no mount point and yet a file system of its own.
-        if stat.st_dev != removal.device {
+        if stat.st_dev != removal.device() {
             return Err(OpenError::Stuck(UnremovedCause::OtherFileSystem));
         }
         if !Mode::from_raw_mode(stat.st_mode).contains(PRIVATE_DIR) {
@@ -303,7 +303,7 @@ impl Job {
             names.push(name);
             job = parent;
         }
-        let mut path = removal.trash.path().to_owned();
+        let mut path = removal.trash().path().to_owned();
         path.extend(
             names
                 .iter()
@@ -394,11 +394,11 @@ fn unlink(dir: &OwnedFd, name: &CStr, removal: &Removal<'_>, removed: &mut Remov
 fn move_up(dir: &OwnedFd, name: &CStr, removal: &Removal<'_>) -> Result<(), Errno> {
     let word = random_word().map_err(|_| Errno::AGAIN)?;
     let new_name = format!("{DEEP}{word}");
-    match renameat(dir, name, &removal.trash, &new_name) {
+    match renameat(dir, name, removal.trash(), &new_name) {
         // Its entry `..` changes, so its owner has to be able to write to it.
         Err(Errno::ACCESS) => {
             open_up(dir, name)?;
-            renameat(dir, name, &removal.trash, &new_name)
+            renameat(dir, name, removal.trash(), &new_name)
         }
         done => done,
     }

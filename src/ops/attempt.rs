@@ -15,7 +15,7 @@ use super::pulse::Pulse;
 use super::space::{room_of, scarce};
 use super::transfers::{Transfers, Way};
 use super::verdict::{cause_of, not_begun, pulled, settled, status_of};
-use super::{Context, Error, PruneReport};
+use super::{Context, Error, PruneReport, Stop};
 use crate::core::model::{
     Percent, RunCause, RunId, RunStatus, SnapshotId, SnapshotKind, SnapshotName, SnapshotStatus,
     SqlHost, Timestamp,
@@ -339,6 +339,7 @@ impl Attempt<'_> {
         &self,
         lock: &Grip,
         report: &mut BackupReport,
+        stop: &Stop,
     ) -> Result<(), Error> {
         let mut left: BTreeSet<(SnapshotKind, SnapshotName)> =
             lock.list_incomplete()?.into_iter().collect();
@@ -354,7 +355,7 @@ impl Attempt<'_> {
         if left.is_empty() {
             return Ok(());
         }
-        match super::superseded::drop_superseded(self.context, self.host, lock, &left) {
+        match super::superseded::drop_superseded(self.context, self.host, lock, &left, stop) {
             Ok(None) => {}
             Ok(Some(done)) => report.warnings.extend(superseded_lines(&done)),
             Err(error) => report.warnings.push(format!(

@@ -168,7 +168,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
     settle_lost_runs(context, host)?;
     let facts = reconcile(context, &root, host.id, facts)?;
     let host = backed_up(&facts, &request.host)?;
-    let (id, finished) = (host.id, finish_cut_off(context, host, &lock)?);
+    let (id, finished) = (host.id, finish_cut_off(context, host, &lock, request.stop)?);
     let within = within_quota(context, &request, &root, &mut lock, facts);
     if let Err(error @ Error::OverQuota { .. }) = &within
         && claimed.is_none()
@@ -214,7 +214,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
         .warnings
         .extend(finished.iter().map(ToString::to_string));
     if report.is_complete() {
-        attempt.drop_superseded(&lock, &mut report)?;
+        attempt.drop_superseded(&lock, &mut report, stop)?;
     }
     // A quota counts what a failed pull has left, too.
     if report.is_complete() || host.settings.limits.quota.is_some() {
@@ -222,7 +222,7 @@ fn lock_and_pull(context: &Context, request: BackupRequest<'_>) -> Result<Backup
     }
     if report.is_complete() && prune {
         let request = PruneRequest::unattended(host.directory.clone());
-        report.pruned = Some(prune_locked(context, &request, &mut lock));
+        report.pruned = Some(prune_locked(context, &request, &mut lock, stop));
     }
     if let Err(error) = lock.release() {
         // The lock is free all the same, and what it says blocks nobody.
@@ -266,7 +266,7 @@ fn within_quota(
         checked => return checked.map(|()| facts),
     }
     let prune = PruneRequest::unattended(host.directory.clone());
-    match prune_locked(context, &prune, lock) {
+    match prune_locked(context, &prune, lock, request.stop) {
         Ok(report) => {
             for (name, why) in &report.left {
                 tracing::warn!("{}: {name} was not pruned: {why}", host.name);

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::grip::Grip;
 use super::prune::{PruneReport, empty_trash, to_trash};
-use super::{Context, Error};
+use super::{Context, Error, Stop};
 use crate::core::model::{HostName, PlanId, Snapshot, SnapshotName, SqlHost};
 use crate::core::plan::OrderedDeletion;
 use crate::store::HostKey;
@@ -37,6 +37,7 @@ pub(super) fn finish_cut_off(
     context: &Context,
     host: &SqlHost,
     lock: &Grip,
+    stop: &Stop,
 ) -> Result<Vec<FinishedDeletion>, Error> {
     let mut rows = context.store.deleting_rows(host.id)?;
     if !rows.is_empty() {
@@ -82,7 +83,7 @@ pub(super) fn finish_cut_off(
         });
         going.push((id, name));
     }
-    empty_trash(context, host, lock, going, &mut report)?.warn(host);
+    empty_trash(context, host, lock, going, &mut report, stop)?.warn(host);
     plans.retain(|finished| report.deleted.contains(&finished.snapshot));
     Ok(plans)
 }

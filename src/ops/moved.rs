@@ -34,7 +34,7 @@ impl Tried {
 }
 
 /// Prunes what is here of hosts that have moved away, where a schedule of theirs wants it and their policy is approved.
-/// Begins with no further host once `stop` is asked.
+/// Goes on with nothing once `stop` is asked.
 ///
 /// # Errors
 /// When the database cannot be read. What goes wrong with one host is told, and tried again the next day.
@@ -67,7 +67,7 @@ pub(super) fn prune_moved(
             continue;
         }
         let request = PruneRequest::unattended(host.directory.clone());
-        match prune(context, &request) {
+        match prune(context, &request, stop) {
             Ok(report) => {
                 tracing::info!(host = %host.name, deleted = report.deleted.len(), "pruned what was made here before the host moved");
             }

@@ -3,6 +3,8 @@
 //! The order is given by the gate for a plan that is recorded, under the host's lock, after a plan made there and then.
 //! Every snapshot that stays is looked at before the first one goes.
 
+use std::ops::ControlFlow;
+
 use super::context::Facts;
 use super::cut_off::{FinishedDeletion, finish_cut_off, log_finished};
 use super::grip::{Grip, is_gone};
@@ -10,7 +12,7 @@ use super::plan::plan_in_force;
 use super::reconcile::reconcile;
 use super::root::{grip_host, open_root};
 use super::trash::TrashView;
-use super::{Context, Error};
+use super::{Context, Error, Stop};
 use crate::core::model::{
     HostName, Kinds, Label, PlanId, RunCause, RunId, RunKind, RunStatus, SnapshotId, SnapshotName,
     SnapshotStatus, Span, SqlHost, Timestamp,
@@ -92,12 +94,13 @@ impl PruneReport {
     }
 }
 
-/// Prunes one host.
+/// Prunes one host. What has gone into the trash when `stop` is asked is deleted by the next run, and nothing more goes
+/// there.
 ///
 /// # Errors
 /// When the host is locked, the root is not there, the gate stays shut, or a snapshot that should stay is not whole:
 /// nothing was deleted then.
-pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, Error> {
+pub fn prune(context: &Context, request: &PruneRequest, stop: &Stop) -> Result<PruneReport, Error> {
     let now = super::clock::now();
     let facts = context.own_facts_of(HostKey::Directory(&request.directory))?;
     let host = facts.by_directory(&request.directory)?;
@@ -113,7 +116,7 @@ pub fn prune(context: &Context, request: &PruneRequest) -> Result<PruneReport, E
         host.id,
         context.own_facts_of(HostKey::Id(host.id))?,
     )?;
-    prune_locked(context, request, &mut lock)
+    prune_locked(context, request, &mut lock, stop)
 }
 
 /// Prunes one host whose lock the caller holds.
@@ -124,12 +127,13 @@ pub(super) fn prune_locked(
     context: &Context,
     request: &PruneRequest,
     lock: &mut Grip,
+    stop: &Stop,
 ) -> Result<PruneReport, Error> {
     let facts = context.own_facts_of(HostKey::Directory(&request.directory))?;
     let host = facts.by_directory(&request.directory)?;
     settle_lost_runs(context, host)?;
-    let finished = finish_cut_off(context, host, lock)?;
-    match prune_listed(context, request, lock) {
+    let finished = finish_cut_off(context, host, lock, stop)?;
+    match prune_listed(context, request, lock, stop) {
         Ok(report) => Ok(PruneReport { finished, ..report }),
         Err(error) => {
             // They are gone whatever stands against the rest.
@@ -144,6 +148,7 @@ fn prune_listed(
     context: &Context,
     request: &PruneRequest,
     lock: &mut Grip,
+    stop: &Stop,
 ) -> Result<PruneReport, Error> {
     let facts = context.own_facts_of(HostKey::Directory(&request.directory))?;
     let host = facts.by_directory(&request.directory)?;
@@ -199,7 +204,7 @@ fn prune_listed(
         clock,
     )
     .map_err(Error::from)
-    .and_then(|order| carry_out(context, &facts, host, &order, lock, run));
+    .and_then(|order| carry_out(context, &facts, host, &order, lock, (run, stop)));
     finish_run(context, run, &done)?;
     done
 }
@@ -245,7 +250,7 @@ fn carry_out(
     host: &SqlHost,
     order: &DeletionOrder,
     lock: &Grip,
-    run: RunId,
+    (run, stop): (RunId, &Stop),
 ) -> Result<PruneReport, Error> {
     lock.check_in_place()?;
     everything_kept_is_whole(context, facts, host, order, lock)?;
@@ -257,6 +262,11 @@ fn carry_out(
     let mut going: Vec<(SnapshotId, SnapshotName)> = Vec::new();
     for deletion in order.deletions() {
         let now = super::clock::now();
+        if stop.is_asked() {
+            let why = "it was stopped before: the next prune decides anew";
+            report.left.push((deletion.name.clone(), why.to_owned()));
+            break;
+        }
         if !context.store.heartbeat(run, now)? {
             report.left.push((
                 deletion.name.clone(),
@@ -310,7 +320,7 @@ fn carry_out(
                 .push((deletion.name.clone(), marking_text(refused).to_owned())),
         }
     }
-    empty_trash(context, host, lock, going, &mut report)?;
+    empty_trash(context, host, lock, going, &mut report, stop)?;
     Ok(report)
 }
 
@@ -401,10 +411,12 @@ pub(super) fn empty_trash(
     lock: &Grip,
     going: Vec<(SnapshotId, SnapshotName)>,
     report: &mut PruneReport,
+    stop: &Stop,
 ) -> Result<TrashView, Error> {
     let facts = context.own_facts_of(HostKey::Id(host.id))?;
     let trash = TrashView::of(context, &facts, host, lock)?;
-    let emptied = lock.empty_trash(&trash.goes, &|_| std::ops::ControlFlow::Continue(()))?;
+    let pace = host.settings.prune.max_per_second;
+    let emptied = lock.empty_trash(&trash.goes, pace, &|_| go_on_unless(stop))?;
     report.freed += emptied.removed.bytes;
     if emptied.is_finished() {
         for (row, name) in going {
@@ -431,6 +443,15 @@ pub(super) fn empty_trash(
             .map(|(_, name)| (name, format!("in the trash, not empty yet: {why}"))),
     );
     Ok(trash)
+}
+
+/// For a removal that hears `stop`.
+pub(super) fn go_on_unless(stop: &Stop) -> ControlFlow<()> {
+    if stop.is_asked() {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
 }
 
 /// A run of an older version, which had no lease, has lost its process once it was silent for so long.

@@ -12,7 +12,7 @@ use super::prune::settle_lost_runs;
 use super::reconcile::reconcile;
 use super::root::{grip_host, open_root};
 use super::trash::TrashView;
-use super::{Context, Error};
+use super::{Context, Error, Stop};
 use crate::core::model::{Snapshot, SnapshotStatus, SqlHost, Timestamp};
 use crate::disk::{Found, HostDir, Place, Root, Scan, Suspect};
 use crate::store::HostKey;
@@ -313,7 +313,10 @@ fn repair_host(
                     lock.bring_back(&stays.name, *kind, name)?;
                 }
             }
-            super::cut_off::log_finished(&host.name, &finish_cut_off(context, host, &lock)?);
+            super::cut_off::log_finished(
+                &host.name,
+                &finish_cut_off(context, host, &lock, &Stop::new())?,
+            );
             let facts = reconcile(context, root, host.id, read()?)?;
             discover_host(context, root, host, &facts)?;
             write_marks(context, host, &dir, now)?;

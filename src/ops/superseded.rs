@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::grip::Grip;
 use super::prune::{PruneReport, empty_trash, to_trash};
-use super::{Context, Error};
+use super::{Context, Error, Stop};
 use crate::core::model::{Kinds, SnapshotKind, SnapshotName, SnapshotStatus, SqlHost};
 use crate::core::plan::{OrderedDeletion, superseded_plan};
 use crate::store::{HostKey, Marking, PlanKind};
@@ -21,6 +21,7 @@ pub(super) fn drop_superseded(
     host: &SqlHost,
     lock: &Grip,
     left: &BTreeSet<(SnapshotKind, SnapshotName)>,
+    stop: &Stop,
 ) -> Result<Option<PruneReport>, Error> {
     let facts = context.own_facts_of(HostKey::Id(host.id))?;
     let host: &SqlHost = facts.by_directory(&host.directory)?;
@@ -57,6 +58,6 @@ pub(super) fn drop_superseded(
         plan: Some(recorded),
         ..PruneReport::nothing(&host.name)
     };
-    empty_trash(context, host, lock, going, &mut report)?;
+    empty_trash(context, host, lock, going, &mut report, stop)?;
     Ok(Some(report))
 }

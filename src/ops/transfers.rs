@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -15,6 +14,7 @@ use serde_json::Value;
 
 use super::ceiling::watched;
 use super::links::{Links, utf8};
+use super::prune::go_on_unless;
 use super::pulse::Pulse;
 use super::{Error, sentence};
 use crate::core::model::{Incremental, SourcePath, SqlHost, TransferList, visible};
@@ -364,9 +364,10 @@ impl Transfers<'_, '_> {
     fn begin_anew(&self) -> Result<(), Error> {
         // Nothing that a plan has to list: it never was a snapshot.
         let left = BTreeSet::from([self.lock.begin_anew(self.incomplete)?]);
+        let (pace, stop) = (self.host.settings.prune.max_per_second, &self.pulse.stop);
         let emptied = self
             .lock
-            .empty_trash(&left, &|_| ControlFlow::Continue(()))?;
+            .empty_trash(&left, pace, &|_| go_on_unless(stop))?;
         if !emptied.is_finished() {
             self.say("some of it could not be removed from the trash");
         }

@@ -76,7 +76,7 @@ fn do_everything(test: &TestRoot) -> Vec<DiskError> {
     note(lock.trash(SCHEDULED, &name(1)).map(|_| ()));
     let all = lock.trash_names().map(|names| names.into_iter().collect());
     note(all.and_then(|all| {
-        lock.empty_trash(&all, &|_| std::ops::ControlFlow::Continue(()))
+        lock.empty_trash(&all, None, &|_| std::ops::ControlFlow::Continue(()))
             .map(|_| ())
     }));
     errors
@@ -179,6 +179,7 @@ fn a_directory_that_becomes_a_link_during_a_removal_is_not_followed() {
         for _ in 0..300 {
             let _ = lock.empty_trash(
                 &std::collections::BTreeSet::from(["swapped".into()]),
+                None,
                 &|_| std::ops::ControlFlow::Continue(()),
             );
         }

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use pobsync::disk::{HostLock, Removed};
 
@@ -153,7 +154,7 @@ fn few_directories_are_open_at_once() {
     });
     let trash = test.host_path(".trash");
     let emptied = lock
-        .empty_trash(&in_trash(&lock), &|_removed| {
+        .empty_trash(&in_trash(&lock), None, &|_removed| {
             // Other tests of this process have files open too: only those in this trash count.
             let open = std::fs::read_dir("/proc/self/fd")
                 .unwrap()
@@ -247,7 +248,7 @@ fn the_caller_can_stop_and_go_on_later() {
             std::fs::create_dir_all(data.join(format!("{dir}/sub"))).unwrap();
         }
     });
-    let stopped = lock.empty_trash(&in_trash(&lock), &|removed| {
+    let stopped = lock.empty_trash(&in_trash(&lock), None, &|removed| {
         if removed.dirs >= 10 {
             ControlFlow::Break(())
         } else {
@@ -271,11 +272,62 @@ fn a_caller_that_panics_ends_the_removal_and_no_thread_hangs() {
         }
     });
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let _ = lock.empty_trash(&in_trash(&lock), &|removed| {
+        let _ = lock.empty_trash(&in_trash(&lock), None, &|removed| {
             assert!(removed.dirs < 5, "as planned");
             ControlFlow::Continue(())
         });
     }));
     assert!(panicked.is_err());
+    assert!(empty_trash(&lock).is_finished());
+}
+
+/// Many files in one directory, and many directories: no more names go than may have by then, however slow the machine.
+#[test]
+fn no_more_names_go_a_second_than_may() {
+    let test = TestRoot::new();
+    let lock = trashed(&test, |data| {
+        for number in 0..200 {
+            std::fs::write(data.join(format!("file-{number}")), "x").unwrap();
+            std::fs::create_dir(data.join(format!("dir-{number}"))).unwrap();
+        }
+    });
+    let most_at_once = AtomicU64::new(0);
+    let (begun, before) = (Instant::now(), AtomicU64::new(0));
+    let emptied = lock
+        .empty_trash(&in_trash(&lock), Some(400), &|removed| {
+            let names = removed.files + removed.dirs;
+            let step = names - before.swap(names, Ordering::Relaxed);
+            most_at_once.fetch_max(step, Ordering::Relaxed);
+            // What goes at once has gone when its time begins.
+            let may = begun.elapsed().as_secs_f64() * 400.0 + 40.0;
+            assert!(names as f64 <= may, "{names} of {may}");
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(emptied.is_finished(), "{emptied:?}");
+    assert_eq!(emptied.removed.files + emptied.removed.dirs, 404);
+    let most_at_once = most_at_once.into_inner();
+    assert!(most_at_once <= 40, "{most_at_once}");
+}
+
+#[test]
+fn a_stop_is_heard_while_nothing_may_go() {
+    let test = TestRoot::new();
+    let lock = trashed(&test, |data| {
+        for number in 0..1000 {
+            std::fs::write(data.join(format!("file-{number}")), "x").unwrap();
+        }
+    });
+    let asked = AtomicU64::new(0);
+    let stopped = lock.empty_trash(&in_trash(&lock), Some(1), &|_| match asked
+        .fetch_add(1, Ordering::Relaxed)
+    {
+        0..3 => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    });
+    let stopped = stopped.unwrap();
+    assert!(stopped.is_stopped && !stopped.is_finished());
+    // It is asked between names and ten times a second while it waits.
+    assert!(stopped.removed.files <= 3, "{stopped:?}");
     assert!(empty_trash(&lock).is_finished());
 }

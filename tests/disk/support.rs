@@ -82,7 +82,7 @@ pub(crate) fn publish(lock: &HostLock, kind: SnapshotKind, name: &SnapshotName) 
 }
 
 pub(crate) fn empty_trash(lock: &HostLock) -> Emptied {
-    lock.empty_trash(&in_trash(lock), &|_removed| ControlFlow::Continue(()))
+    lock.empty_trash(&in_trash(lock), None, &|_removed| ControlFlow::Continue(()))
         .unwrap()
 }
 

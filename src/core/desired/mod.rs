@@ -15,8 +15,8 @@ pub use explain::explain;
 pub use finding::{At, Finding, Severity};
 pub use parts::{
     GlobalPart, GroupPart, GuardPart, HooksPart, HostPart, Layer, LimitsPart, ListPart, Maybe,
-    Parts, RemovedPart, RetentionNode, RetentionPart, RetentionUse, RsyncPart, ScheduleNode,
-    SchedulePart, ScheduleUse, ServerPart, SmtpPart, Spanned, SshPart, VerifyPart,
+    Parts, PrunePart, RemovedPart, RetentionNode, RetentionPart, RetentionUse, RsyncPart,
+    ScheduleNode, SchedulePart, ScheduleUse, ServerPart, SmtpPart, Spanned, SshPart, VerifyPart,
 };
 pub use resolve::{Piece, Places, Resolving, named_policies};
 pub use state::{DesiredHost, DesiredState, Removed};

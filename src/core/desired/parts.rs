@@ -222,6 +222,7 @@ pub struct Layer {
     pub hooks: Option<Box<HooksPart>>,
     pub verify: Option<Box<VerifyPart>>,
     pub limits: Option<Box<LimitsPart>>,
+    pub prune: Option<Box<PrunePart>>,
 }
 
 /// A `verify` node.
@@ -230,6 +231,13 @@ pub struct Layer {
 pub struct VerifyPart {
     pub every: Maybe<Span>,
     pub sample: Maybe<Percent>,
+}
+
+/// A `prune` node.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs, reason = "each field is the setting of its name")]
+pub struct PrunePart {
+    pub max_per_second: Maybe<u32>,
 }
 
 /// A `limits` node.

@@ -371,6 +371,9 @@ fn plain_settings(settings: &mut HostSettings, layers: &[&Layer], origins: &mut 
         "limits.max-files": max_files;
         "limits.quota": quota;
     }
+    take_from! { prune:
+        "prune.max-per-second": max_per_second;
+    }
     take_from! { ssh:
         "ssh.user": user;
         "ssh.port": port;

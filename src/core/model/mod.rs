@@ -53,7 +53,8 @@ pub use run::{Run, RunKind, RunStatus};
 pub use schedule::{CronText, Schedule};
 pub use settings::{
     BUILT_IN_EXCLUDES, GlobalSettings, Hooks, HostSettings, Incremental, Notify, NotifyEvent,
-    NotifyTarget, RsyncSettings, SIZES, SecretText, ServerSettings, SshSettings, VerifySettings,
+    NotifyTarget, PruneSettings, RsyncSettings, SIZES, SecretText, ServerSettings, SshSettings,
+    VerifySettings,
 };
 pub use smtp::{SmtpSettings, SmtpTls, is_this_machine};
 pub use snapshot::{Hold, Snapshot, SnapshotKind, SnapshotName, SnapshotStatus};

@@ -63,6 +63,9 @@ pub struct HostSettings {
     /// How much it may bring.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
+    /// How its snapshots are deleted.
+    #[serde(default, skip_serializing_if = "PruneSettings::is_default")]
+    pub prune: PruneSettings,
 }
 
 impl HostSettings {
@@ -91,11 +94,29 @@ impl HostSettings {
             stale_after: None,
             verify: VerifySettings::default(),
             limits: Limits::default(),
+            prune: PruneSettings::default(),
         }
     }
 
     /// A snapshot that lost half its files or bytes is suspect unless a host says otherwise.
     pub const SUSPECT_PERCENT: Percent = Percent::clamped(50);
+}
+
+/// How the snapshots of a host are deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PruneSettings {
+    /// No more names a second, one after the other and at the lowest priority; as fast as it goes if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_per_second: Option<u32>,
+}
+
+impl PruneSettings {
+    /// Says that nothing is set.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// When the snapshots of a host are verified.

@@ -191,7 +191,7 @@ impl<'e> Round<'_, 'e> {
     /// Reads what is due, and begins as much of it as may run at once.
     fn tick(&mut self) -> Result<(), Error> {
         let at_work: BTreeSet<HostId> = self.running.values().map(|work| work.host).collect();
-        recover::recover(self.context, &at_work)?;
+        recover::recover(self.context, &at_work, self.stop)?;
         let now = super::clock::now();
         let state = self.context.store.global_settings()?;
         let me = self.context.me(&state)?;

@@ -7,7 +7,7 @@ use super::super::grip::is_gone;
 use super::super::prune::{is_lost, settle_lost_run, settle_lost_runs, unleased_runs};
 use super::super::reconcile::reconcile;
 use super::super::root::{grip_host, open_root};
-use super::super::{Context, Error, clock, process_name, sentence};
+use super::super::{Context, Error, Stop, clock, process_name, sentence};
 use crate::core::model::{HostId, Label, RunStatus, SnapshotStatus, SqlHost};
 use crate::store::{HostKey, RunEnd, RunFilter, RunRecord};
 
@@ -16,7 +16,11 @@ use crate::store::{HostKey, RunEnd, RunFilter, RunRecord};
 ///
 /// # Errors
 /// When the database cannot be worked with. What goes wrong with one host is told, and tried again on the next tick.
-pub(super) fn recover(context: &Context, at_work: &BTreeSet<HostId>) -> Result<(), Error> {
+pub(super) fn recover(
+    context: &Context,
+    at_work: &BTreeSet<HostId>,
+    stop: &Stop,
+) -> Result<(), Error> {
     let running = RunFilter {
         status: Some(RunStatus::Running),
         ..RunFilter::default()
@@ -50,7 +54,7 @@ pub(super) fn recover(context: &Context, at_work: &BTreeSet<HostId>) -> Result<(
         .iter()
         .filter(|host| ids.contains(&host.id))
     {
-        match recover_host(context, &facts, host) {
+        match recover_host(context, &facts, host, stop) {
             Ok(()) => {
                 tracing::warn!(host = %host.name, "a run had lost its process and is settled")
             }
@@ -82,6 +86,7 @@ fn recover_host(
     context: &Context,
     facts: &super::super::Facts,
     host: &SqlHost,
+    stop: &Stop,
 ) -> Result<(), Error> {
     let now = clock::now();
     let root = match open_root(context, facts, now) {
@@ -97,7 +102,7 @@ fn recover_host(
     };
     let lock = grip_host(context, &dir, host, "recover", None, now)?;
     settle_lost_runs(context, host)?;
-    log_finished(&host.name, &finish_cut_off(context, host, &lock)?);
+    log_finished(&host.name, &finish_cut_off(context, host, &lock, stop)?);
     // What was made visible right before the kill is whole, and its row does not know.
     let facts = context.own_facts_of(HostKey::Id(host.id))?;
     reconcile(context, &root, host.id, facts)?;
@@ -136,7 +141,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::super::super::configure::{HostEdit, configure_host};
-    use super::super::super::{Context, clock, process_name};
+    use super::super::super::{Context, Stop, clock, process_name};
     use super::recover;
     use crate::core::model::{HostId, RunId, RunKind, RunStatus};
     use crate::store::{NewRun, RunFilter};
@@ -179,7 +184,7 @@ mod tests {
             hosts.push(state.host(&name).unwrap().id);
         }
         let (at_work, lost) = (begun(&context, hosts[0]), begun(&context, hosts[1]));
-        recover(&context, &BTreeSet::from([hosts[0]])).unwrap();
+        recover(&context, &BTreeSet::from([hosts[0]]), &Stop::new()).unwrap();
         assert_eq!(status(&context, at_work), RunStatus::Running);
         assert_eq!(status(&context, lost), RunStatus::Interrupted);
     }
