@@ -11,7 +11,7 @@ use super::lines::Lines;
 use super::memory::{Key, Memory, key_of};
 use super::packed::{pack, unpack};
 use super::parse::{self, Include};
-use super::side_by_side::most_workers;
+use super::side_by_side::{make_room, most_workers};
 use super::{document, guard};
 use crate::core::desired::{Finding, Parts};
 
@@ -68,6 +68,7 @@ pub(super) fn read_all(
     let done: Vec<Mutex<Option<ReadFile>>> = (0..count).map(|_| Mutex::new(None)).collect();
     let (next, sum) = (AtomicUsize::new(0), AtomicU64::new(0));
     let work = || {
+        make_room(count);
         while sum.load(Ordering::Relaxed) <= most {
             let i = next.fetch_add(1, Ordering::Relaxed);
             let (Some(job), Some(place)) = (jobs.get(i), done.get(i)) else {

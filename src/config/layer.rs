@@ -57,11 +57,11 @@ impl Reader<'_> {
             "rsync" => self.rsync(layer.rsync.get_or_insert_default(), node),
             "source" => {
                 let list = self.list(node);
-                layer.sources.push(list);
+                push(&mut layer.sources, list);
             }
             "exclude" => {
                 let list = self.list(node);
-                layer.excludes.push(list);
+                push(&mut layer.excludes, list);
             }
             "retention" => self.retention_use(layer, node),
             "schedule" => self.schedule_use(layer, node),
@@ -534,12 +534,13 @@ impl Reader<'_> {
         let reset = self.reset(node);
         let part = self.schedule_part(node);
         let is_only_reset = reset && name.is_none() && part.cron.is_none();
-        layer.schedules.push(ScheduleUse {
+        let usage = ScheduleUse {
             at,
             name,
             reset,
             part,
-        });
+        };
+        push(&mut layer.schedules, usage);
         if is_only_reset {
             // It takes the inherited ones away and brings none.
             layer.schedules.pop();
@@ -587,6 +588,14 @@ impl Reader<'_> {
         }
         part
     }
+}
+
+/// Adds an item to a list that nearly always has no other: a list makes room for four.
+pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
+    if list.is_empty() {
+        list.reserve_exact(1);
+    }
+    list.push(item);
 }
 
 /// Six hundred zones are compared for each suggestion, and nobody reads further.

@@ -1,6 +1,7 @@
 //! Reading the configuration: the file, its includes, and nothing outside its folder.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
 use std::io::Read as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -579,7 +580,10 @@ impl Places for FilePlaces<'_> {
             .lines
             .get(at.file())
             .map_or(1, |lines| lines.line(at.offset()));
-        format!("{path}:{line}")
+        let mut place = String::with_capacity(path.len() + 8);
+        place.push_str(path);
+        let _ = write!(place, ":{line}");
+        place
     }
 
     fn are_all_told(&self) -> bool {

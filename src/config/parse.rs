@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::layer::SHARED;
+use super::layer::{SHARED, push};
 use super::node::Reader;
 use super::syntax::Node;
 use crate::core::desired::{
@@ -302,7 +302,7 @@ impl Reader<'_> {
         {
             for word in text.value.split(',') {
                 match word.trim().parse::<Label>() {
-                    Ok(value) => groups.push(Spanned { value, at: text.at }),
+                    Ok(value) => push(&mut groups, Spanned { value, at: text.at }),
                     Err(error) => {
                         self.wrong("invalid-value", text.at, error.to_string(), error.help)
                     }

@@ -15,12 +15,31 @@ pub(super) fn most_workers() -> usize {
     })
 }
 
+/// Fewer pieces bring little.
+const MANY: usize = 8;
+/// What a large fleet takes of one thread; it costs addresses alone until it is used.
+const ROOM: usize = 16 << 20;
+
+/// Has the allocator make room at once for what this thread does with so many pieces.
+///
+/// That of glibc (2.36: `sysmalloc`, `grow_heap`) asks the kernel for every further page that a thread needs which is not the
+/// first one, and all threads wait for each other there: a tenth of the time. What it once got it goes on with. The first
+/// of the two is too large for that place, and raises the size of what is.
+pub(super) fn make_room(pieces: usize) {
+    if pieces >= MANY {
+        for _ in 0..2 {
+            drop(std::hint::black_box(Vec::<u8>::with_capacity(ROOM)));
+        }
+    }
+}
+
 /// What `work` makes of each number below `count`, in their order. The caller's thread works too; where no other can be
 /// had, it does all.
 pub(super) fn side_by_side<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(count));
     let all = || {
+        make_room(count);
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             if i >= count {

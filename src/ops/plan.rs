@@ -69,7 +69,18 @@ fn planned(
         snapshots,
         ..planner(facts, asked, root)
     };
-    Ok(planner.against(desired, source)?)
+    std::thread::scope(|scope| {
+        // Of a large fleet that takes as long as the planning.
+        let writer = std::thread::Builder::new().spawn_scoped(scope, || desired.written());
+        let written = || match writer {
+            Ok(writer) => match writer.join() {
+                Ok(written) => written,
+                Err(panic) => std::panic::resume_unwind(panic),
+            },
+            Err(_) => desired.written(),
+        };
+        Ok(planner.against_written(desired, written, source)?)
+    })
 }
 
 /// Plans the retention that is in force for `hosts`.

@@ -13,8 +13,8 @@ use super::parts::{
 };
 use super::{At, DesiredHost, DesiredState, Finding, Removed};
 use crate::core::model::{
-    Address, GlobalSettings, Guard, HookName, HostSettings, Keep, Label, Policy, Schedule,
-    ServerSettings, SmtpSettings, Span, Value,
+    Address, GlobalSettings, Guard, HookName, HostName, HostSettings, Keep, Label, Policy,
+    Schedule, ServerSettings, SmtpSettings, Span, Value,
 };
 
 /// Turns a place into `file:line`.
@@ -66,9 +66,11 @@ impl<'a> Resolving<'a> {
         });
         let mut order: Vec<usize> = Vec::new();
         if beyond.is_empty() {
-            let name = |i: &usize| parts.hosts.get(*i).map(|host| &host.name.value);
-            order.extend(0..parts.hosts.len());
-            order.sort_by(|a, b| name(a).cmp(&name(b)));
+            // Names beside each other are compared in half the time.
+            let names = parts.hosts.iter().map(|host| host.name.value.clone());
+            let mut names: Vec<(HostName, usize)> = names.zip(0..).collect();
+            names.sort_by(|(a, _), (b, _)| a.cmp(b));
+            order.extend(names.into_iter().map(|(_, i)| i));
         }
         Self {
             parts,
@@ -576,7 +578,7 @@ fn schedules(
         });
         used.push(usage);
     }
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(used.len());
     for usage in used {
         let named = usage
             .name

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{GlobalSettings, HostName, HostSettings, SnapshotsOnRemoval};
+use crate::core::model::{GlobalSettings, HostName, HostSettings, SnapshotsOnRemoval, Written};
 
 /// What the configuration asks for, after defaults, groups and overrides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,28 @@ pub struct DesiredState {
     pub hosts: Vec<DesiredHost>,
     /// Hosts that are said to be gone, sorted by name.
     pub removed: Vec<Removed>,
+}
+
+/// The bytes of a usual host, written.
+const HOST: usize = 1 << 10;
+
+impl DesiredState {
+    /// All that it asks for, written for a fingerprint. The places of the files are no part of it: they move with a comment,
+    /// and with the folder it is read from.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        let hosts: Vec<_> = self
+            .hosts
+            .iter()
+            .map(|host| (&host.name, &host.was, &host.settings))
+            .collect();
+        let removed: Vec<_> = self
+            .removed
+            .iter()
+            .map(|gone| (&gone.name, gone.snapshots))
+            .collect();
+        Written::with_room(hosts.len() * HOST, &(&self.global, hosts, removed))
+    }
 }
 
 /// One host of the configuration.

@@ -16,6 +16,58 @@ pub struct Fingerprint(String);
 text_newtype!(Fingerprint);
 text_on_the_wire!(Fingerprint);
 
+/// A value as canonical JSON, written before its fingerprint is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written(Vec<u8>);
+
+impl Written {
+    /// Writes `value`. What cannot be written as JSON is `null`; no type of ours is such.
+    #[must_use]
+    pub fn of<T: Serialize>(value: &T) -> Self {
+        Self::with_room(0, value)
+    }
+
+    /// The same with room for so many bytes from the start.
+    #[must_use]
+    pub fn with_room<T: Serialize>(bytes: usize, value: &T) -> Self {
+        let mut writer = writer::Writer::keeping(bytes);
+        match value.serialize(&mut writer) {
+            Ok(()) => Self(writer.bytes()),
+            Err(_) => Self(b"null".to_vec()),
+        }
+    }
+}
+
+/// The fingerprint of a list, made item by item: some may have been written before.
+#[derive(Default)]
+#[must_use = "a fingerprint is made of what was written"]
+pub struct ListFingerprint {
+    writer: writer::Writer,
+    has_items: bool,
+}
+
+impl ListFingerprint {
+    /// Adds `value`.
+    pub fn item<T: Serialize>(self, value: &T) -> Self {
+        self.written(&Written::of(value))
+    }
+
+    /// Adds what was written before.
+    pub fn written(mut self, value: &Written) -> Self {
+        self.writer.raw(if self.has_items { b"," } else { b"[" });
+        self.writer.raw(&value.0);
+        self.has_items = true;
+        self
+    }
+
+    /// The fingerprint of all of them as one list.
+    #[must_use]
+    pub fn finish(mut self) -> Fingerprint {
+        self.writer.raw(if self.has_items { b"]" } else { b"[]" });
+        Fingerprint::of_digest(self.writer.finish().as_ref())
+    }
+}
+
 /// Bytes that are digested at a time.
 const ENOUGH: usize = 16 << 10;
 

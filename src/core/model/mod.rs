@@ -33,7 +33,7 @@ mod units;
 
 pub use account::{Account, AccountName, ApiToken, TokenId, TokenScope, TokenScopes, UserId};
 pub use address::{Address, ProxyJump, UserName};
-pub use canonical::{Fingerprint, canonical_json};
+pub use canonical::{Fingerprint, ListFingerprint, Written, canonical_json};
 pub use counted::counted;
 pub use damage::ProblemKind;
 pub use escape::visible;

@@ -3,7 +3,7 @@
 mod several;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::core::desired::{DesiredHost, DesiredState};
 use crate::core::diff::{Change, Comparison, Object, Scope, compare};
 use crate::core::model::{
     AbsolutePath, Fingerprint, Guard, HostId, HostName, Kinds, Label, Policy, RootId, Schedule,
-    Snapshot, SnapshotName, SnapshotsOnRemoval, Span, SqlHost, SqlState, Timestamp,
+    Snapshot, SnapshotName, SnapshotsOnRemoval, Span, SqlHost, SqlState, Timestamp, Written,
 };
 use crate::core::retention::{
     Decision, EmptyPolicy, Mode, Question, Reason, Side, Verdict, plan_host,
@@ -138,7 +138,20 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     /// When a policy keeps nothing; checks of the desired state refuse such a file before.
-    pub fn against(mut self, desired: &DesiredState, source: Source) -> Result<Plan, EmptyPolicy> {
+    pub fn against(self, desired: &DesiredState, source: Source) -> Result<Plan, EmptyPolicy> {
+        self.against_written(desired, || desired.written(), source)
+    }
+
+    /// The same where somebody else writes `desired` for the fingerprint meanwhile: `written` is asked for it last.
+    ///
+    /// # Errors
+    /// As [`Planner::against`].
+    pub fn against_written(
+        mut self,
+        desired: &DesiredState,
+        written: impl FnOnce() -> Written,
+        source: Source,
+    ) -> Result<Plan, EmptyPolicy> {
         let scope = self
             .selection
             .hosts
@@ -179,7 +192,7 @@ impl<'a> Planner<'a> {
             compared,
             refusals,
             (retention, by_change),
-            Some(desired),
+            Some(&written()),
         );
         plan.moves = moves;
         plan.leaving = leaving;
@@ -246,21 +259,19 @@ impl<'a> Planner<'a> {
     where
         'a: 'b,
     {
-        let changes: BTreeMap<&str, &Change> = compared
+        let changes: HashMap<&str, &Change> = compared
             .changes
             .iter()
             .filter(|c| c.object == Object::Host)
             .map(|c| (c.name.as_str(), c))
             .collect();
-        let by_name: BTreeMap<&HostName, &DesiredHost> =
-            desired.hosts.iter().map(|h| (&h.name, h)).collect();
-        let by_text: HashMap<&str, &DesiredHost> =
+        let by_name: HashMap<&str, &DesiredHost> =
             desired.hosts.iter().map(|h| (h.name.as_str(), h)).collect();
         let renamed: BTreeMap<&HostName, &DesiredHost> = compared
             .changes
             .iter()
             .filter_map(|change| {
-                let host = by_text.get(change.name.as_str()).copied()?;
+                let host = by_name.get(change.name.as_str()).copied()?;
                 Some((change.was.as_ref()?, host))
             })
             .collect();
@@ -272,7 +283,7 @@ impl<'a> Planner<'a> {
         };
 
         // A name in use again is that of the new host: what becomes of it says nothing of the one that left earlier.
-        let in_use: BTreeSet<&HostName> = self
+        let in_use: HashSet<&HostName> = self
             .state
             .hosts
             .iter()
@@ -285,14 +296,14 @@ impl<'a> Planner<'a> {
         };
 
         let mut sides = Vec::new();
-        let mut known = BTreeSet::new();
+        let mut known = HashSet::with_capacity(desired.hosts.len());
         for sql in &self.state.hosts {
             let renamed_to = renamed
                 .get(&sql.name)
                 .copied()
                 .filter(|_| sql.retired.is_none());
             let wanted = renamed_to
-                .or_else(|| by_name.get(&sql.name).copied())
+                .or_else(|| by_name.get(sql.name.as_str()).copied())
                 .filter(|_| sql.retired.is_none());
             if !includes(&sql.name) && !renamed_to.is_some_and(|host| includes(&host.name)) {
                 continue;
@@ -447,7 +458,7 @@ impl<'a> Planner<'a> {
         compared: Comparison,
         refusals: Vec<Refusal>,
         (retention, by_change): (Vec<RetentionPlan>, usize),
-        desired: Option<&DesiredState>,
+        desired: Option<&Written>,
     ) -> Plan {
         let mut summary = Summary {
             drift: compared.drift.len(),

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::{Allow, Leaving, Move, Outcome, RetentionPlan, Summary, Totals};
 use crate::core::desired::DesiredState;
 use crate::core::diff::{Change, Drift};
-use crate::core::model::{Fingerprint, HostName, Kinds, Lineage, Serial, Timestamp};
+use crate::core::model::{
+    Fingerprint, HostName, Kinds, Lineage, ListFingerprint, Serial, Timestamp, Written,
+};
 
 /// The version of the plan's JSON. A newer one is refused: its meaning is unknown.
 pub const FORMAT_VERSION: u32 = 1;
@@ -143,7 +145,7 @@ pub struct Refusal {
 
 impl Plan {
     /// Computes both fingerprints over what the plan says now.
-    pub(super) fn seal(&mut self, desired: Option<&DesiredState>) {
+    pub(super) fn seal(&mut self, desired: Option<&Written>) {
         self.fingerprint = self.configuration_fingerprint(desired);
         self.deletions_fingerprint = self.listed_deletions_fingerprint();
     }
@@ -151,7 +153,7 @@ impl Plan {
     /// SHA-256 over the lineage, the desired state, the changes, the policies, which hosts were looked at and which limits
     /// are lifted: what a person approves. Snapshots, times and versions are not part of it, so that a night between review and apply
     /// changes nothing; nor are the places of the file, which move with a comment and with the folder it is read from.
-    pub(super) fn configuration_fingerprint(&self, desired: Option<&DesiredState>) -> Fingerprint {
+    pub(super) fn configuration_fingerprint(&self, desired: Option<&Written>) -> Fingerprint {
         let mut policies: Vec<_> = self
             .retention
             .iter()
@@ -160,19 +162,6 @@ impl Plan {
         // On how many servers a host has snapshots is no configuration: those that it left lose their last one some day.
         policies.dedup();
         let scope = self.partial.then_some((&self.hosts, &self.kinds));
-        let desired = desired.map(|state| {
-            let hosts: Vec<_> = state
-                .hosts
-                .iter()
-                .map(|host| (&host.name, &host.was, &host.settings))
-                .collect();
-            let removed: Vec<_> = state
-                .removed
-                .iter()
-                .map(|gone| (&gone.name, gone.snapshots))
-                .collect();
-            (&state.global, hosts, removed)
-        });
         let changes: Vec<_> = self
             .changes
             .iter()
@@ -188,14 +177,16 @@ impl Plan {
                 (action, object, name, was, fields)
             })
             .collect();
-        Fingerprint::of(&(
-            &self.lineage,
-            desired,
-            changes,
-            policies,
-            scope,
-            &self.allow,
-        ))
+        let list = ListFingerprint::default().item(&self.lineage);
+        let list = match desired {
+            Some(desired) => list.written(desired),
+            None => list.item(&()),
+        };
+        list.item(&changes)
+            .item(&policies)
+            .item(&scope)
+            .item(&self.allow)
+            .finish()
     }
 
     fn listed_deletions_fingerprint(&self) -> Fingerprint {
@@ -267,8 +258,9 @@ impl Plan {
     #[must_use]
     pub fn is_intact(&self) -> bool {
         let is_saved = self.desired.is_some() || self.digest.is_some();
+        let desired = self.desired.as_ref().map(DesiredState::written);
         (!is_saved || self.digest == Some(self.content_digest()))
-            && self.fingerprint == self.configuration_fingerprint(self.desired.as_ref())
+            && self.fingerprint == self.configuration_fingerprint(desired.as_ref())
             && self.deletions_fingerprint == self.listed_deletions_fingerprint()
     }
 

@@ -1,6 +1,6 @@
 //! The settings of hosts as rows hold them, each text read once: most hosts of a fleet say the same but for where they are.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::core::model::{HostSettings, Value};
 use crate::store::StoreError;
@@ -16,9 +16,10 @@ const BEFORE: [&str; 2] = [
 /// A fleet says some dozens of things; what is beyond so many is read each time.
 const REMEMBERED: usize = 256;
 
-/// Settings that were read, by the text behind their address, for each of what may stand before it.
+/// Settings that were read, by the text behind their address, for each of what may stand before it. Comparing a few of such
+/// texts is faster than hashing one.
 #[derive(Default)]
-pub(super) struct SettingsRead([HashMap<String, HostSettings>; BEFORE.len()]);
+pub(super) struct SettingsRead([BTreeMap<String, HostSettings>; BEFORE.len()]);
 
 impl SettingsRead {
     /// The settings that `text` is, a column of the row that `row` is at.

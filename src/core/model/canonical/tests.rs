@@ -5,7 +5,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use super::{Fingerprint, canonical_json};
+use super::{Fingerprint, ListFingerprint, Written, canonical_json};
 
 /// Values of every shape that serde knows, with keys in any order and more than once.
 #[derive(Debug, Clone)]
@@ -145,6 +145,12 @@ fn by_tree<T: Serialize>(value: &T) -> Fingerprint {
 
 proptest! {
     #[test]
+    fn a_list_made_item_by_item_has_the_fingerprint_of_the_list(trees in prop::collection::vec(tree(), 0..5)) {
+        let list = trees.iter().fold(ListFingerprint::default(), |list, tree| list.item(tree));
+        prop_assert_eq!(list.finish(), by_tree(&trees));
+    }
+
+    #[test]
     fn every_value_has_the_fingerprint_of_its_sorted_tree(tree in tree()) {
         prop_assert_eq!(Fingerprint::of(&tree), by_tree(&tree));
     }
@@ -155,6 +161,10 @@ fn a_long_value_and_one_that_is_no_json_have_the_fingerprint_of_their_tree() {
     let row = |i: u32| (i, json!({"z": "x".repeat(100), "a": i}), "y".repeat(40));
     let rows: Vec<_> = (0..2_000).map(row).collect();
     assert_eq!(Fingerprint::of(&("a", &rows, 1)), by_tree(&("a", &rows, 1)));
+    let long = ListFingerprint::default()
+        .item(&"a")
+        .written(&Written::of(&rows));
+    assert_eq!(long.item(&1).finish(), by_tree(&("a", &rows, 1)));
     let wide = Tree::Many(vec![Tree::Wide(i128::MAX), Tree::Wide(1)]);
     assert_eq!(Fingerprint::of(&wide), by_tree(&wide));
     let no_key = std::collections::HashMap::from([((1, 2), 3)]);

@@ -20,6 +20,8 @@ const ENOUGH: usize = 16 << 10;
 #[derive(Default)]
 pub(super) struct Writer {
     out: Vec<u8>,
+    /// Nothing is digested: what is written is asked for itself.
+    keeps: bool,
     /// The entries of all objects that are open, those of the innermost last.
     entries: Vec<Entry>,
     /// How many objects are open: none of their bytes stand fast, for a later entry may go before them.
@@ -39,6 +41,31 @@ struct Entry {
 }
 
 impl Writer {
+    /// One whose bytes are asked for, with room for so many.
+    pub(super) fn keeping(bytes: usize) -> Self {
+        Self {
+            out: Vec::with_capacity(bytes),
+            keeps: true,
+            ..Self::default()
+        }
+    }
+
+    /// Everything that was written by one that keeps it.
+    pub(super) fn bytes(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// Adds bytes that are canonical JSON already, or a part of it.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        if self.out.len() + bytes.len() > ENOUGH && self.open == 0 && !self.keeps {
+            self.digest.update(&self.out);
+            self.out.clear();
+            self.digest.update(bytes);
+        } else {
+            self.out.extend_from_slice(bytes);
+        }
+    }
+
     /// The digest of everything that was written.
     pub(super) fn finish(mut self) -> impl AsRef<[u8]> {
         self.digest.update(&self.out);
@@ -99,7 +126,7 @@ impl Writer {
     }
 
     fn flush(&mut self) {
-        if self.open == 0 && self.out.len() > ENOUGH {
+        if self.open == 0 && self.out.len() > ENOUGH && !self.keeps {
             self.digest.update(&self.out);
             self.out.clear();
         }
