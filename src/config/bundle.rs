@@ -184,6 +184,7 @@ mod tests {
 
     use super::*;
     use crate::config::load_bundle;
+    use crate::config::memory::{Memory, key_of};
 
     fn bundle(files: &[(&str, &str)]) -> Result<Bundle, BundleError> {
         let files = files
@@ -250,6 +251,29 @@ mod tests {
         let loaded = load_bundle(Bundle::new(entry.as_str(), files).unwrap());
         assert!(loaded.state.is_none());
         assert_eq!(loaded.report.findings()[0].code, "no-match");
+    }
+
+    #[test]
+    fn what_was_sent_before_says_the_same_and_is_not_parsed_again() {
+        let many: String = (0..2_000)
+            .map(|i| format!("host \"sent-{i}\" {{ address \"192.0.2.1\"; source \"/etc\" }}\n"))
+            .collect();
+        let told = |more: &str| {
+            let main = format!("include \"hosts.kdl\"\n{more}");
+            let sent = bundle(&[("conf/main.kdl", &main), ("conf/hosts.kdl", &many)]).unwrap();
+            let loaded = load_bundle(sent);
+            (loaded.report.text(false, 100), loaded.state)
+        };
+        let is_known = |text: &str| Memory::of_sent().find(&key_of(text)).is_some();
+        assert!(!is_known(&many));
+        let first = told("");
+        assert_eq!(first.1.as_ref().map(|state| state.hosts.len()), Some(2_000));
+        assert!(is_known(&many));
+        assert_eq!(told(""), first);
+        let wrong = "host \"sent-7\" { address \"x y\"; source \"/\" }\n";
+        let second = told(wrong);
+        assert!(second.0.contains("conf/hosts.kdl:8"), "{}", second.0);
+        assert_eq!(told(wrong), second);
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub fn load_text(name: &str, text: impl Into<Vec<u8>>) -> Loaded {
 }
 
 /// Reads files that came from elsewhere: they include each other and nothing of this machine, and the kernel sees to it
-/// that whoever reads them cannot open any.
+/// that whoever reads them cannot open any. A text that was sent before is not parsed again.
 #[must_use]
 pub fn load_bundle(bundle: Bundle) -> Loaded {
     let entry = bundle.entry().to_owned();
@@ -126,6 +126,7 @@ pub fn load_bundle(bundle: Bundle) -> Loaded {
             root: bundle.root().to_owned(),
             shown_root: bundle.root().to_owned(),
             includes: Includes::Within(bundle),
+            memory: Memory::of_sent(),
             ..Loader::default()
         };
         loader.file(&entry, None);

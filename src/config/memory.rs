@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{Mode, OFlags};
@@ -36,7 +37,19 @@ pub(super) struct Memory {
     folder: Option<Utf8PathBuf>,
     bytes: Vec<u8>,
     places: HashMap<Key, Range<usize>>,
+    /// What was sent to this process before; nothing where no such thing is read.
+    sent: Option<Packed>,
 }
+
+/// What was made of texts, packed, by their hashes.
+type Packed = HashMap<Key, Arc<[u8]>>;
+
+/// The texts that were sent to this process lately: a merge request is planned again with each push, and nearly all of it
+/// is as it was. As on disk it is words alone, found by the hash of the very text they are of.
+static SENT: LazyLock<Mutex<Packed>> = LazyLock::new(Mutex::default);
+
+/// Some of the largest configurations that are taken.
+const MOST_SENT: usize = 16 << 20;
 
 /// The hash that `text` is found by.
 pub(super) fn key_of(text: &str) -> Key {
@@ -55,23 +68,57 @@ impl Memory {
             folder: Some(folder.to_owned()),
             bytes,
             places,
+            sent: None,
+        }
+    }
+
+    /// What is known of texts that were sent.
+    pub(super) fn of_sent() -> Self {
+        Self {
+            sent: Some(lock(&SENT).clone()),
+            ..Self::default()
         }
     }
 
     /// What was made of the text with this hash, packed.
     pub(super) fn find(&self, key: &Key) -> Option<&[u8]> {
+        if let Some(packed) = self.sent.as_ref().and_then(|sent| sent.get(key)) {
+            return Some(packed);
+        }
         self.bytes.get(self.places.get(key)?.clone())
     }
 
     /// Keeps `all`, the files of one configuration with `sum` bytes of text, instead of what is kept now. That it cannot be
     /// written is no harm: it will be parsed again.
     pub(super) fn keep(&self, all: &[(Key, &[u8])], sum: usize) {
+        if self.sent.is_some() && sum >= SMALLEST {
+            keep_sent(&mut lock(&SENT), all, MOST_SENT);
+        }
         let Some(folder) = self.folder.as_ref().filter(|_| sum >= SMALLEST) else {
             return;
         };
         if let Err(error) = write(folder, &sealed(all)) {
             tracing::debug!("what was parsed cannot be kept in {folder}: {error}");
         }
+    }
+}
+
+fn lock(sent: &Mutex<Packed>) -> MutexGuard<'_, Packed> {
+    sent.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Adds what was sent now. Where all of it comes to more than `most` bytes, nothing else stays.
+fn keep_sent(sent: &mut Packed, all: &[(Key, &[u8])], most: usize) {
+    let new = |sent: &Packed| {
+        let new = all.iter().filter(|(key, _)| !sent.contains_key(key));
+        new.map(|(_, packed)| packed.len()).sum::<usize>()
+    };
+    let before: usize = sent.values().map(|packed| packed.len()).sum();
+    if before + new(sent) > most {
+        sent.retain(|key, _| all.iter().any(|(other, _)| other == key));
+    }
+    for (key, packed) in all {
+        sent.entry(*key).or_insert_with(|| Arc::from(*packed));
     }
 }
 
@@ -160,7 +207,7 @@ mod tests {
 
     use camino::Utf8PathBuf;
 
-    use super::{FILE, Memory, SMALLEST, key_of};
+    use super::{FILE, Memory, Packed, SMALLEST, keep_sent, key_of};
 
     fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
         let kept = tempfile::tempdir().unwrap();
@@ -214,6 +261,17 @@ mod tests {
         std::fs::rename(&file, &elsewhere).unwrap();
         std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
         assert_eq!(Memory::of(&path).find(&key_of("a")), None);
+    }
+
+    #[test]
+    fn what_was_sent_is_found_again_until_there_is_too_much_of_it() {
+        let mut sent = Packed::new();
+        let (a, b, c) = (key_of("a"), key_of("b"), key_of("c"));
+        keep_sent(&mut sent, &[(a, b"aaaa"), (b, b"bbbb")], 10);
+        keep_sent(&mut sent, &[(a, b"aaaa"), (b, b"bbbb")], 10);
+        assert_eq!((&*sent[&a], &*sent[&b]), (&b"aaaa"[..], &b"bbbb"[..]));
+        keep_sent(&mut sent, &[(b, b"bbbb"), (c, b"cccc")], 10);
+        assert!(!sent.contains_key(&a) && sent.contains_key(&b) && sent.contains_key(&c));
     }
 
     #[test]
