@@ -130,14 +130,25 @@ pub(crate) fn all<T>(
     session: &mut dyn Session,
     sql: &str,
     args: &[Val<'_>],
-    mut read: impl FnMut(&dyn Row) -> Result<T, StoreError>,
+    read: impl FnMut(&dyn Row) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::new();
+    all_into(&mut found, session, sql, args, read)?;
+    Ok(found)
+}
+
+/// Every row of an answer, behind what `found` holds: a large one is not moved each time it has grown if there is room.
+pub(crate) fn all_into<T>(
+    found: &mut Vec<T>,
+    session: &mut dyn Session,
+    sql: &str,
+    args: &[Val<'_>],
+    mut read: impl FnMut(&dyn Row) -> Result<T, StoreError>,
+) -> Result<(), StoreError> {
     session.query(sql, args, &mut |row| {
         found.push(read(row)?);
         Ok(())
-    })?;
-    Ok(found)
+    })
 }
 
 /// The first row of an answer.

@@ -1,7 +1,7 @@
 //! The configuration, read.
 
 use crate::core::model::{HostId, Pause, Retirement, Schedule, Span, SqlGlobal, SqlHost, SqlState};
-use crate::store::session::{Row, Session, Val, all, args, first};
+use crate::store::session::{Row, Session, Val, all, all_into, args, first};
 use crate::store::{HostKey, HostSchedule, StoreError};
 
 use super::meta;
@@ -11,7 +11,7 @@ use super::settings::SettingsRead;
 const HOST_COLUMNS: &str = "id, name, directory, managed_by, settings, applied, retired_at, \
      retired_snapshots, paused_at, paused_by, pause_reason, approved_policy, changed_at, changed_by";
 
-/// The whole configuration in three statements, however many hosts there are.
+/// The whole configuration in four statements, however many hosts there are.
 pub(in crate::store) fn load(session: &mut dyn Session) -> Result<SqlState, StoreError> {
     load_where(session, "1 = 1", args![])
 }
@@ -50,7 +50,15 @@ fn load_where(
     let (lineage, serial) = meta::identity(session)?;
     let global = global(session)?;
     let mut read = SettingsRead::default();
-    let hosts = all(
+    let count = first(
+        session,
+        &format!("SELECT COUNT(*) FROM hosts WHERE {condition}"),
+        args,
+        |row| Reader::new(row, "hosts").int("count"),
+    )?;
+    let mut hosts = Vec::with_capacity(usize::try_from(count.unwrap_or_default()).unwrap_or(0));
+    all_into(
+        &mut hosts,
         session,
         &format!("SELECT {HOST_COLUMNS} FROM hosts WHERE {condition} ORDER BY name, id"),
         args,

@@ -75,7 +75,7 @@ fn a_large_fleet_is_read_with_a_handful_of_statements() {
             Ok((state, counting.statements))
         })
         .unwrap();
-    assert_eq!((state.hosts.len(), statements), (HOSTS, 3));
+    assert_eq!((state.hosts.len(), statements), (HOSTS, 4));
 
     let (snapshots, statements) = store
         .store

@@ -36,6 +36,8 @@ pub(super) struct Writer {
 struct Entry {
     /// The key, between its quotes.
     key: Range<usize>,
+    /// Nothing in the key is escaped.
+    is_plain: bool,
     /// The whole of it, without the comma before it.
     whole: Range<usize>,
 }
@@ -165,11 +167,10 @@ impl Writer {
 /// Compares the keys of two entries of `out`.
 fn cmp(out: &[u8], a: &Entry, b: &Entry) -> Ordering {
     let key = |entry: &Entry| out.get(entry.key.clone()).unwrap_or_default();
-    let (a, b) = (key(a), key(b));
-    if !a.contains(&b'\\') && !b.contains(&b'\\') {
-        return a.cmp(b);
+    if a.is_plain && b.is_plain {
+        return key(a).cmp(key(b));
     }
-    unescaped(a).cmp(&unescaped(b))
+    unescaped(key(a)).cmp(&unescaped(key(b)))
 }
 
 /// A key as it was before it was escaped.
@@ -234,9 +235,12 @@ impl Object<'_> {
             _ => return Err(Error::custom("a key must be a string")),
         }
         let to = self.writer.out.len();
+        let written = self.writer.out.get(from..).unwrap_or_default();
+        let is_plain = !written.contains(&b'\\');
         self.writer.out.push(b':');
         self.key = Some(Entry {
             key: from + 1..to - 1,
+            is_plain,
             whole: from..to,
         });
         Ok(())
