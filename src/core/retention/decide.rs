@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 
+use super::buckets::wall_clock;
 use super::kept::AllKept;
 use super::ranked::Ranked;
 use super::{Cause, Reason, RuleHit, expiry, rules};
@@ -117,7 +118,12 @@ pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, Empty
     } else {
         Some(decide(&snapshots, in_force, question)?)
     };
-    let expires = expiry::days(&snapshots, &proposed, question);
+    let ends = expiry::ends(&snapshots, &proposed, question);
+    let zone = question.proposed.policy.map(|policy| policy.timezone);
+    let day = |i: usize| {
+        let end = ends.get(i).copied().flatten()?;
+        Some(wall_clock(end, zone?).date())
+    };
 
     let mut decisions = Vec::with_capacity(snapshots.len());
     for (i, ranked) in snapshots.iter().enumerate() {
@@ -149,7 +155,7 @@ pub fn plan_host<'a>(question: &Question<'a>) -> Result<HostRetention<'a>, Empty
                     reasons: kept.reasons,
                     rules: kept.hits,
                     rescued: !was_kept,
-                    expires_on: expires.get(i).copied().flatten(),
+                    expires_on: day(i),
                 }
             }
         };

@@ -7,8 +7,6 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
-use chrono::NaiveDate;
-
 use super::buckets::{bucket, start_of_window, wall_clock};
 use super::decide::{UPCOMING_KIND, deciding, grace_ends};
 use super::kept::{AllKept, Kept};
@@ -16,14 +14,15 @@ use super::ranked::Ranked;
 use super::{Question, Reason};
 use crate::core::model::{Count, Kinds, Policy, Rule, SnapshotName, SnapshotStatus, Timestamp};
 
-/// For each of `snapshots`, newest first, the day it would go; nothing where it would not within the time looked at.
-pub(super) fn days(
+/// For each of `snapshots`, newest first, the moment it would go; nothing where it would not within the time looked at. An
+/// empty list where that is so for all.
+pub(super) fn ends(
     snapshots: &[Ranked<'_>],
     kept: &AllKept,
     question: &Question<'_>,
-) -> Vec<Option<NaiveDate>> {
+) -> Vec<Option<Timestamp>> {
     let Some((policy, kinds)) = deciding(question).filter(|_| !snapshots.is_empty()) else {
-        return vec![None; snapshots.len()];
+        return Vec::new();
     };
     // What the next backup would be dated before is no order to reason about.
     let newest = snapshots.iter().position(|s| s.fills(kinds));
@@ -34,7 +33,7 @@ pub(super) fn days(
             .is_none_or(|next| s.started_at < *next)
     });
     if !is_ordered {
-        return vec![None; snapshots.len()];
+        return Vec::new();
     }
     let fills = kinds.contains(UPCOMING_KIND);
     let filling = snapshots.iter().filter(|s| s.fills(kinds));
@@ -106,11 +105,7 @@ pub(super) fn days(
             *time = with_bases(i, kept);
         }
     }
-    let times = ahead.last_of_all(snapshots, kept, times);
-    times
-        .into_iter()
-        .map(|time| time.map(|t| wall_clock(t, policy.timezone).date()))
-        .collect()
+    ahead.last_of_all(snapshots, kept, times)
 }
 
 fn is_base_of(reason: &Reason) -> bool {
