@@ -787,6 +787,58 @@ fn what_is_known_to_be_damaged_is_told_before_it_is_restored() {
 }
 
 #[test]
+fn a_path_that_damage_leads_away_from_is_told_with_the_damage() {
+    let fixture = Fixture::new();
+    std::fs::create_dir_all(fixture.source.join("dir/below")).unwrap();
+    fixture.write("dir/below/inner", "as it was");
+    let first = fixture.back_up();
+    let program = &fixture.program;
+    let second = fixture.back_up();
+    let dir = fixture
+        .below(&program.data("web", "manual", &second))
+        .join("dir");
+    std::fs::remove_dir_all(&dir).unwrap();
+    symlink("/etc", &dir).unwrap();
+    program.ends(1, &["verify", "web"]);
+
+    let inner = format!("{}/dir/below/inner", fixture.source());
+    let said = program.ends(1, &["restore", "web", &inner, "--to", "there"]);
+    let damaged = format!("{inner} is damaged: it is not there");
+    for word in [
+        "leads through",
+        &damaged,
+        &format!("{first} holds it whole"),
+    ] {
+        assert!(said.err.contains(word), "{word}: {}", said.err);
+    }
+    // What is no damage is a path as ever.
+    let nothing = format!("{}/nothing", fixture.source());
+    let said = program.ends(64, &["restore", "web", &nothing, "--to", "there"]);
+    assert!(!said.err.contains("damaged"), "{}", said.err);
+}
+
+#[test]
+fn a_name_is_taken_as_listings_show_it() {
+    let fixture = Fixture::new();
+    fixture.write("new\nline\u{1b}", "one");
+    fixture.write("new\\nline", "two");
+    fixture.back_up();
+    let program = &fixture.program;
+    let shown = format!("{}/new\\nline\\u{{1b}}", fixture.source());
+    let listed = program.ends(0, &["ls", "web", fixture.source()]);
+    assert!(listed.out.contains("new\\nline\\u{1b}"), "{}", listed.out);
+    assert!(listed.out.contains("new\\\\nline"), "{}", listed.out);
+    program.ends(0, &["ls", "web", &shown]);
+    program.ends(0, &["restore", "web", &shown, "--flat", "--to", "there"]);
+    let there = |name: &str| std::fs::read_to_string(program.path("there").join(name));
+    assert_eq!(there("new\nline\u{1b}").unwrap(), "one");
+    // What there is under the very name is meant.
+    let literal = format!("{}/new\\nline", fixture.source());
+    program.ends(0, &["restore", "web", &literal, "--flat", "--to", "there"]);
+    assert_eq!(there("new\\nline").unwrap(), "two");
+}
+
+#[test]
 fn nobody_restores_over_this_machine_without_saying_so() {
     let fixture = Fixture::new();
     fixture.write("file", "x");

@@ -360,3 +360,27 @@ fn what_somebody_moved_away_was_not_deleted_by_a_prune() {
     let rows = program.json(0, &["snapshots", "web"]);
     assert_eq!(rows.as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_hold_that_takes_the_place_of_a_longer_one_says_so() {
+    let program = with_snapshots("last=40", 2);
+    let hold = |more: &[&str]| {
+        let name = name(1);
+        let args = [&["hold", "web", &name, "--reason"], more].concat();
+        program.ends(0, &args).err
+    };
+    assert!(!hold(&["court"]).contains("takes the place"));
+    let said = hold(&["audit", "--until", "2099-12-31"]);
+    let replaced = "It takes the place of the hold of alice for good: court";
+    assert!(said.contains(replaced), "{said}");
+    let said = hold(&["audit", "--until", "2098-12-31"]);
+    assert!(
+        said.contains("of alice until Fri 2100-01-01 00:00 UTC"),
+        "{said}"
+    );
+    let listed = program.ends(0, &["snapshots"]).out;
+    assert!(
+        listed.contains("held by alice until 2099-01-01 00:00:00Z: audit"),
+        "{listed}"
+    );
+}

@@ -2,6 +2,7 @@
 
 use super::args::{HoldArgs, HostArg, UnholdArgs};
 use super::output::Output;
+use crate::core::model::{Timestamp, visible};
 use crate::core::plan::Outcome;
 use crate::ops::{self, Context, Error};
 
@@ -13,21 +14,31 @@ pub(super) fn hold(context: &Context, args: &HoldArgs, output: &Output) -> Resul
         &args.reason,
         args.until,
     )?;
-    let until = match held.until {
-        None => String::new(),
-        Some(until) => {
-            let there = until.utc().with_timezone(&held.timezone);
-            format!(
-                " before {} ({})",
-                there.format("%a %Y-%m-%d %H:%M %Z"),
-                held.timezone.name()
-            )
-        }
+    let end = |until: Timestamp| {
+        let there = until.utc().with_timezone(&held.timezone);
+        format!(
+            "{} ({})",
+            there.format("%a %Y-%m-%d %H:%M %Z"),
+            held.timezone.name()
+        )
     };
+    let until = held.until.map(|until| format!(" before {}", end(until)));
     output.say(&format!(
-        "Held: no prune deletes {} of {}{until}.",
-        held.name, args.host
+        "Held: no prune deletes {} of {}{}.",
+        held.name,
+        args.host,
+        until.unwrap_or_default()
     ));
+    if let Some(replaced) = &held.replaced {
+        let until = replaced.until.map_or("for good".to_owned(), |until| {
+            format!("until {}", end(until))
+        });
+        output.say(&format!(
+            "It takes the place of the hold of {} {until}: {}",
+            visible(&replaced.by),
+            visible(&replaced.reason)
+        ));
+    }
     Ok(Outcome::Done)
 }
 

@@ -64,7 +64,9 @@ pub(super) fn snapshots(
             let s = r;
             let mut notes: Vec<String> = Vec::new();
             if let Some(hold) = &s.hold {
-                notes.push(format!("held by {}: {}", hold.by, hold.reason));
+                let until = hold.until.map(|until| format!(" until {}", moment(until)));
+                let until = until.unwrap_or_default();
+                notes.push(format!("held by {}{until}: {}", hold.by, hold.reason));
             }
             if s.suspect {
                 notes.push("suspect".to_owned());

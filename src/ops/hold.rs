@@ -50,6 +50,8 @@ pub struct Held {
     pub until: Option<Timestamp>,
     /// The time zone of the host.
     pub timezone: Tz,
+    /// The hold in force that it took the place of.
+    pub replaced: Option<Hold>,
 }
 
 /// Pins a snapshot.
@@ -103,6 +105,11 @@ pub fn hold(
         name: snapshot.name.clone(),
         until,
         timezone,
+        replaced: snapshot
+            .hold
+            .as_deref()
+            .filter(|hold| hold.is_in_force(now))
+            .cloned(),
     })
 }
 

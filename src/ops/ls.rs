@@ -38,8 +38,7 @@ pub fn list(
     let snapshot = shelf.pick(&request.from.which, request.as_of)?;
     let in_use = shelf.use_it(snapshot)?;
     let tree = in_use.tree();
-    let names = tree_paths::parse(request.path)?;
-    let node = tree_paths::reach(&shelf, snapshot, &tree, &names)?;
+    let (names, node) = tree_paths::find(&shelf, snapshot, &tree, request.path)?;
     begin(&shelf, snapshot);
     if node.kind != TreeKind::Directory || request.itself {
         each(&names, &node);

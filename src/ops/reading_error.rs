@@ -115,6 +115,18 @@ pub enum ReadingError {
         /// What is there: `a link to …`, `no directory`.
         what: String,
     },
+    /// The path leads nowhere, and something on the way is known not to be what was backed up.
+    #[error("{why}; {path} is damaged: {detail}")]
+    DamagedWay {
+        /// Why it leads nowhere.
+        why: String,
+        /// What is damaged.
+        path: String,
+        /// How.
+        detail: String,
+        /// A snapshot that holds that whole.
+        intact: Option<SnapshotName>,
+    },
     /// Two paths would land under one name.
     #[error("two of the paths end in {name}, and --flat would put both in one place")]
     SameName {
@@ -192,6 +204,7 @@ impl ReadingError {
             | Self::GoneAway { .. }
             | Self::Transfer { .. }
             | Self::StoppedBefore
+            | Self::DamagedWay { .. }
             | Self::ParentInTheWay { .. } => Outcome::Failed,
             Self::NoRoom { .. } | Self::InsideRoot { .. } | Self::WholeSystem => Outcome::Refused,
             _ => Outcome::Usage,
@@ -237,6 +250,10 @@ impl ReadingError {
             }
             Self::InNeither { .. } => "pobsync find HOST NAME looks for a name in all of them".into(),
             Self::Through { .. } => "name the real path".into(),
+            Self::DamagedWay { intact, .. } => match intact {
+                Some(intact) => format!("{intact} holds it whole: restore from that"),
+                None => "no snapshot that is still there is known to hold it whole".into(),
+            },
             Self::SameName { .. } => "restore them one after the other, or without --flat".into(),
             Self::NotADirectory { .. } => "name a directory".into(),
             Self::HostIsHere { folder, .. } => format!("restore with --to {folder}"),

@@ -20,7 +20,7 @@ use super::restored::Restored;
 use super::shelf::{HostShelf, OnDisk, Shelf};
 use super::{Context, Error, tree_paths};
 use crate::core::model::{
-    AbsolutePath, HostName, SnapshotKind, SnapshotName, SnapshotPick, Timestamp,
+    AbsolutePath, HostName, ProblemKind, SnapshotKind, SnapshotName, SnapshotPick, Timestamp,
 };
 use crate::core::plan::Outcome;
 use crate::disk::{Landing, Tree, TreeName};
@@ -159,7 +159,8 @@ pub fn restore(request: RestoreRequest<'_>) -> Result<RestoreReport, Error> {
     let snapshot = shelf.pick(&request.from.which, request.as_of)?;
     let in_use = shelf.use_it(snapshot)?;
     let tree = in_use.tree();
-    let wanted = wanted(&shelf, snapshot, &tree, &request)?;
+    let wanted = wanted(&shelf, snapshot, &tree, &request)
+        .map_err(|error| blame(error, &request, &shelf, snapshot))?;
     let (target, notes) = target(&shelf, &request.to)?;
     let landing = match &target {
         RestoreTarget::Folder(folder) => Landing::find(folder)?,
@@ -296,8 +297,7 @@ fn wanted(
         if path.is_empty() {
             return Err(ReadingError::EmptyPath.into());
         }
-        let names = tree_paths::parse(path)?;
-        tree_paths::reach(shelf, snapshot, tree, &names)?;
+        let (names, _) = tree_paths::find(shelf, snapshot, tree, path)?;
         if names.is_empty() {
             is_whole = true;
             let top = tree.dir(&[])?.map(|dir| dir.names()).transpose()?;
@@ -321,6 +321,44 @@ fn wanted(
         paths: wanted.into_iter().collect(),
         is_whole,
     })
+}
+
+/// What keeps a path from being found may be known to be damaged: a directory that is a link by now, or gone.
+fn blame(
+    error: Error,
+    request: &RestoreRequest<'_>,
+    shelf: &HostShelf,
+    snapshot: &OnDisk,
+) -> Error {
+    let is_blocked = match &error {
+        Error::Reading(ReadingError::Through { .. }) => true,
+        Error::Reading(ReadingError::NoSuchPath { .. }) => false,
+        _ => return error,
+    };
+    let paths = request.paths.iter().filter_map(|path| TreeName::path(path));
+    let ways: BTreeSet<String> = paths
+        .flat_map(|names| {
+            let above = (1..=names.len()).filter_map(|depth| names.get(..depth));
+            above.map(tree_paths::absolute).collect::<Vec<_>>()
+        })
+        .collect();
+    // That damage cannot be read is no news beside what is wrong already.
+    let damage = damage_of(&request.shelf, shelf, snapshot, &[]).unwrap_or_default();
+    // A directory has other times for whatever is wrong in it: that alone hides no name. The deepest one says most.
+    let on_the_way = damage.into_iter().filter(|damage| {
+        let hides = is_blocked || damage.problem != ProblemKind::Attributes;
+        hides && ways.contains(&damage.path)
+    });
+    match on_the_way.max_by_key(|damage| damage.path.len()) {
+        Some(damage) => ReadingError::DamagedWay {
+            why: error.to_string(),
+            path: damage.path,
+            detail: damage.detail,
+            intact: damage.intact.map(|intact| intact.snapshot),
+        }
+        .into(),
+        None => error,
+    }
 }
 
 /// The directories that lead to the paths, each before those in it.

@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use super::Error;
 use super::reading_error::ReadingError;
 use super::shelf::{HostShelf, OnDisk};
+use crate::core::manifest::unshown;
 use crate::disk::{Node, Reached, Tree, TreeKind, TreeName};
 
 /// Reads a path.
@@ -16,11 +17,35 @@ pub(super) fn parse(path: &OsStr) -> Result<Vec<TreeName>, Error> {
     TreeName::path(path).ok_or_else(|| ReadingError::BadPath { path: shown(path) }.into())
 }
 
-/// What a path leads to in a snapshot.
+/// A path as people write it, and what it leads to in a snapshot. One that leads nowhere may be written as listings show it,
+/// with what is not printed behind backslashes.
 ///
 /// # Errors
 /// When it leads nowhere; the message says how far it goes, and in which other snapshot it leads on.
-pub(super) fn reach(
+pub(super) fn find(
+    shelf: &HostShelf,
+    snapshot: &OnDisk,
+    tree: &Tree,
+    path: &OsStr,
+) -> Result<(Vec<TreeName>, Node), Error> {
+    let names = parse(path)?;
+    let error = match reach(shelf, snapshot, tree, &names) {
+        Ok(node) => return Ok((names, node)),
+        Err(error) => error,
+    };
+    let as_shown = path.to_str().filter(|text| text.contains('\\'));
+    let meant = as_shown
+        .and_then(unshown)
+        .and_then(|bytes| TreeName::path(OsStr::from_bytes(&bytes)));
+    if let Some(names) = meant
+        && let Reached::Node(node) = tree.reach(&names)?
+    {
+        return Ok((names, *node));
+    }
+    Err(error)
+}
+
+fn reach(
     shelf: &HostShelf,
     snapshot: &OnDisk,
     tree: &Tree,

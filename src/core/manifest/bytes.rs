@@ -19,6 +19,39 @@ pub fn shown(path: &[u8]) -> String {
     out
 }
 
+/// The bytes that [`shown`] shows so; nothing if it shows none so.
+#[must_use]
+pub fn unshown(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, code)) = rest.split_once('\\') {
+        out.extend_from_slice(before.as_bytes());
+        let mut chars = code.chars();
+        let kind = chars.next()?;
+        rest = chars.as_str();
+        match kind {
+            '\\' => out.push(b'\\'),
+            'n' => out.push(b'\n'),
+            'r' => out.push(b'\r'),
+            't' => out.push(b'\t'),
+            'x' => {
+                out.push(u8::from_str_radix(rest.get(..2)?, 16).ok()?);
+                rest = rest.get(2..)?;
+            }
+            'u' => {
+                let (number, after) = rest.strip_prefix('{')?.split_once('}')?;
+                let number = u32::from_str_radix(number, 16).ok()?;
+                let char = char::from_u32(number)?;
+                out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = after;
+            }
+            _ => return None,
+        }
+    }
+    out.extend_from_slice(rest.as_bytes());
+    (shown(&out) == text).then_some(out)
+}
+
 /// Bytes as one word of a line: everything but printable ASCII and well-formed UTF-8 without controls is `\xNN`.
 pub(super) fn escape(bytes: &[u8], out: &mut String) {
     for chunk in bytes.utf8_chunks() {
@@ -58,7 +91,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{escape, shown, unescape};
+    use super::{escape, shown, unescape, unshown};
 
     #[test]
     fn hostile_names_are_shown_and_told_apart() {
@@ -67,7 +100,33 @@ mod tests {
         assert_ne!(shown(b"a\xff"), shown(b"a\\xff"));
     }
 
+    #[test]
+    fn what_is_never_shown_stands_for_nothing() {
+        for text in [
+            "\\",
+            "\\x4",
+            "\\x41",
+            "\\u{1b",
+            "\\u{61}",
+            "\\u{110000}",
+            "\\q",
+            "\\xé",
+        ] {
+            assert_eq!(unshown(text), None, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_shown_reads_back(bytes: Vec<u8>) {
+            prop_assert_eq!(unshown(&shown(&bytes)).unwrap(), bytes);
+        }
+
+        #[test]
+        fn any_text_is_read_without_harm(text: String) {
+            let _ = unshown(&text);
+        }
+
         #[test]
         fn any_bytes_read_back_as_they_were(bytes: Vec<u8>) {
             let mut word = String::new();

@@ -10,7 +10,7 @@ mod item;
 mod line;
 mod sample;
 
-pub use bytes::shown;
+pub use bytes::{shown, unshown};
 pub use compare::{Attribute, differences};
 pub use head::ManifestHead;
 pub use item::{Digest, Item, What, XattrDigest};

@@ -135,7 +135,9 @@ fn row(host: &HostName, snapshot: &Snapshot, looks: &Looks, zone: Tz, now: Times
                 @if look.damaged > 0 { span.bad { (look.damaged) " damaged " } }
                 @if snapshot.suspect { span.bad { "suspect " } }
                 @if let Some(hold) = snapshot.hold.as_ref().filter(|hold| hold.is_in_force(now)) {
-                    "held by " (visible(&hold.by)) ": " (visible(&hold.reason))
+                    "held by " (visible(&hold.by))
+                    @if let Some(until) = hold.until { " until " (moment(until, zone)) }
+                    ": " (visible(&hold.reason))
                 }
             }
         }
