@@ -1,8 +1,8 @@
 //! rsync over ssh: the argument vector, the process, what it says and what its exit means.
 //!
 //! One struct builds the command, and pure functions read its bytes. Knows neither backup roots nor SQL: a destination is
-//! a path. No shell is ever involved, and nothing that a host sends is believed before it is checked. Hooks run here
-//! too: they are children under the same rules.
+//! a path. No shell reads what a configuration or a host says, and nothing that a host sends is believed before it is
+//! checked. Hooks run here too: they are children under the same rules.
 
 mod argv;
 mod ceiling;

@@ -210,6 +210,31 @@ fn one_that_has_died_between_the_steps_is_done_without_and_its_path_may_be_any()
 }
 
 #[test]
+fn a_host_that_freezes_while_something_is_brought_is_given_up_and_asked_anew() {
+    let rig = with_a_change();
+    rig.configure("fast", "rsync { timeout \"4s\" }");
+    let frozen = rig.program.path("frozen");
+    // The process of the host's sshd that has the connection.
+    rig.host_does(&format!(
+        "if [ $n = 2 ]; then p=$PPID; [ \"$(cat /proc/$p/comm)\" = sshd ] || p=$(ps -o ppid= -p $p)\n\
+         echo $p $$ >{}; kill -STOP $p; exec sleep 1000; fi",
+        frozen.display()
+    ));
+    let before = rig.sshd.accepted();
+    let now = rig.backup("fast");
+    for pid in std::fs::read_to_string(&frozen).unwrap().split_whitespace() {
+        let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
+        let _ = kill_process(pid, Signal::KILL);
+    }
+    let log = rig.log(&now);
+    assert!(log.contains("tried once more"), "{log}");
+    assert_eq!(rig.meta("fast", &now)["incremental"], "fast", "{log}");
+    assert_same_tree(&rig.source, &rig.pulled(&now));
+    assert_eq!(rig.sshd.accepted() - before, 2);
+    assert_nothing_is_left(&rig);
+}
+
+#[test]
 fn a_program_that_is_killed_leaves_no_connection_and_the_next_one_nothing_else() {
     let rig = with_a_change();
     rig.host_does(&holds(&rig));
