@@ -28,7 +28,10 @@ const ROOM: usize = 16 << 20;
 pub(super) fn make_room(pieces: usize) {
     if pieces >= MANY {
         for _ in 0..2 {
-            drop(std::hint::black_box(Vec::<u8>::with_capacity(ROOM)));
+            let mut room: Vec<u8> = Vec::new();
+            // Where there is none, it goes on by pages.
+            let _ = room.try_reserve_exact(ROOM);
+            drop(std::hint::black_box(room));
         }
     }
 }
