@@ -284,7 +284,11 @@ impl Pull {
             &format!("ControlMaster={is_master}"),
             &format!("ControlPath={socket}"),
             "UpdateHostKeys=no",
-            &format!("ConnectTimeout={}", timeout.min(LONGEST_CONNECT)),
+            // Sooner than rsync, which would say less of it.
+            &format!(
+                "ConnectTimeout={}",
+                (timeout - timeout / 4).min(LONGEST_CONNECT)
+            ),
             // rsync's own timeout does not see a dead wire: what ssh takes from it counts as sent.
             &format!("ServerAliveInterval={}", (timeout / 4).clamp(1, 15)),
             "ServerAliveCountMax=4",

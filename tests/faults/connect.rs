@@ -9,7 +9,7 @@ use crate::network::{HOST, Network};
 use crate::rig::{Rig, ssh};
 
 /// Who says nothing for so long is given up while connecting, too.
-const IMPATIENT: &str = "rsync { timeout \"2s\" }";
+const IMPATIENT: &str = "rsync { timeout \"4s\" }";
 
 #[test]
 fn a_host_that_is_down_or_has_no_address_is_worth_another_try() {
