@@ -775,6 +775,12 @@ fn a_slow_prune_that_is_asked_to_stop_leaves_the_rest_to_the_next_run(
     let rows = program.json(0, &["snapshots", "--all"]);
     let is_going = |row: &&serde_json::Value| row["status"] == "deleting";
     assert_eq!(rows.as_array().unwrap().iter().filter(is_going).count(), 3);
+    let runs = program.json(0, &["runs"]);
+    let last = &runs.as_array().unwrap()[0];
+    assert_eq!(
+        (last["kind"].as_str(), last["status"].as_str()),
+        (Some("prune"), Some("cancelled"))
+    );
 
     program.write("pobsync.kdl", &text);
     program.ends(0, &["apply", "--yes"]);

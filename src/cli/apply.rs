@@ -88,12 +88,13 @@ fn carry_out(
         configured.serial
     ));
     say_unseen(approved.plan(), output);
-    let pruned = if deletes {
+    let (pruned, not_begun) = if deletes {
         prune_listed(context, approved.plan(), output)
     } else {
-        Vec::new()
+        (Vec::new(), 0)
     };
-    let outcome = Outcome::worst(pruned.iter().map(|host| host.outcome));
+    let stopped = (not_begun > 0).then_some(Outcome::PartlyDone);
+    let outcome = Outcome::worst(pruned.iter().map(|host| host.outcome).chain(stopped));
     let serial = Some(configured.serial);
     report(output, approved.plan(), outcome, serial, pruned);
     Ok(outcome)
@@ -137,9 +138,10 @@ pub(super) fn confirm(args: &ApplyArgs, plan: &Plan, deletes: bool) -> Result<()
     }
 }
 
-fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Vec<Pruned> {
+/// What became of each host, and how many were not begun since somebody wanted it to stop.
+fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> (Vec<Pruned>, usize) {
     let stop = prune::stop();
-    let mut pruned = Vec::new();
+    let (mut pruned, mut not_begun) = (Vec::new(), 0);
     for shown in plan
         .retention
         .iter()
@@ -161,6 +163,10 @@ fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Vec<Pruned> 
             ));
             continue;
         }
+        if stop.is_asked() {
+            not_begun += 1;
+            continue;
+        }
         let request = ops::PruneRequest {
             directory: shown.directory.clone(),
             authority: Authority::Applied,
@@ -170,7 +176,13 @@ fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> Vec<Pruned> 
         };
         pruned.push(prune::carry_out(context, &request, &stop, output));
     }
-    pruned
+    if not_begun > 0 {
+        output.say(&format!(
+            "Stopped: nothing was deleted of {} more.",
+            counted(not_begun, "host")
+        ));
+    }
+    (pruned, not_begun)
 }
 
 /// The server that has the snapshots of a retention plan, if it is another one.

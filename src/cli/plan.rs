@@ -57,9 +57,14 @@ fn made_here(
     // Side by side: in a large fleet each takes a second. The database on this thread: what planning lets go of can be used
     // again by the thread that had it alone.
     let (loaded, facts) = std::thread::scope(|scope| {
-        let loaded = scope.spawn(|| load(common, &file));
+        let loaded = std::thread::Builder::new().spawn_scoped(scope, || load(common, &file));
         let facts = facts(common, args);
-        (loaded.join(), facts)
+        let loaded = match loaded {
+            Ok(thread) => thread.join(),
+            // No thread can be had.
+            Err(_) => Ok(load(common, &file)),
+        };
+        (loaded, facts)
     });
     // A mistake in the file is told before one of the database.
     let loaded = loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;

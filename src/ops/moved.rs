@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use super::context::Facts;
 use super::plan::plan_in_force;
 use super::{Context, Error, PruneRequest, Stop, prune, sentence};
-use crate::core::model::{HostId, Label, RunKind, Span, SqlHost, Timestamp};
+use crate::core::model::{HostId, Label, RunKind, RunStatus, Span, SqlHost, Timestamp};
 use crate::store::RunFilter;
 
 /// As often as a nightly backup would do it, and never so often that a refusal fills the list of runs.
@@ -105,6 +105,8 @@ fn is_due(
     };
     let runs = context.store.runs(&filter, LOOKED_AT)?;
     Ok(!runs.iter().any(|record| {
-        record.server.as_ref() == Some(me) && record.run.started_at > now.minus(EVERY)
+        record.server.as_ref() == Some(me)
+            && record.run.started_at > now.minus(EVERY)
+            && record.run.status != RunStatus::Cancelled
     }))
 }

@@ -205,7 +205,7 @@ fn prune_listed(
     )
     .map_err(Error::from)
     .and_then(|order| carry_out(context, &facts, host, &order, lock, (run, stop)));
-    finish_run(context, run, &done)?;
+    finish_run(context, run, &done, stop.is_asked())?;
     done
 }
 
@@ -228,7 +228,7 @@ fn refused_unseen(
     })?;
     lock.record_run(run)?;
     let done = Err(error);
-    finish_run(context, run, &done)?;
+    finish_run(context, run, &done, false)?;
     done
 }
 
@@ -260,11 +260,13 @@ fn carry_out(
         ..PruneReport::nothing(&host.name)
     };
     let mut going: Vec<(SnapshotId, SnapshotName)> = Vec::new();
-    for deletion in order.deletions() {
+    for (at, deletion) in order.deletions().iter().enumerate() {
         let now = super::clock::now();
         if stop.is_asked() {
             let why = "it was stopped before: the next prune decides anew";
-            report.left.push((deletion.name.clone(), why.to_owned()));
+            let rest = order.deletions().iter().skip(at);
+            let rest = rest.map(|deletion| (deletion.name.clone(), why.to_owned()));
+            report.left.extend(rest);
             break;
         }
         if !context.store.heartbeat(run, now)? {
@@ -557,6 +559,7 @@ fn finish_run(
     context: &Context,
     run: RunId,
     done: &Result<PruneReport, Error>,
+    is_stopped: bool,
 ) -> Result<(), Error> {
     let (status, message, cause) = match done {
         Ok(report) if report.left.is_empty() => (
@@ -564,15 +567,15 @@ fn finish_run(
             format!("{} deleted", report.deleted.len()),
             None,
         ),
-        Ok(report) => (
-            RunStatus::Partial,
-            format!(
-                "{} deleted, {} left",
-                report.deleted.len(),
-                report.left.len()
-            ),
-            Some(RunCause::Lasting),
-        ),
+        Ok(report) => {
+            let (deleted, left) = (report.deleted.len(), report.left.len());
+            let told = format!("{deleted} deleted, {left} left");
+            if is_stopped {
+                (RunStatus::Cancelled, format!("stopped: {told}"), None)
+            } else {
+                (RunStatus::Partial, told, Some(RunCause::Lasting))
+            }
+        }
         Err(error) => {
             let is_refusal = matches!(
                 error.outcome(),

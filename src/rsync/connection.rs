@@ -21,6 +21,8 @@ use super::{Ended, Pull, Stop, Transfer};
 /// Nobody of the group reads what ssh says on its standard output, which is nothing: the way there is a pipe that ends
 /// with us, however we end, and the group with it. Else a killed program would leave a connection that nobody closes.
 const ENDS_WITH_US: &str = "(read -r _ <&1; kill 0) </dev/null 2>/dev/null & exec \"$@\" 1>&2";
+/// ssh lets nobody wait for longer until they are in (LoginGraceTime), and may go on without a socket where it cannot make one.
+const LONGEST_OPEN: Duration = Duration::from_secs(150);
 /// How long a wish to stop may go unheard.
 const TICK: Timespec = Timespec {
     tv_sec: 0,
@@ -89,6 +91,11 @@ impl Connection {
             let has_ended = wait(&news, &end)?;
             let is_cancelled = transfer.stop.is_asked();
             let is_late = begun.elapsed() > transfer.deadline;
+            if begun.elapsed() > LONGEST_OPEN && !is_late {
+                connection.end()?;
+                let why = format!("ssh had made no socket after {LONGEST_OPEN:?}");
+                return Err(std::io::Error::other(why));
+            }
             if has_ended || is_cancelled || is_late {
                 let mut ended = connection.end()?;
                 ended.cancelled = is_cancelled;

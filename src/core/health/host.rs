@@ -242,10 +242,11 @@ fn state_of(host: &SqlHost, activity: &Activity, suspect: usize, is_stale: bool)
     }
     let is_unapproved = waits_for_approval(settings, host.approved_policy.as_ref());
     let last_prune = activity.prune.as_ref();
-    // A missing approval that has been given since stands against nothing.
-    if let Some(text) =
-        ended_badly(last_prune.filter(|last| last.cause != Some(RunCause::Approval)))
-    {
+    // A missing approval that has been given since stands against nothing, and what was stopped goes on the next night.
+    let counts = |last: &&LastRun| {
+        last.cause != Some(RunCause::Approval) && last.run.status != RunStatus::Cancelled
+    };
+    if let Some(text) = ended_badly(last_prune.filter(counts)) {
         problems.push((Problem::Prune, text));
     }
     if is_unapproved {

@@ -102,7 +102,10 @@ fn recover_host(
     };
     let lock = grip_host(context, &dir, host, "recover", None, now)?;
     settle_lost_runs(context, host)?;
-    log_finished(&host.name, &finish_cut_off(context, host, &lock, stop)?);
+    // At a pace it may take hours, in which no other host would be begun: its own next run goes on with it.
+    if host.settings.prune.max_per_second.is_none() {
+        log_finished(&host.name, &finish_cut_off(context, host, &lock, stop)?);
+    }
     // What was made visible right before the kill is whole, and its row does not know.
     let facts = context.own_facts_of(HostKey::Id(host.id))?;
     reconcile(context, &root, host.id, facts)?;

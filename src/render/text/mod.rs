@@ -79,12 +79,14 @@ fn of_hosts(hosts: &[&RetentionPlan], style: &Style, write: &mut dyn FnMut(&str)
     for piece in hosts.chunks(2 * HOSTS_AT_A_TIME) {
         let (here, there) = piece.split_at(piece.len().min(HOSTS_AT_A_TIME));
         std::thread::scope(|scope| {
-            let there = (!there.is_empty()).then(|| scope.spawn(|| text(there)));
+            let beside = std::thread::Builder::new().spawn_scoped(scope, || text(there));
             write(&text(here));
-            if let Some(there) = there {
-                let made = there.join();
-                write(&made.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            }
+            let made = match beside {
+                Ok(thread) => thread.join(),
+                // No thread can be had.
+                Err(_) => Ok(text(there)),
+            };
+            write(&made.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         });
     }
 }
