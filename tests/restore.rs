@@ -832,10 +832,28 @@ fn a_name_is_taken_as_listings_show_it() {
     program.ends(0, &["restore", "web", &shown, "--flat", "--to", "there"]);
     let there = |name: &str| std::fs::read_to_string(program.path("there").join(name));
     assert_eq!(there("new\nline\u{1b}").unwrap(), "one");
-    // What there is under the very name is meant.
-    let literal = format!("{}/new\\nline", fixture.source());
+    let literal = format!("{}/new\\\\nline", fixture.source());
     program.ends(0, &["restore", "web", &literal, "--flat", "--to", "there"]);
     assert_eq!(there("new\\nline").unwrap(), "two");
+
+    // A host may have a name that looks like another one is shown.
+    fixture.write("a\nb", "one");
+    fixture.write("a\\nb", "two");
+    fixture.back_up();
+    let both = format!("{}/a\\nb", fixture.source());
+    for args in [
+        &["restore", "web", &both, "--flat", "--to", "there"][..],
+        &["ls", "web", &both],
+    ] {
+        let said = program.ends(64, args);
+        assert!(said.err.contains("may be two names"), "{}", said.err);
+    }
+    let first = format!("{}/a\\\\nb", fixture.source());
+    program.ends(0, &["restore", "web", &first, "--flat", "--to", "there"]);
+    assert_eq!(there("a\\nb").unwrap(), "two");
+    let other = format!("{}/a\nb", fixture.source());
+    program.ends(0, &["restore", "web", &other, "--flat", "--to", "there"]);
+    assert_eq!(there("a\nb").unwrap(), "one");
 }
 
 #[test]

@@ -71,6 +71,16 @@ pub enum ReadingError {
         /// The newest of them.
         candidates: Vec<String>,
     },
+    /// A path leads to something as it stands, and to something else as listings show it.
+    #[error("{path} may be two names: {itself} and {as_shown}")]
+    TwoNames {
+        /// What was asked for.
+        path: String,
+        /// The name that it is, as listings show that one.
+        itself: String,
+        /// The name that listings show so.
+        as_shown: String,
+    },
     /// The snapshot was deleted since it was chosen.
     #[error("the snapshot {snapshot} went away meanwhile")]
     GoneAway {
@@ -234,6 +244,9 @@ impl ReadingError {
             Self::Ambiguous { candidates, .. } => {
                 format!("say more of the name: {}", candidates.join(", "))
             }
+            Self::TwoNames { itself, .. } => format!(
+                "write {itself} for the first; for the other the very name, in bash between $' and ', or name the directory that holds both"
+            ),
             Self::NamedAndAsOf { .. } => "give one of the two".into(),
             Self::EmptyPath => "`/` is the whole snapshot".into(),
             Self::BadPath { .. } => {

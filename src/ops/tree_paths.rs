@@ -17,11 +17,11 @@ pub(super) fn parse(path: &OsStr) -> Result<Vec<TreeName>, Error> {
     TreeName::path(path).ok_or_else(|| ReadingError::BadPath { path: shown(path) }.into())
 }
 
-/// A path as people write it, and what it leads to in a snapshot. One that leads nowhere may be written as listings show it,
-/// with what is not printed behind backslashes.
+/// A path as people write it, and what it leads to in a snapshot. It may be written as listings show it, with what is not
+/// printed behind backslashes: a host may have another name that looks the same, so that both are told where both are there.
 ///
 /// # Errors
-/// When it leads nowhere; the message says how far it goes, and in which other snapshot it leads on.
+/// When it leads nowhere; the message says how far it goes, and in which other snapshot it leads on. When it may be two names.
 pub(super) fn find(
     shelf: &HostShelf,
     snapshot: &OnDisk,
@@ -29,20 +29,30 @@ pub(super) fn find(
     path: &OsStr,
 ) -> Result<(Vec<TreeName>, Node), Error> {
     let names = parse(path)?;
-    let error = match reach(shelf, snapshot, tree, &names) {
-        Ok(node) => return Ok((names, node)),
-        Err(error) => error,
-    };
-    let as_shown = path.to_str().filter(|text| text.contains('\\'));
-    let meant = as_shown
+    let itself = reach(shelf, snapshot, tree, &names);
+    let text = path.to_str().filter(|text| text.contains('\\'));
+    let meant = text
         .and_then(unshown)
-        .and_then(|bytes| TreeName::path(OsStr::from_bytes(&bytes)));
-    if let Some(names) = meant
-        && let Reached::Node(node) = tree.reach(&names)?
-    {
-        return Ok((names, *node));
+        .and_then(|bytes| TreeName::path(OsStr::from_bytes(&bytes)))
+        .filter(|meant| *meant != names);
+    let as_shown = match meant {
+        Some(meant) => match tree.reach(&meant)? {
+            Reached::Node(node) => Some((meant, *node)),
+            Reached::Nothing | Reached::Blocked(..) => None,
+        },
+        None => None,
+    };
+    match (itself, as_shown) {
+        (Ok(_), Some((meant, _))) => Err(ReadingError::TwoNames {
+            path: path.to_string_lossy().into_owned(),
+            itself: absolute(&names),
+            as_shown: absolute(&meant),
+        }
+        .into()),
+        (Ok(node), None) => Ok((names, node)),
+        (Err(_), Some(found)) => Ok(found),
+        (Err(error), None) => Err(error),
     }
-    Err(error)
 }
 
 fn reach(
