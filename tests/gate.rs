@@ -736,22 +736,103 @@ fn what_a_killed_prune_had_moved_goes_and_a_snapshot_beside_it_stays(
     assert_eq!(names_below(&trash), [beside]);
 }
 
+/// A host of which one name a second may go, with so many in each of its snapshots that nobody waits for the end of it.
+fn slow_to_prune(on: On, hosts: &[&str]) -> Program {
+    let program = with_snapshots(on, "last=1", &[1, 2, 3, 4]);
+    let mut text = FILE.replace("KEEP", "last=1");
+    text = text.replace("retention", "prune { max-per-second 1 }; retention");
+    let of_web = text[text.find("host").unwrap()..].to_owned();
+    for host in hosts {
+        text += &of_web.replace("\"web\"", &format!("\"{host}\""));
+        for day in 1..=4 {
+            program.plant(
+                host,
+                "scheduled",
+                &format!("202512{day:02}-021500Z__abc{day:03}"),
+            );
+        }
+    }
+    program.write("pobsync.kdl", &text);
+    program.ends(0, &["apply", "--yes"]);
+    program.ends(0, &["discover-snapshots"]);
+    for host in ["web"].iter().chain(hosts) {
+        for name in program.visible(host, "scheduled") {
+            let data = program.data(host, "scheduled", &name);
+            for number in 0..100 {
+                std::fs::write(data.join(format!("file-{number}")), "x").unwrap();
+            }
+        }
+    }
+    program
+}
+
+#[rstest]
+fn an_apply_that_is_asked_to_stop_begins_no_further_host(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = slow_to_prune(on, &["xen", "yak"]);
+    let mut command = program.command(&["apply", "--yes", "--prune"]);
+    let running = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while days(&program) != [4] {
+        std::thread::yield_now();
+    }
+    let pid = rustix::process::Pid::from_child(&running);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let said = common::program::Said::of(running.wait_with_output().unwrap());
+    assert_eq!(said.code, 13, "{}{}", said.out, said.err);
+    let told =
+        "Stopped: nothing was deleted of 2 more hosts; the next `apply --prune` decides anew.";
+    assert!(said.err.contains(told), "{}{}", said.out, said.err);
+    for host in ["xen", "yak"] {
+        assert_eq!(program.visible(host, "scheduled").len(), 4, "{host}");
+    }
+    let runs = program.json(0, &["runs"]);
+    let prunes = runs.as_array().unwrap().iter();
+    assert_eq!(prunes.filter(|run| run["kind"] == "prune").count(), 1);
+}
+
+/// Nothing else would begin while the scheduler empties it, name by name.
+#[rstest]
+fn what_a_killed_slow_prune_leaves_is_left_to_the_next_run_of_its_host(
+    #[values(On::Sqlite, On::MariaDb)] on: On,
+) {
+    let program = slow_to_prune(on, &[]);
+    let mut running = program
+        .command(&["retention", "web", "--apply", "--yes"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while days(&program) != [4] {
+        std::thread::yield_now();
+    }
+    running.kill().unwrap();
+    running.wait().unwrap();
+    program.ends(0, &["scheduler", "--once"]);
+    let trash = program.root().join("web/.trash");
+    assert_eq!(names_below(&trash).len(), 3);
+    assert_eq!(program.json(0, &["runs"])[0]["status"], "interrupted");
+
+    let quick = FILE.replace("KEEP", "last=1");
+    program.write("pobsync.kdl", &quick);
+    program.ends(0, &["apply", "--yes"]);
+    program.ends(0, &["backup", "web"]);
+    assert!(names_below(&trash).is_empty());
+    let rows = program.json(0, &["snapshots", "--all"]);
+    let is_gone = |row: &&serde_json::Value| row["status"] == "deleted";
+    assert_eq!(rows.as_array().unwrap().iter().filter(is_gone).count(), 3);
+}
+
 /// As with many snapshots on a disk that others work on: a person or a service manager does not wait for the end of it.
 #[rstest]
 fn a_slow_prune_that_is_asked_to_stop_leaves_the_rest_to_the_next_run(
     #[values(On::Sqlite, On::MariaDb)] on: On,
 ) {
-    let program = with_snapshots(on, "last=1", &[1, 2, 3, 4]);
-    for name in program.visible("web", "scheduled") {
-        let data = program.data("web", "scheduled", &name);
-        for number in 0..100 {
-            std::fs::write(data.join(format!("file-{number}")), "x").unwrap();
-        }
-    }
-    let slow = "prune { max-per-second 1 }; retention";
-    let text = FILE.replace("KEEP", "last=1");
-    program.write("pobsync.kdl", &text.replace("retention", slow));
-    program.ends(0, &["apply", "--yes"]);
+    let program = slow_to_prune(on, &[]);
     let shown = program.ends(0, &["show", "web"]).out;
     assert!(shown.contains("prune.max-per-second"), "{shown}");
 
@@ -782,7 +863,7 @@ fn a_slow_prune_that_is_asked_to_stop_leaves_the_rest_to_the_next_run(
         (Some("prune"), Some("cancelled"))
     );
 
-    program.write("pobsync.kdl", &text);
+    program.write("pobsync.kdl", &FILE.replace("KEEP", "last=1"));
     program.ends(0, &["apply", "--yes"]);
     let said = program.ends(0, &["backup", "web"]);
     let told = said.out + &said.err;

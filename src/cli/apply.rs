@@ -178,8 +178,8 @@ fn prune_listed(context: &Context, plan: &Plan, output: &Output) -> (Vec<Pruned>
     }
     if not_begun > 0 {
         output.say(&format!(
-            "Stopped: nothing was deleted of {} more.",
-            counted(not_begun, "host")
+            "Stopped: nothing was deleted of {}; the next `apply --prune` decides anew.",
+            counted(not_begun, "more host")
         ));
     }
     (pruned, not_begun)

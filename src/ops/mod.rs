@@ -36,6 +36,7 @@ mod legacy;
 mod links;
 mod load;
 mod look;
+mod lost_runs;
 mod ls;
 mod manifest;
 mod metrics;

@@ -3,26 +3,25 @@
 //! The order is given by the gate for a plan that is recorded, under the host's lock, after a plan made there and then.
 //! Every snapshot that stays is looked at before the first one goes.
 
-use std::ops::ControlFlow;
-
 use super::context::Facts;
 use super::cut_off::{FinishedDeletion, finish_cut_off, log_finished};
-use super::grip::{Grip, is_gone};
+use super::grip::Grip;
+use super::lost_runs::settle_lost_runs;
 use super::plan::plan_in_force;
 use super::reconcile::reconcile;
 use super::root::{grip_host, open_root};
 use super::trash::TrashView;
 use super::{Context, Error, Stop};
 use crate::core::model::{
-    HostName, Kinds, Label, PlanId, RunCause, RunId, RunKind, RunStatus, SnapshotId, SnapshotName,
-    SnapshotStatus, Span, SqlHost, Timestamp,
+    HostName, Kinds, PlanId, RunCause, RunId, RunKind, RunStatus, SnapshotId, SnapshotName,
+    SnapshotStatus, SqlHost, Timestamp,
 };
 use crate::core::plan::{
     Allow, Authority, ClockFacts, DeletionOrder, OrderedDeletion, Outcome, Plan, RetentionPlan,
     authorise, intersect, require_approval,
 };
-use crate::disk::{Damage, DiskError, Expected, Liveness, ProcessName};
-use crate::store::{HostKey, LostRun, Marking, NewRun, PlanKind, RunEnd, RunRecord, StoreError};
+use crate::disk::{Damage, DiskError, Expected};
+use crate::store::{HostKey, Marking, NewRun, PlanKind, RunEnd, StoreError};
 
 /// What is to be pruned, and on whose word.
 #[derive(Debug, Clone)]
@@ -418,7 +417,7 @@ pub(super) fn empty_trash(
     let facts = context.own_facts_of(HostKey::Id(host.id))?;
     let trash = TrashView::of(context, &facts, host, lock)?;
     let pace = host.settings.prune.max_per_second;
-    let emptied = lock.empty_trash(&trash.goes, pace, &|_| go_on_unless(stop))?;
+    let emptied = lock.empty_trash(&trash.goes, pace, &|_| stop.flow())?;
     report.freed += emptied.removed.bytes;
     if emptied.is_finished() {
         for (row, name) in going {
@@ -433,111 +432,16 @@ pub(super) fn empty_trash(
         }
         return Ok(trash);
     }
-    let why = emptied
-        .unremoved
-        .first()
-        .map_or("it was stopped".to_owned(), |left| {
-            format!("{}: {}", left.path.display(), left.cause)
-        });
+    let why = emptied.unremoved.first().map_or(
+        "it was stopped, and the next run of the host goes on".to_owned(),
+        |left| format!("{}: {}", left.path.display(), left.cause),
+    );
     report.left.extend(
         going
             .into_iter()
             .map(|(_, name)| (name, format!("in the trash, not empty yet: {why}"))),
     );
     Ok(trash)
-}
-
-/// For a removal that hears `stop`.
-pub(super) fn go_on_unless(stop: &Stop) -> ControlFlow<()> {
-    if stop.is_asked() {
-        ControlFlow::Break(())
-    } else {
-        ControlFlow::Continue(())
-    }
-}
-
-/// A run of an older version, which had no lease, has lost its process once it was silent for so long.
-const LONGEST_SILENCE: Span = Span::from_seconds(120);
-
-/// Ends every run of the host that nobody works on any more: its process is gone, or its lease has run out or is
-/// another's by now. The one at work on the host is left alone.
-///
-/// # Errors
-/// When the database cannot be worked with.
-pub(super) fn settle_lost_runs(context: &Context, host: &SqlHost) -> Result<(), Error> {
-    let filter = crate::store::RunFilter {
-        host: Some(host.id),
-        status: Some(RunStatus::Running),
-        ..crate::store::RunFilter::default()
-    };
-    let server = context.server_name()?;
-    let now = super::clock::now();
-    let unleased = unleased_runs(context, server.as_ref())?;
-    for record in context.store.runs(&filter, u32::MAX)? {
-        // What was begun before the server had a name is that of whoever has the root now.
-        let is_ours = record.server == server || record.server.is_none();
-        if is_ours && is_lost(&record, &unleased, now) {
-            settle_lost_run(context, &record, "its process went away without a word")?;
-        }
-    }
-    Ok(())
-}
-
-/// The runs of a server, and of a nameless one before it, whose lease has expired or was taken over.
-///
-/// # Errors
-/// When the database cannot be read.
-pub(super) fn unleased_runs(
-    context: &Context,
-    server: Option<&Label>,
-) -> Result<Vec<RunId>, Error> {
-    let mut runs = context.store.unleased_runs(server)?;
-    if server.is_some() {
-        runs.extend(context.store.unleased_runs(None)?);
-    }
-    Ok(runs)
-}
-
-/// Ends a run that has lost its process or its lease, and has its host tried again; nothing if it has found back.
-///
-/// # Errors
-/// When the database cannot be worked with.
-pub(super) fn settle_lost_run(
-    context: &Context,
-    record: &RunRecord,
-    message: &str,
-) -> Result<(), Error> {
-    let at = super::clock::now();
-    let is_settled = context.store.settle_lost_run(&LostRun {
-        end: RunEnd {
-            run: record.run.id,
-            status: RunStatus::Interrupted,
-            at,
-            message: message.to_owned(),
-            cause: Some(RunCause::Lost),
-        },
-        is_gone: record.run.process == super::process_name() || is_gone(&record.run.process),
-    })?;
-    if let Some(schedule) = record.schedule.filter(|_| is_settled) {
-        let retry = crate::core::schedule::retry_of_interrupted(schedule.attempt, at);
-        context.store.plan_retry(record.run.id, retry)?;
-    }
-    Ok(())
-}
-
-/// Says that nobody works on a running run any more. `unleased` are those whose lease has expired or is another's.
-pub(super) fn is_lost(record: &RunRecord, unleased: &[RunId], now: Timestamp) -> bool {
-    let liveness = ProcessName::parse(&record.run.process).map(|process| process.liveness());
-    match liveness {
-        Some(Liveness::Gone) => true,
-        _ if record.has_lease => unleased.contains(&record.run.id),
-        Some(Liveness::Alive) => false,
-        // A clock that was set back says nothing of silence, so a beat from the future counts as none.
-        Some(Liveness::Elsewhere) | None => {
-            record.heartbeat_at.plus(LONGEST_SILENCE) < now
-                || record.heartbeat_at > now.plus(LONGEST_SILENCE)
-        }
-    }
 }
 
 fn marking_text(marking: Marking) -> &'static str {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::context::Facts;
 use super::cut_off::finish_cut_off;
 use super::discover::{claims, discover_host, give_directories, is_of, is_snapshot};
-use super::prune::settle_lost_runs;
+use super::lost_runs::settle_lost_runs;
 use super::reconcile::reconcile;
 use super::root::{grip_host, open_root};
 use super::trash::TrashView;

@@ -14,7 +14,6 @@ use serde_json::Value;
 
 use super::ceiling::watched;
 use super::links::{Links, utf8};
-use super::prune::go_on_unless;
 use super::pulse::Pulse;
 use super::{Error, sentence};
 use crate::core::model::{Incremental, SourcePath, SqlHost, TransferList, visible};
@@ -365,9 +364,7 @@ impl Transfers<'_, '_> {
         // Nothing that a plan has to list: it never was a snapshot.
         let left = BTreeSet::from([self.lock.begin_anew(self.incomplete)?]);
         let (pace, stop) = (self.host.settings.prune.max_per_second, &self.pulse.stop);
-        let emptied = self
-            .lock
-            .empty_trash(&left, pace, &|_| go_on_unless(stop))?;
+        let emptied = self.lock.empty_trash(&left, pace, &|_| stop.flow())?;
         if !emptied.is_finished() {
             self.say("some of it could not be removed from the trash");
         }

@@ -1,5 +1,6 @@
 //! The wish that a transfer stops, shared between whoever wishes and whoever waits for it.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A wish to stop, which only grows more urgent.
@@ -36,6 +37,15 @@ impl Stop {
     #[must_use]
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed) >= ASKED
+    }
+
+    /// The same, for work that asks in between whether to go on.
+    pub fn flow(&self) -> ControlFlow<()> {
+        if self.is_asked() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     /// Somebody wants it to stop at once.

@@ -119,10 +119,8 @@ impl Error {
     #[must_use]
     pub fn is_worth_a_retry(&self) -> bool {
         match self {
-            Self::Locked { .. }
-            | Self::AtWork { .. }
-            | Self::EnoughAtWork { .. }
-            | Self::Store(StoreError::Busy { .. } | StoreError::Unreachable { .. }) => true,
+            Self::Locked { .. } | Self::AtWork { .. } | Self::EnoughAtWork { .. } => true,
+            Self::Store(error) => error.is_retryable(),
             Self::Disk(error) => error.is_not_mounted(),
             _ => false,
         }
@@ -135,6 +133,7 @@ impl Error {
             Outcome::ApprovalMissing => RunCause::Approval,
             Outcome::Refused | Outcome::Stale => RunCause::Guard,
             Outcome::Locked => RunCause::Passing,
+            _ if matches!(self, Self::Store(error) if error.is_retryable()) => RunCause::Passing,
             _ => RunCause::Lasting,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::cut_off::{finish_cut_off, log_finished};
 use super::super::grip::is_gone;
-use super::super::prune::{is_lost, settle_lost_run, settle_lost_runs, unleased_runs};
+use super::super::lost_runs::{is_lost, settle_lost_run, settle_lost_runs, unleased_runs};
 use super::super::reconcile::reconcile;
 use super::super::root::{grip_host, open_root};
 use super::super::{Context, Error, Stop, clock, process_name, sentence};
